@@ -1,0 +1,1 @@
+# Examples, schema, service files.

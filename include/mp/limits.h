@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every bound in one place, with what happens when it is reached. A bound on something that comes
+ * from outside is checked before memory is taken for it.
+ */
+#ifndef MP_LIMITS_H
+#define MP_LIMITS_H
+
+/* Datagrams: IPv6's minimum MTU less headers (RFC 8200 section 5). Larger: dropped, counted. */
+#define MP_DGRAM_MAX 1232
+
+/* One message on a stream, decoded whole. Larger: the stream is closed, counted. */
+#define MP_MSG_MAX (16u * 1024 * 1024)
+
+/* One encrypted frame on a stream (Noise section 3: 65535 with its tag). */
+#define MP_FRAME_MAX 65535
+
+/* One piece of a blob in the store and on the wire. */
+#define MP_CHUNK_SIZE (256u * 1024)
+
+/* One blob. Larger: the producer fails with a clear error. */
+#define MP_BLOB_MAX (16ull * 1024 * 1024 * 1024)
+
+/* Members of one cluster. More: admission is refused. */
+#define MP_MEMBERS_MAX 10000
+
+/* Electors of one run: 1, 3 or 5. */
+#define MP_ELECTORS_MAX 5
+
+/* Names of nodes, modules, pipelines, tags, parameters: bytes without the NUL. */
+#define MP_NAME_MAX 128
+
+/* Addresses in one member's signed record. */
+#define MP_ADDRS_MAX 4
+
+/* Runs that one node keeps in memory, unended and ended. More: the oldest ended one is unloaded;
+ * when all are unended the submission is refused. */
+#define MP_RUNS_MAX 4096
+
+/* Modules of one expanded pipeline, and edges between them. */
+#define MP_MODULES_MAX 1000000u
+#define MP_EDGES_MAX   4000000u
+
+/* A pipeline as bytes, YAML or CBOR. */
+#define MP_PIPELINE_BYTES_MAX (64u * 1024 * 1024)
+
+/* Nesting of CBOR and YAML. */
+#define MP_DEPTH_MAX 16
+
+/* A path inside a workspace, bytes without the NUL. */
+#define MP_PATH_MAX 4000
+
+/* One encoded module specification: what travels in an offer. */
+#define MP_SPEC_MAX (256u * 1024)
+
+/* Files in one manifest (a module's outputs or a run's inputs). */
+#define MP_MANIFEST_FILES_MAX 200000u
+
+/* stdout and stderr kept of one attempt, each. More: the middle is cut, and said so. */
+#define MP_OUTPUT_KEEP_MAX (16u * 1024 * 1024)
+
+/* Authority log: keys ever added or removed. */
+#define MP_AUTHORITY_MAX 64
+
+/* Effects of one step. A step that would emit more stops early and asks to be called again. */
+#define MP_EFFECTS_MAX 65536
+
+#endif

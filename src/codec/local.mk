@@ -1,0 +1,5 @@
+noinst_LIBRARIES += libmp-codec.a
+libmp_codec_a_CPPFLAGS = $(AM_CPPFLAGS) $(CBOR_CFLAGS) $(FYAML_CFLAGS)
+libmp_codec_a_SOURCES = \
+	%D%/cbor.c \
+	%D%/cbor.h

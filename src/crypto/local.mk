@@ -1,0 +1,3 @@
+noinst_LIBRARIES += libmp-crypto.a
+libmp_crypto_a_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS)
+libmp_crypto_a_SOURCES =

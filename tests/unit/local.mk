@@ -1,0 +1,13 @@
+# One program per module. UNIT_LIBS is what pure code needs; a test that needs more says so.
+UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests $(CMOCKA_CFLAGS)
+UNIT_LIBS = libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
+
+unit_tests = \
+	tests/unit/test_cbor
+
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+
+tests_unit_test_cbor_SOURCES = %D%/test_cbor.c
+tests_unit_test_cbor_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cbor_LDADD = $(UNIT_LIBS)
