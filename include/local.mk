@@ -1,5 +1,10 @@
 noinst_HEADERS += \
 	%D%/mp/base.h \
 	%D%/mp/crypto.h \
+	%D%/mp/effect.h \
 	%D%/mp/error.h \
-	%D%/mp/limits.h
+	%D%/mp/event.h \
+	%D%/mp/limits.h \
+	%D%/mp/member.h \
+	%D%/mp/store.h \
+	%D%/mp/work.h

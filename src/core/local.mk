@@ -1,1 +1,6 @@
-# Sources of src/core.
+noinst_LIBRARIES += libmp-core.a
+libmp_core_a_SOURCES = \
+	%D%/env.h \
+	%D%/node.h \
+	%D%/out.c \
+	%D%/out.h

@@ -1,9 +1,10 @@
 # One program per module. UNIT_LIBS is what pure code needs; a test that needs more says so.
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests $(CMOCKA_CFLAGS)
-UNIT_LIBS = libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
+UNIT_LIBS = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
 
 unit_tests = \
-	tests/unit/test_cbor
+	tests/unit/test_cbor \
+	tests/unit/test_out
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
@@ -11,3 +12,7 @@ TESTS += $(unit_tests)
 tests_unit_test_cbor_SOURCES = %D%/test_cbor.c
 tests_unit_test_cbor_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cbor_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_out_SOURCES = %D%/test_out.c
+tests_unit_test_out_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_out_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything a node can ask for. mp_node_step() leaves a bounded list of these; the shell carries
+ * them out in order.
+ *
+ * Memory: effects and all they point to belong to the node (or to the event of the same step) and
+ * stay valid until the next mp_node_step(). The shell copies what it needs longer.
+ *
+ * Nothing here needs an answer to be correct: a datagram or message that the shell cannot send is
+ * lost, and the node's own deadlines see to it.
+ */
+#ifndef MP_EFFECT_H
+#define MP_EFFECT_H
+
+#include "mp/base.h"
+#include "mp/event.h"
+#include "mp/store.h"
+#include "mp/work.h"
+
+enum mp_effect_kind {
+	MP_FX_DATAGRAM,   /* send bytes by UDP */
+	MP_FX_CONNECT,    /* open a stream to an address whose node is not known yet (a seed) */
+	MP_FX_SEND,       /* send one message on a stream, opening it when there is none */
+	MP_FX_DROP_PEER,  /* close the peer's streams */
+	MP_FX_PERSIST,    /* write rows in one transaction, then MP_EV_PERSISTED; at most one a step */
+	MP_FX_REPLY,      /* answer a control request */
+	MP_FX_BLOB_STAT,  /* which of these blobs are complete? */
+	MP_FX_BLOB_READ,  /* read up to size bytes from offset */
+	MP_FX_BLOB_WRITE, /* keep a piece of a blob that comes from a peer */
+	MP_FX_BLOB_SYNC,  /* all blobs complete by now are to survive a power cut */
+	MP_FX_EXEC_START,
+	MP_FX_EXEC_KILL,  /* SIGTERM, grace, SIGKILL to the whole tree; DONE follows */
+	MP_FX_READY,      /* this node can take work: print the line, tell systemd */
+	MP_FX_STOPPED,    /* graceful stop is complete: exit 0 */
+	MP_FX_FATAL,      /* cannot go on: print the text, exit 1 */
+};
+
+struct mp_effect {
+	enum mp_effect_kind kind;
+	union {
+		struct {
+			struct mp_addr to;
+			struct mp_span bytes; /* at most MP_DGRAM_MAX */
+		} datagram;
+		struct {
+			struct mp_addr to;
+		} connect;
+		struct {
+			struct mp_node_id peer;
+			enum mp_class klass;
+			struct mp_addr addrs[4]; /* where to connect if need be; port 0 ends the list */
+			struct mp_span bytes;    /* at most MP_MSG_MAX */
+		} send;
+		struct {
+			struct mp_node_id peer;
+		} drop;
+		struct {
+			uint64_t seq; /* one more than the last one */
+			const struct mp_row *rows;
+			size_t count;
+		} persist;
+		struct {
+			uint64_t request;
+			struct mp_span bytes;
+			bool last; /* false: more replies to this request will follow */
+		} reply;
+		struct {
+			uint64_t token;
+			const struct mp_hash *digests;
+			size_t count;
+		} blob_stat;
+		struct {
+			uint64_t token;
+			struct mp_hash digest;
+			uint64_t offset;
+			uint32_t size;
+		} blob_read;
+		struct {
+			uint64_t token;
+			struct mp_hash digest;
+			uint64_t size;   /* of the whole blob */
+			uint64_t offset; /* a multiple of MP_CHUNK_SIZE */
+			struct mp_span bytes;
+		} blob_write;
+		struct {
+			uint64_t token;
+		} blob_sync;
+		struct mp_exec_request exec_start;
+		struct {
+			struct mp_attempt_key key;
+		} exec_kill;
+		struct {
+			const char *text;
+		} fatal;
+	} u;
+};
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known of a member: its certificate, its state, what it can do. */
+#ifndef MP_MEMBER_H
+#define MP_MEMBER_H
+
+#include "mp/base.h"
+#include "mp/limits.h"
+
+enum mp_member_state {
+	MP_MEMBER_ALIVE,
+	MP_MEMBER_SUSPECT,
+	MP_MEMBER_DEAD,
+	MP_MEMBER_LEFT, /* announced, for ever */
+};
+
+enum mp_member_status {
+	MP_NODE_AVAILABLE,
+	MP_NODE_BUSY,
+	MP_NODE_DRAINING,
+	MP_NODE_OFFLINE,
+};
+
+#define MP_ROLE_NODE    0x1u
+#define MP_ROLE_SUBMIT  0x2u
+#define MP_ROLE_OBSERVE 0x4u
+#define MP_ROLE_ADMIN   0x8u
+
+#define MP_TAGS_MAX  32
+#define MP_TOOLS_MAX 64
+#define MP_WORD_MAX  64
+
+/*
+ * Capabilities (DESIGN 4): as bytes a deterministic CBOR array
+ *   [slots, os, arch, cpus, memory_bytes, [[tool, version]...], [tag...], zone]
+ * sorted by name inside; a longer array is from a newer node, the rest is skipped.
+ */
+struct mp_tool {
+	char name[MP_WORD_MAX];
+	char version[MP_WORD_MAX];
+};
+
+struct mp_caps {
+	uint32_t slots;
+	char os[MP_WORD_MAX];   /* "linux" */
+	char arch[MP_WORD_MAX]; /* "x86_64" */
+	uint32_t cpus;
+	uint64_t memory_bytes;
+	uint32_t tool_count;
+	struct mp_tool tools[MP_TOOLS_MAX];
+	uint32_t tag_count;
+	char tags[MP_TAGS_MAX][MP_WORD_MAX];
+	char zone[MP_WORD_MAX];
+};
+
+/* Bounded text of a name on the wire and in JSON. */
+struct mp_name {
+	char s[MP_NAME_MAX + 1];
+};
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a node keeps on disk. control.db holds small rows that must survive a power cut before
+ * anything that depends on them is said (synchronous=FULL); cache.db holds blobs (DESIGN 8).
+ *
+ * The core sees control.db as named tables of (key, value) rows, so that the simulator's disk can
+ * be a sorted map and a shell can map each table onto an SQL table of its own. Integers in keys
+ * are big-endian, so that byte order is numeric order.
+ */
+#ifndef MP_STORE_H
+#define MP_STORE_H
+
+#include "mp/base.h"
+
+/* X(name, SQL table): rows are restored in this order, keys ascending. Add at the end only. */
+#define MP_TABLES(X)                                                                               \
+	X(META, "meta")           /* text name -> value: boot counter, gossip keys, … */           \
+	X(MEMBER, "member")       /* node id -> credential, last signed statement, left */         \
+	X(RUN, "run")             /* run id -> signed run record and pipeline */                   \
+	X(VOTE, "vote")           /* run id -> term and vote */                                    \
+	X(ENTRY, "entry")         /* run id, index (u64) -> log entry */                           \
+	X(FENCE, "fence")         /* run id -> highest (generation, term) and its certificate */   \
+	X(HELD, "held")           /* run id, attempt -> result that is not committed yet */        \
+	X(KNOWN, "known")         /* run id -> signed record and end summary, of any run */
+
+enum mp_table {
+#define X(name, sql) MP_TABLE_##name,
+	MP_TABLES(X)
+#undef X
+		MP_TABLE_COUNT
+};
+
+enum mp_row_op {
+	MP_ROW_PUT,
+	MP_ROW_DELETE,
+	MP_ROW_DELETE_RANGE, /* every key k with key <= k < value (bytewise) */
+};
+
+struct mp_row {
+	enum mp_row_op op;
+	enum mp_table table;
+	struct mp_span key;   /* 1 to 64 bytes */
+	struct mp_span value; /* of PUT; the open end of DELETE_RANGE */
+};
+
+/* What cache.db knows of a blob. */
+struct mp_blob_state {
+	bool complete;
+	uint64_t size;       /* when complete */
+};
+
+struct mp_blob_ref {
+	struct mp_hash digest;
+	uint64_t size;
+};
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every part of the core is given: who we are, what time it is, memory, crypto, the outbox. */
+#ifndef MP_CORE_ENV_H
+#define MP_CORE_ENV_H
+
+#include "core/out.h"
+#include "mp/base.h"
+#include "mp/crypto.h"
+#include "util/rng.h"
+
+/* Timings of DESIGN 4 and 5; one table per profile. */
+struct mp_profile {
+	mp_time probe_interval_ms;
+	mp_time probe_timeout_ms;
+	mp_time gossip_interval_ms;
+	mp_time suspicion_ms;        /* multiplied by max(1, log10 n), up to six times that */
+	mp_time push_pull_ms;
+	mp_time dead_contact_ms;
+	mp_time heartbeat_ms;        /* per pair of nodes that share runs */
+	mp_time lease_ms;            /* a leader dispatches this long after a majority's answer */
+	mp_time election_ms;         /* electors stand after this long without a leader */
+};
+
+extern const struct mp_profile mp_profile_lan;
+
+struct mp_env {
+	/* Set once. */
+	const struct mp_alloc *alloc;
+	const struct mp_crypto *crypto;
+	const struct mp_secret *secret;
+	const struct mp_profile *profile;
+	struct mp_node_id self;
+	struct mp_cluster_id cluster;
+	uint64_t boot; /* this start's boot counter; durable before anything is sent */
+	/* Set at each step. */
+	mp_time now_ms;
+	mp_time wall_ms;
+	struct mp_rng rng;
+	struct mp_out *out;
+};
+
+#endif
