@@ -19,12 +19,12 @@
  * a disk, a file or a child process may reach one. The handler is the program's (mp_assert_fail()
  * is defined once per program, in src/util/assert.c or by the simulator).
  */
-#define mp_assert(e) ((e) ? (void)0 : mp_assert_fail(#e, __FILE__, __LINE__, __func__))
+#define mp_assert(e)     ((e) ? (void)0 : mp_assert_fail(#e, __FILE__, __LINE__, __func__))
 #define mp_unreachable() mp_assert_fail("unreachable", __FILE__, __LINE__, __func__)
 
 MP_NORETURN void mp_assert_fail(const char *what, const char *file, int line, const char *func);
 
-#define mp_countof(a) (sizeof(a) / sizeof((a)[0]))
+#define mp_countof(a)                    (sizeof(a) / sizeof((a)[0]))
 #define mp_container_of(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 static inline size_t

@@ -11,11 +11,11 @@
 
 #include "mp/base.h"
 
-#define MP_AEAD_TAG      16 /* Poly1305 */
-#define MP_XAEAD_NONCE   24 /* XChaCha20-Poly1305 */
-#define MP_SHA512_SIZE   64
-#define MP_SYMKEY_SIZE   32
-#define MP_NOISE_KEY     32
+#define MP_AEAD_TAG    16 /* Poly1305 */
+#define MP_XAEAD_NONCE 24 /* XChaCha20-Poly1305 */
+#define MP_SHA512_SIZE 64
+#define MP_SYMKEY_SIZE 32
+#define MP_NOISE_KEY   32
 
 /* An opaque handle to this node's secret keys. Only src/crypto and the simulator look inside. */
 struct mp_secret;
@@ -43,7 +43,8 @@ struct mp_crypto {
 	int (*x25519)(uint8_t out[32], const uint8_t scalar[32], const uint8_t point[32]);
 	void (*x25519_base)(uint8_t out[32], const uint8_t scalar[32]);
 	/* The same with the node's static X25519 secret key inside `secret`. */
-	int (*x25519_static)(uint8_t out[32], const struct mp_secret *secret, const uint8_t point[32]);
+	int (*x25519_static)(
+		uint8_t out[32], const struct mp_secret *secret, const uint8_t point[32]);
 	/* ChaCha20-Poly1305-IETF (RFC 8439); in place is allowed (out == msg.p). */
 	void (*aead_seal)(uint8_t *out, struct mp_span msg, struct mp_span ad, uint64_t counter,
 		const uint8_t key[32]);

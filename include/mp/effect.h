@@ -18,21 +18,21 @@
 #include "mp/work.h"
 
 enum mp_effect_kind {
-	MP_FX_DATAGRAM,   /* send bytes by UDP */
-	MP_FX_CONNECT,    /* open a stream to an address whose node is not known yet (a seed) */
-	MP_FX_SEND,       /* send one message on a stream, opening it when there is none */
-	MP_FX_DROP_PEER,  /* close the peer's streams */
-	MP_FX_PERSIST,    /* write rows in one transaction, then MP_EV_PERSISTED; at most one a step */
-	MP_FX_REPLY,      /* answer a control request */
+	MP_FX_DATAGRAM,  /* send bytes by UDP */
+	MP_FX_CONNECT,   /* open a stream to an address whose node is not known yet (a seed) */
+	MP_FX_SEND,      /* send one message on a stream, opening it when there is none */
+	MP_FX_DROP_PEER, /* close the peer's streams */
+	MP_FX_PERSIST, /* write rows in one transaction, then MP_EV_PERSISTED; at most one a step */
+	MP_FX_REPLY,   /* answer a control request */
 	MP_FX_BLOB_STAT,  /* which of these blobs are complete? */
 	MP_FX_BLOB_READ,  /* read up to size bytes from offset */
 	MP_FX_BLOB_WRITE, /* keep a piece of a blob that comes from a peer */
 	MP_FX_BLOB_SYNC,  /* all blobs complete by now are to survive a power cut */
 	MP_FX_EXEC_START,
-	MP_FX_EXEC_KILL,  /* SIGTERM, grace, SIGKILL to the whole tree; DONE follows */
-	MP_FX_READY,      /* this node can take work: print the line, tell systemd */
-	MP_FX_STOPPED,    /* graceful stop is complete: exit 0 */
-	MP_FX_FATAL,      /* cannot go on: print the text, exit 1 */
+	MP_FX_EXEC_KILL, /* SIGTERM, grace, SIGKILL to the whole tree; DONE follows */
+	MP_FX_READY,     /* this node can take work: print the line, tell systemd */
+	MP_FX_STOPPED,   /* graceful stop is complete: exit 0 */
+	MP_FX_FATAL,     /* cannot go on: print the text, exit 1 */
 };
 
 struct mp_effect {
@@ -48,8 +48,9 @@ struct mp_effect {
 		struct {
 			struct mp_node_id peer;
 			enum mp_class klass;
-			struct mp_addr addrs[4]; /* where to connect if need be; port 0 ends the list */
-			struct mp_span bytes;    /* at most MP_MSG_MAX */
+			struct mp_addr
+				addrs[4]; /* where to connect if need be; port 0 ends the list */
+			struct mp_span bytes; /* at most MP_MSG_MAX */
 		} send;
 		struct {
 			struct mp_node_id peer;

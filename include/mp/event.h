@@ -27,9 +27,9 @@ enum mp_event_kind {
 	MP_EV_BLOB_READ,
 	MP_EV_BLOB_WRITTEN,
 	MP_EV_BLOB_SYNCED,
-	MP_EV_EXEC,      /* the executor reports on an attempt */
-	MP_EV_CAPS,      /* what this node can do has changed */
-	MP_EV_STOP,      /* SIGTERM: stop gracefully; a second one: at once */
+	MP_EV_EXEC, /* the executor reports on an attempt */
+	MP_EV_CAPS, /* what this node can do has changed */
+	MP_EV_STOP, /* SIGTERM: stop gracefully; a second one: at once */
 };
 
 /* Streams come in two classes, so that a vote never waits behind a blob. */
@@ -62,7 +62,7 @@ struct mp_event {
 			enum mp_link_state state;
 			struct mp_span credential; /* with UP: what the peer proved itself with */
 			struct mp_addr addr;
-			bool joiner;  /* with UP: the credential carries no admission yet */
+			bool joiner; /* with UP: the credential carries no admission yet */
 		} link;
 		struct {
 			struct mp_node_id peer;
@@ -78,19 +78,20 @@ struct mp_event {
 		} control;
 		struct {
 			uint64_t token;
-			const struct mp_blob_state *states; /* as many, in the same order, as asked */
+			const struct mp_blob_state
+				*states; /* as many, in the same order, as asked */
 			size_t count;
 		} blob_stat;
 		struct {
 			uint64_t token;
-			int rc; /* 0, MP_ENOENT, MP_ECORRUPT or MP_EIO */
-			uint64_t size;   /* of the whole blob */
+			int rc;        /* 0, MP_ENOENT, MP_ECORRUPT or MP_EIO */
+			uint64_t size; /* of the whole blob */
 			uint64_t offset;
 			struct mp_span bytes;
 		} blob_read;
 		struct {
 			uint64_t token;
-			int rc;        /* 0, MP_EFULL, MP_EIO; MP_ESIG: complete but the digest differs */
+			int rc; /* 0, MP_EFULL, MP_EIO; MP_ESIG: complete but the digest differs */
 			bool complete; /* every byte is there and the digest holds */
 		} blob_written;
 		struct {

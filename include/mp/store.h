@@ -14,14 +14,14 @@
 
 /* X(name, SQL table): rows are restored in this order, keys ascending. Add at the end only. */
 #define MP_TABLES(X)                                                                               \
-	X(META, "meta")           /* text name -> value: boot counter, gossip keys, … */           \
-	X(MEMBER, "member")       /* node id -> credential, last signed statement, left */         \
-	X(RUN, "run")             /* run id -> signed run record and pipeline */                   \
-	X(VOTE, "vote")           /* run id -> term and vote */                                    \
-	X(ENTRY, "entry")         /* run id, index (u64) -> log entry */                           \
-	X(FENCE, "fence")         /* run id -> highest (generation, term) and its certificate */   \
-	X(HELD, "held")           /* run id, attempt -> result that is not committed yet */        \
-	X(KNOWN, "known")         /* run id -> signed record and end summary, of any run */
+	X(META, "meta")     /* text name -> value: boot counter, gossip keys, … */               \
+	X(MEMBER, "member") /* node id -> credential, last signed statement, left */               \
+	X(RUN, "run")       /* run id -> signed run record and pipeline */                         \
+	X(VOTE, "vote")     /* run id -> term and vote */                                          \
+	X(ENTRY, "entry")   /* run id, index (u64) -> log entry */                                 \
+	X(FENCE, "fence")   /* run id -> highest (generation, term) and its certificate */         \
+	X(HELD, "held")     /* run id, attempt -> result that is not committed yet */              \
+	X(KNOWN, "known")   /* run id -> signed record and end summary, of any run */
 
 enum mp_table {
 #define X(name, sql) MP_TABLE_##name,
@@ -46,7 +46,7 @@ struct mp_row {
 /* What cache.db knows of a blob. */
 struct mp_blob_state {
 	bool complete;
-	uint64_t size;       /* when complete */
+	uint64_t size; /* when complete */
 };
 
 struct mp_blob_ref {

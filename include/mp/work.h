@@ -27,12 +27,13 @@ struct mp_attempt_key {
 /* How an attempt ended. The numbers are signed in results: add at the end only. */
 enum mp_status {
 	MP_STATUS_OK = 0,
-	MP_STATUS_FAILED = 1,     /* exit code other than 0, or a signal */
+	MP_STATUS_FAILED = 1, /* exit code other than 0, or a signal */
 	MP_STATUS_TIMED_OUT = 2,
-	MP_STATUS_CANCELLED = 3,  /* killed on the leader's word */
-	MP_STATUS_NO_OUTPUT = 4,  /* a declared output is missing or may not leave */
-	MP_STATUS_NOT_STARTED = 5, /* command not found, workspace or inputs could not be laid out */
-	MP_STATUS_CONFLICT = 6,   /* two dependencies gave different bytes for one path */
+	MP_STATUS_CANCELLED = 3, /* killed on the leader's word */
+	MP_STATUS_NO_OUTPUT = 4, /* a declared output is missing or may not leave */
+	MP_STATUS_NOT_STARTED =
+		5,              /* command not found, workspace or inputs could not be laid out */
+	MP_STATUS_CONFLICT = 6, /* two dependencies gave different bytes for one path */
 };
 
 /* The kind of a file in a manifest; hashed, so add at the end only. */
@@ -51,8 +52,8 @@ struct mp_file {
 
 /* What the executor is asked to run. All blobs named here are complete in the local store. */
 struct mp_exec_dep {
-	struct mp_span name;      /* instance name of the dependency */
-	struct mp_span result;    /* its result record */
+	struct mp_span name;         /* instance name of the dependency */
+	struct mp_span result;       /* its result record */
 	const struct mp_file *files; /* its outputs, laid under $MP_DEPS/NAME/ */
 	size_t file_count;
 };
@@ -79,8 +80,8 @@ struct mp_exec_report {
 	enum mp_exec_phase phase;
 	/* The rest with DONE only. */
 	enum mp_status status;
-	int32_t exit_code; /* -1 when it did not exit by itself */
-	int32_t signal;    /* 0 when it was not killed by one */
+	int32_t exit_code;  /* -1 when it did not exit by itself */
+	int32_t signal;     /* 0 when it was not killed by one */
 	mp_time started_ms; /* wall */
 	mp_time ended_ms;
 	uint64_t wall_us;
@@ -92,9 +93,9 @@ struct mp_exec_report {
 	uint64_t output_bytes;
 	struct mp_hash out_log, err_log; /* blobs; zero when empty */
 	uint64_t out_size, err_size;
-	bool out_cut, err_cut;           /* the middle was dropped, see MP_OUTPUT_KEEP_MAX */
-	struct mp_hash value;            /* blob with what was left in $MP_OUTPUT; zero when nothing */
-	struct mp_span error;            /* text for people when status says that something is wrong */
+	bool out_cut, err_cut; /* the middle was dropped, see MP_OUTPUT_KEEP_MAX */
+	struct mp_hash value;  /* blob with what was left in $MP_OUTPUT; zero when nothing */
+	struct mp_span error;  /* text for people when status says that something is wrong */
 };
 
 #endif

@@ -29,10 +29,10 @@ void mp_cbor_w_int(struct mp_cbor_w *w, int64_t v);
 void mp_cbor_w_bool(struct mp_cbor_w *w, bool v);
 void mp_cbor_w_null(struct mp_cbor_w *w);
 void mp_cbor_w_bytes(struct mp_cbor_w *w, const void *p, size_t n);
-void mp_cbor_w_span(struct mp_cbor_w *w, struct mp_span s);       /* as a byte string */
-void mp_cbor_w_text(struct mp_cbor_w *w, const char *s);          /* NUL-terminated UTF-8 */
+void mp_cbor_w_span(struct mp_cbor_w *w, struct mp_span s); /* as a byte string */
+void mp_cbor_w_text(struct mp_cbor_w *w, const char *s);    /* NUL-terminated UTF-8 */
 void mp_cbor_w_text_n(struct mp_cbor_w *w, const char *s, size_t n);
-void mp_cbor_w_raw(struct mp_cbor_w *w, struct mp_span encoded);  /* whole encoded items */
+void mp_cbor_w_raw(struct mp_cbor_w *w, struct mp_span encoded); /* whole encoded items */
 
 /* ---- reading ---- */
 
@@ -50,7 +50,7 @@ enum mp_cbor_type {
 };
 
 struct mp_cbor_r {
-	const uint8_t *p;   /* next byte */
+	const uint8_t *p; /* next byte */
 	const uint8_t *end;
 	const uint8_t *start;
 	int rc; /* 0, MP_EFORMAT, MP_ETRUNC or MP_ELIMIT; the first one stays */

@@ -13,12 +13,12 @@ struct mp_profile {
 	mp_time probe_interval_ms;
 	mp_time probe_timeout_ms;
 	mp_time gossip_interval_ms;
-	mp_time suspicion_ms;        /* multiplied by max(1, log10 n), up to six times that */
+	mp_time suspicion_ms; /* multiplied by max(1, log10 n), up to six times that */
 	mp_time push_pull_ms;
 	mp_time dead_contact_ms;
-	mp_time heartbeat_ms;        /* per pair of nodes that share runs */
-	mp_time lease_ms;            /* a leader dispatches this long after a majority's answer */
-	mp_time election_ms;         /* electors stand after this long without a leader */
+	mp_time heartbeat_ms; /* per pair of nodes that share runs */
+	mp_time lease_ms;     /* a leader dispatches this long after a majority's answer */
+	mp_time election_ms;  /* electors stand after this long without a leader */
 };
 
 extern const struct mp_profile mp_profile_lan;

@@ -26,16 +26,16 @@ struct mp_node_config {
 	const struct mp_secret *secret;   /* borrowed */
 	const struct mp_profile *profile; /* borrowed; NULL is the LAN profile */
 	struct mp_node_id self;
-	struct mp_span credential;        /* see codec/record_trust.h; copied */
+	struct mp_span credential; /* see codec/record_trust.h; copied */
 	struct mp_cluster_id cluster;
-	const struct mp_addr *addrs;      /* where others reach us; copied */
+	const struct mp_addr *addrs; /* where others reach us; copied */
 	size_t addr_count;
-	const struct mp_addr *seeds;      /* of join; copied; none to rejoin from the roster */
+	const struct mp_addr *seeds; /* of join; copied; none to rejoin from the roster */
 	size_t seed_count;
-	struct mp_span caps;              /* encoded capabilities; copied */
-	uint32_t slots;                   /* attempts at a time; 0 is a witness */
-	struct mp_span gossip_key;        /* genesis only: the first gossip key, 32 bytes; else empty:
-	                                   * it is in the stored rows or comes with admission */
+	struct mp_span caps;       /* encoded capabilities; copied */
+	uint32_t slots;            /* attempts at a time; 0 is a witness */
+	struct mp_span gossip_key; /* genesis only: the first gossip key, 32 bytes; else empty:
+				    * it is in the stored rows or comes with admission */
 };
 
 /* 0, MP_ENOMEM, MP_EINVAL, or the error of a credential that does not verify. */
@@ -67,8 +67,8 @@ enum mp_counter {
 	MP_COUNT_DGRAM_REPLAY,
 	MP_COUNT_DGRAM_MALFORMED,
 	MP_COUNT_MSG_MALFORMED,
-	MP_COUNT_MSG_REFUSED,    /* well-formed, but not from who may say it */
-	MP_COUNT_FENCED,         /* a stale leader's message was refused */
+	MP_COUNT_MSG_REFUSED, /* well-formed, but not from who may say it */
+	MP_COUNT_FENCED,      /* a stale leader's message was refused */
 	MP_COUNT_NO_MEMORY,
 	MP_COUNTER_COUNT
 };

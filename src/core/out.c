@@ -32,7 +32,7 @@ struct mp_out {
 	size_t effect_count, effect_cap;
 	struct mp_row *rows;
 	size_t row_count, row_cap;
-	uint64_t seq;     /* of the last PERSIST, or of this step's once a row was put */
+	uint64_t seq; /* of the last PERSIST, or of this step's once a row was put */
 	uint64_t durable;
 	struct waiting *first, **last;
 	size_t waiting_count;
@@ -210,8 +210,7 @@ mp_out_delete(struct mp_out *out, enum mp_table table, struct mp_span key)
 }
 
 void
-mp_out_delete_range(
-	struct mp_out *out, enum mp_table table, struct mp_span from, struct mp_span to)
+mp_out_delete_range(struct mp_out *out, enum mp_table table, struct mp_span from, struct mp_span to)
 {
 	row_add(out, &(struct mp_row){
 			     .op = MP_ROW_DELETE_RANGE, .table = table, .key = from, .value = to});
@@ -339,8 +338,7 @@ mp_out_datagram(struct mp_out *out, const struct mp_addr *to, struct mp_span byt
 }
 
 void
-mp_out_reply(
-	struct mp_out *out, uint64_t request, struct mp_span bytes, bool last, uint64_t after)
+mp_out_reply(struct mp_out *out, uint64_t request, struct mp_span bytes, bool last, uint64_t after)
 {
 	struct mp_effect fx = {.kind = MP_FX_REPLY};
 

@@ -38,7 +38,8 @@ uint64_t mp_out_durable(const struct mp_out *out);
 
 /* Step memory: zeroed, valid until the next mp_out_begin(). NULL when memory is out. */
 void *mp_out_mem(struct mp_out *out, size_t size);
-struct mp_span mp_out_copy(struct mp_out *out, struct mp_span bytes); /* p NULL when out of memory */
+struct mp_span mp_out_copy(
+	struct mp_out *out, struct mp_span bytes); /* p NULL when out of memory */
 
 /* A scratch buffer for encoding, cleared, good until the next call. Its bytes are copied by the
  * functions below. */
@@ -48,16 +49,16 @@ struct mp_buf *mp_out_scratch(struct mp_out *out);
  * except rows: then mp_out_failed() holds and the node stops with a FATAL effect. */
 void mp_out_put(struct mp_out *out, enum mp_table table, struct mp_span key, struct mp_span value);
 void mp_out_delete(struct mp_out *out, enum mp_table table, struct mp_span key);
-void mp_out_delete_range(struct mp_out *out, enum mp_table table, struct mp_span from,
-	struct mp_span to);
+void mp_out_delete_range(
+	struct mp_out *out, enum mp_table table, struct mp_span from, struct mp_span to);
 bool mp_out_failed(const struct mp_out *out);
 
 /* after: 0 for at once, else see above. */
 void mp_out_send(struct mp_out *out, const struct mp_node_id *peer, enum mp_class klass,
 	struct mp_span bytes, uint64_t after);
 void mp_out_datagram(struct mp_out *out, const struct mp_addr *to, struct mp_span bytes);
-void mp_out_reply(struct mp_out *out, uint64_t request, struct mp_span bytes, bool last,
-	uint64_t after);
+void mp_out_reply(
+	struct mp_out *out, uint64_t request, struct mp_span bytes, bool last, uint64_t after);
 
 /* Any other effect, copied shallowly: what it points to is the caller's until the next begin
  * (use mp_out_mem or mp_out_copy). */

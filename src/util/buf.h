@@ -8,9 +8,9 @@
 
 struct mp_buf {
 	uint8_t *p;
-	size_t n;    /* bytes in use */
-	size_t cap;  /* bytes allocated */
-	size_t max;  /* bound; appending beyond it is MP_ELIMIT */
+	size_t n;   /* bytes in use */
+	size_t cap; /* bytes allocated */
+	size_t max; /* bound; appending beyond it is MP_ELIMIT */
 	const struct mp_alloc *alloc;
 };
 

@@ -63,6 +63,7 @@ mp_wrap(struct mp_error *err, const char *fmt, ...)
 	(void)vsnprintf(context, sizeof(context), fmt, ap);
 	va_end(ap);
 	memcpy(inner, err->text, sizeof(inner));
-	error_ellipsis(err, snprintf(err->text, sizeof(err->text), "%.255s: %.480s", context, inner));
+	error_ellipsis(
+		err, snprintf(err->text, sizeof(err->text), "%.255s: %.480s", context, inner));
 	return err->code;
 }

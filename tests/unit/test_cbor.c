@@ -74,21 +74,21 @@ test_refuses(void **state)
 		int rc;
 	} bad[] = {
 		{"", MP_ETRUNC},
-		{"1800", MP_EFORMAT},           /* 0 in two bytes */
-		{"190017", MP_EFORMAT},         /* 23 in three */
-		{"5801ff", MP_EFORMAT},         /* length 1 in two */
-		{"9f00ff", MP_EFORMAT},         /* indefinite array */
-		{"5f4100ff", MP_EFORMAT},       /* indefinite bytes */
-		{"c000", MP_EFORMAT},           /* a tag */
-		{"f93c00", MP_EFORMAT},         /* a float */
-		{"f7", MP_EFORMAT},             /* undefined */
-		{"61ff", MP_EFORMAT},           /* not UTF-8 */
-		{"62c080", MP_EFORMAT},         /* overlong NUL */
-		{"63eda080", MP_EFORMAT},       /* a surrogate */
-		{"8201", MP_ETRUNC},            /* an item is missing */
+		{"1800", MP_EFORMAT},              /* 0 in two bytes */
+		{"190017", MP_EFORMAT},            /* 23 in three */
+		{"5801ff", MP_EFORMAT},            /* length 1 in two */
+		{"9f00ff", MP_EFORMAT},            /* indefinite array */
+		{"5f4100ff", MP_EFORMAT},          /* indefinite bytes */
+		{"c000", MP_EFORMAT},              /* a tag */
+		{"f93c00", MP_EFORMAT},            /* a float */
+		{"f7", MP_EFORMAT},                /* undefined */
+		{"61ff", MP_EFORMAT},              /* not UTF-8 */
+		{"62c080", MP_EFORMAT},            /* overlong NUL */
+		{"63eda080", MP_EFORMAT},          /* a surrogate */
+		{"8201", MP_ETRUNC},               /* an item is missing */
 		{"9bffffffffffffffff", MP_ETRUNC}, /* more items than bytes */
 		{"5bffffffffffffffff00", MP_ETRUNC},
-		{"0000", MP_EFORMAT},           /* trailing byte */
+		{"0000", MP_EFORMAT}, /* trailing byte */
 		{"818181818181818181818181818181818181818100", MP_ELIMIT},
 	};
 
