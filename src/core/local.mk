@@ -3,4 +3,6 @@ libmp_core_a_SOURCES = \
 	%D%/env.h \
 	%D%/node.h \
 	%D%/out.c \
-	%D%/out.h
+	%D%/out.h \
+	%D%/raft.h \
+	%D%/roster.h
