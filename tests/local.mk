@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = $(LOG_DRIVER)
@@ -5,6 +6,46 @@ AM_TESTS_ENVIRONMENT = \
 	CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
 	top_builddir='$(abs_top_builddir)'; export top_builddir; \
-	NM='$(NM)'; export NM; MANDOC='$(MANDOC)'; export MANDOC;
+	CC='$(CC)'; export CC; AR='$(AR)'; export AR; NM='$(NM)'; export NM; \
+	MANDOC='$(MANDOC)'; export MANDOC; fuzz_targets='$(fuzz_targets)'; export fuzz_targets; \
+	lib_cflags='$(LIB_CFLAGS)'; export lib_cflags;
+
+# Where the headers of the libraries are, for the lints that compile.
+LIB_CFLAGS = $(UV_CFLAGS) $(SODIUM_CFLAGS) $(CBOR_CFLAGS) $(SQLITE_CFLAGS) $(FYAML_CFLAGS) \
+	$(ZSTD_CFLAGS) $(CMOCKA_CFLAGS)
+
+EXTRA_DIST += %D%/tap.sh
 
 include tests/unit/local.mk
+include tests/fuzz/local.mk
+include tests/lint/local.mk
+
+# Parts of `make check`: units; lints; units and fuzz inputs under valgrind.
+check-units: $(unit_tests)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_tests)'
+check-lint: $(noinst_LIBRARIES)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(lint_tests)'
+check-valgrind: $(unit_tests)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_tests)' \
+		LOG_COMPILER='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=all'
+.PHONY: check-units check-lint check-valgrind
+
+# Lines covered by all tests, as text; in full in coverage.info.
+coverage: all
+if COVERAGE
+	lcov -q --zerocounters --directory .
+	$(MAKE) $(AM_MAKEFLAGS) check
+	lcov -q --capture --directory . --output-file coverage.all 2>coverage.log || \
+		{ cat coverage.log; false; }
+	lcov -q --extract coverage.all '*/src/*' '*/include/mp/*' --output-file coverage.info
+	rm -f coverage.all coverage.log
+	lcov --list coverage.info
+else
+	@echo 'make coverage needs a build of its own: configure --enable-coverage' >&2; false
+endif
+.PHONY: coverage
+CLEANFILES += coverage.info
+clean-local: clean-coverage
+clean-coverage:
+	find . -name '*.gcda' -o -name '*.gcno' | xargs rm -f
+.PHONY: clean-coverage

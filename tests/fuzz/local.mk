@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# One program per decoder. A new target fuzz_X needs %D%/fuzz_X.c, seeds in %D%/corpus/fuzz_X, and
+# here its name in fuzz_targets and one line for its libraries.
+FUZZ_LIBS = $(MP_FUZZ_ENGINE) $(FUZZ_MAIN) libmp-core.a libmp-codec.a libmp-crypto.a libmp-util.a \
+	$(CBOR_LIBS) $(FYAML_LIBS) $(SODIUM_LIBS) $(ZSTD_LIBS)
+
+fuzz_targets = \
+	tests/fuzz/fuzz_cbor
+
+tests_fuzz_fuzz_cbor_LDADD = $(FUZZ_LIBS)
+
+if !FUZZERS
+# Without libFuzzer main() comes from this library.
+FUZZ_MAIN = libmp-fuzz.a
+check_LIBRARIES += libmp-fuzz.a
+libmp_fuzz_a_SOURCES = %D%/replay.c
+endif
+
+check_PROGRAMS += $(fuzz_targets)
+noinst_HEADERS += %D%/fuzz.h
+dist_check_SCRIPTS += %D%/replay.sh
+TESTS += %D%/replay.sh
+EXTRA_DIST += %D%/run.sh %D%/corpus
+
+# Fuzzes each target for FUZZ_SECONDS; FUZZ_TARGETS picks some of them.
+FUZZ_SECONDS = 120
+FUZZ_TARGETS = $(fuzz_targets)
+fuzz: $(fuzz_targets)
+if FUZZERS
+	$(SHELL) $(srcdir)/%D%/run.sh '$(srcdir)' '$(FUZZ_SECONDS)' $(FUZZ_TARGETS)
+else
+	@echo 'make fuzz needs a build of its own: configure CC=clang --enable-fuzzers' >&2; false
+endif
+.PHONY: fuzz
+
+clean-local: clean-fuzz
+clean-fuzz:
+	rm -rf fuzz-work
+.PHONY: clean-fuzz
