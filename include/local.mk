@@ -6,5 +6,6 @@ noinst_HEADERS += \
 	%D%/mp/event.h \
 	%D%/mp/limits.h \
 	%D%/mp/member.h \
+	%D%/mp/pipeline.h \
 	%D%/mp/store.h \
 	%D%/mp/work.h

@@ -4,6 +4,7 @@
 #include <cbor.h>
 
 #include "mp/limits.h"
+#include "util/utf8.h"
 
 /* ---- writing ---- */
 
@@ -245,32 +246,6 @@ shortest_head(uint64_t v)
 	return v < 24 ? 1 : v <= UINT8_MAX ? 2 : v <= UINT16_MAX ? 3 : v <= UINT32_MAX ? 5 : 9;
 }
 
-/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
-static bool
-utf8_valid(struct mp_span s)
-{
-	size_t i = 0;
-
-	while (i < s.n) {
-		uint8_t c = s.p[i];
-		size_t n = c < 0x80 ? 1 : (c & 0xe0) == 0xc0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : 4;
-		uint32_t v = n == 1 ? c : n == 2 ? c & 0x1fu : n == 3 ? c & 0x0fu : c & 0x07u;
-		static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-
-		if ((n == 4 && (c & 0xf8) != 0xf0) || s.n - i < n)
-			return false;
-		for (size_t k = 1; k < n; k++) {
-			if ((s.p[i + k] & 0xc0) != 0x80)
-				return false;
-			v = v << 6 | (s.p[i + k] & 0x3fu);
-		}
-		if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
-			return false;
-		i += n;
-	}
-	return true;
-}
-
 static void
 r_fail(struct mp_cbor_r *r, int rc)
 {
@@ -314,7 +289,7 @@ r_head(struct mp_cbor_r *r, struct head *h)
 		r_fail(r, MP_EFORMAT);
 		return false;
 	}
-	if (h->type == MP_CBOR_TEXT && !utf8_valid(h->data)) {
+	if (h->type == MP_CBOR_TEXT && mp_utf8_prefix(h->data) != h->data.n) {
 		r_fail(r, MP_EFORMAT);
 		return false;
 	}

@@ -1,7 +1,13 @@
 noinst_LIBRARIES += libmp-util.a
 libmp_util_a_SOURCES = \
+	%D%/arena.c \
+	%D%/arena.h \
 	%D%/assert.c \
 	%D%/buf.c \
 	%D%/buf.h \
 	%D%/error.c \
-	%D%/rng.h
+	%D%/glob.c \
+	%D%/glob.h \
+	%D%/rng.h \
+	%D%/utf8.c \
+	%D%/utf8.h

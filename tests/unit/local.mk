@@ -3,7 +3,9 @@ UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests $(CMOCKA_CFLAGS)
 UNIT_LIBS = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
 
 unit_tests = \
+	tests/unit/test_arena \
 	tests/unit/test_cbor \
+	tests/unit/test_glob \
 	tests/unit/test_out
 
 check_PROGRAMS += $(unit_tests)
@@ -16,3 +18,11 @@ tests_unit_test_cbor_LDADD = $(UNIT_LIBS)
 tests_unit_test_out_SOURCES = %D%/test_out.c
 tests_unit_test_out_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_out_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_arena_SOURCES = %D%/test_arena.c
+tests_unit_test_arena_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_arena_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_glob_SOURCES = %D%/test_glob.c
+tests_unit_test_glob_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_glob_LDADD = $(UNIT_LIBS)
