@@ -1,3 +1,7 @@
 noinst_LIBRARIES += libmp-crypto.a
 libmp_crypto_a_CPPFLAGS = $(AM_CPPFLAGS) $(SODIUM_CFLAGS)
-libmp_crypto_a_SOURCES =
+libmp_crypto_a_SOURCES = \
+	%D%/key.c \
+	%D%/key.h \
+	%D%/secret.h \
+	%D%/sodium.c

@@ -26,3 +26,14 @@ tests_unit_test_arena_LDADD = $(UNIT_LIBS)
 tests_unit_test_glob_SOURCES = %D%/test_glob.c
 tests_unit_test_glob_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_glob_LDADD = $(UNIT_LIBS)
+
+# What needs real cryptography.
+UNIT_CRYPTO_LIBS = libmp-codec.a libmp-crypto.a libmp-util.a $(SODIUM_LIBS) $(CBOR_LIBS) \
+	$(CMOCKA_LIBS)
+
+unit_tests += \
+	tests/unit/test_crypto
+
+tests_unit_test_crypto_SOURCES = %D%/test_crypto.c %D%/hex.h
+tests_unit_test_crypto_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_crypto_LDADD = $(UNIT_CRYPTO_LIBS)
