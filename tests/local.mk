@@ -27,7 +27,8 @@ check-lint: $(noinst_LIBRARIES)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(lint_tests)'
 check-valgrind: $(unit_tests)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_tests)' \
-		LOG_COMPILER='valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=all'
+		LOG_COMPILER='valgrind -q --error-exitcode=99 $(VALGRIND_FLAGS)'
+VALGRIND_FLAGS = --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all
 .PHONY: check-units check-lint check-valgrind
 
 # Lines covered by all tests, as text; in full in coverage.info.

@@ -6,7 +6,7 @@
 #   tap_ok 'what holds'              # one point
 #   tap_not_ok 'what should hold'
 #   tap_skip 'what' 'reason'
-#   tap_check 'what holds' command arg...      # ok when the command succeeds; its output is shown if not
+#   tap_check 'what holds' COMMAND...  # ok when it succeeds, else its output is shown
 #   tap_same 'what is equal' WANTED GOT
 #   tap_diag TEXT                    # "# " before each line; or from standard input
 #   $tap_tmp                         # a directory of the test's own, removed at the end
