@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# TAP for shell tests: source it, call the functions, end with `tap_end`.
+# TAP for shell tests: source it, call the functions, end with `tap_end`. The
+# lines say what failed; the status only whether the test ran to its end.
 #
 #   . "${top_srcdir:-.}/tests/tap.sh"
 #   tap_skip_all 'reason'            # the whole test, before anything else; exits
@@ -12,7 +13,6 @@
 #   $tap_tmp                         # a directory of the test's own, removed at the end
 
 tap_count=0
-tap_failed=0
 tap_tmp=$(mktemp -d "${TMPDIR:-/tmp}/meshpipe-test.XXXXXX") || exit 1
 trap 'rm -rf "$tap_tmp"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -35,7 +35,6 @@ tap_ok()
 tap_not_ok()
 {
 	tap_count=$((tap_count + 1))
-	tap_failed=$((tap_failed + 1))
 	printf 'not ok %d - %s\n' "$tap_count" "$1"
 }
 
@@ -77,5 +76,5 @@ tap_same()
 tap_end()
 {
 	printf '1..%d\n' "$tap_count"
-	exit $((tap_failed > 0))
+	exit 0
 }

@@ -41,9 +41,9 @@ struct mp_raft_entry {
 	uint64_t index; /* from 1 */
 	uint64_t term;
 	enum mp_entry_kind kind;
-	mp_time wall_ms;      /* the leader's, when it appended it */
-	struct mp_span body;  /* owned by the log */
-	struct mp_hash hash;  /* of this entry, which names the one before */
+	mp_time wall_ms;     /* the leader's, when it appended it */
+	struct mp_span body; /* owned by the log */
+	struct mp_hash hash; /* of this entry, which names the one before */
 };
 
 struct mp_raft;
@@ -84,16 +84,16 @@ void mp_raft_heard_leader(struct mp_raft *raft, struct mp_env *env, const struct
 void mp_raft_heard_follower(struct mp_raft *raft, struct mp_env *env,
 	const struct mp_node_id *follower, uint64_t term, mp_time sent_ms);
 /* What pulse puts into a heartbeat for this elector; false when this node does not lead. */
-bool mp_raft_heartbeat(const struct mp_raft *raft, const struct mp_node_id *to, uint64_t *term,
-	uint64_t *commit);
+bool mp_raft_heartbeat(
+	const struct mp_raft *raft, const struct mp_node_id *to, uint64_t *term, uint64_t *commit);
 
 /* Leader only. Appends; the body is copied. MP_ENOTLEADER, MP_ENOMEM, MP_ELIMIT. */
 int mp_raft_propose(struct mp_raft *raft, struct mp_env *env, enum mp_entry_kind kind,
 	struct mp_span body, uint64_t *index);
 
 /* The next committed entry after *cursor, in order; advances *cursor. False when there is none. */
-bool mp_raft_next_committed(const struct mp_raft *raft, uint64_t *cursor,
-	struct mp_raft_entry *out);
+bool mp_raft_next_committed(
+	const struct mp_raft *raft, uint64_t *cursor, struct mp_raft_entry *out);
 /* Any entry that is in the log, committed or not. */
 bool mp_raft_entry_at(const struct mp_raft *raft, uint64_t index, struct mp_raft_entry *out);
 

@@ -20,8 +20,8 @@ struct mp_member {
 	/* The view (SWIM). */
 	enum mp_member_state state;
 	enum mp_member_status status;
-	uint64_t incarnation;    /* boot counter << 32 | refutations; never falls */
-	mp_time last_heard_ms;   /* now_ms of the last datagram or message from it; 0 never */
+	uint64_t incarnation;  /* boot counter << 32 | refutations; never falls */
+	mp_time last_heard_ms; /* now_ms of the last datagram or message from it; 0 never */
 	/* Soft. */
 	const struct mp_caps *caps; /* NULL until pulled */
 	uint32_t slots_used;        /* as it said last */

@@ -20,11 +20,12 @@ for command in demo check; do
 		sh -c "head -n 30 README.md | grep -qF './bootstrap $command'"
 done
 
-# `src/...` and the like in back quotes, up to the first character that a path does not have.
+# `src/...` and the like in back quotes; a word in capitals or an X stands for a name.
 paths()
 {
 	for page in README.md ARCHITECTURE.md CONTRIBUTING.md; do
-		grep -oE '`(src|include|tests|man|contrib)/[A-Za-z0-9_./-]*`' "$page" | tr -d '`' |
+		grep -oE '`(src|include|tests|man|contrib)/[A-Za-z0-9_./-]*`' "$page" |
+			tr -d '`' | grep -vE '_X|MODULE|\.log$' |
 			while read -r path; do
 				[ -e "$path" ] || printf '%s names %s\n' "$page" "$path"
 			done
