@@ -8,11 +8,14 @@ listed()
 {
 	for file in $(lint_files '*.[ch]' '*.sh' '*.awk'); do
 		name=${file##*/}
+		case $name in
+		fuzz_*.c) name=${name%.c} ;; # automake adds the .c to these
+		esac
 		fragment=${file%/*}
 		while [ ! -f "$fragment/local.mk" ]; do
 			fragment=${fragment%/*}
 		done
-		grep -qE "(^|[^A-Za-z0-9_.-])(${name%.*}|$name)([^A-Za-z0-9_-]|\$)" \
+		grep -qE "(^|[^A-Za-z0-9_.-])$name([^A-Za-z0-9_-]|\$)" \
 			"$fragment/local.mk" ||
 			printf '%s is not in %s/local.mk\n' "$file" "$fragment"
 	done

@@ -1,6 +1,7 @@
 # One program per module. UNIT_LIBS is what pure code needs; a test that needs more says so.
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests $(CMOCKA_CFLAGS)
 UNIT_LIBS = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
+noinst_HEADERS += %D%/unit.h
 
 unit_tests = \
 	tests/unit/test_arena \
