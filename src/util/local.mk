@@ -5,9 +5,12 @@ libmp_util_a_SOURCES = \
 	%D%/assert.c \
 	%D%/buf.c \
 	%D%/buf.h \
+	%D%/dlist.h \
 	%D%/error.c \
 	%D%/glob.c \
 	%D%/glob.h \
+	%D%/map.c \
+	%D%/map.h \
 	%D%/rng.h \
 	%D%/utf8.c \
 	%D%/utf8.h

@@ -38,3 +38,8 @@ unit_tests += \
 tests_unit_test_crypto_SOURCES = %D%/test_crypto.c %D%/hex.h
 tests_unit_test_crypto_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_crypto_LDADD = $(UNIT_CRYPTO_LIBS)
+
+unit_tests += tests/unit/test_map
+tests_unit_test_map_SOURCES = %D%/test_map.c
+tests_unit_test_map_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_map_LDADD = $(UNIT_LIBS)
