@@ -1,8 +1,11 @@
 noinst_LIBRARIES += libmp-core.a
 libmp_core_a_SOURCES = \
 	%D%/env.h \
+	%D%/fetch.h \
+	%D%/hold.h \
 	%D%/node.h \
 	%D%/out.c \
 	%D%/out.h \
 	%D%/raft.h \
-	%D%/roster.h
+	%D%/roster.h \
+	%D%/worker.h
