@@ -1,7 +1,9 @@
 noinst_LIBRARIES += libmp-codec.a
 libmp_codec_a_CPPFLAGS = $(AM_CPPFLAGS) $(CBOR_CFLAGS) $(FYAML_CFLAGS)
 libmp_codec_a_SOURCES = \
+	%D%/caps.h \
 	%D%/cbor.c \
 	%D%/cbor.h \
 	%D%/manifest.h \
-	%D%/msg_blob.h
+	%D%/msg_blob.h \
+	%D%/msg_swim.h

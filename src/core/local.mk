@@ -1,11 +1,14 @@
 noinst_LIBRARIES += libmp-core.a
 libmp_core_a_SOURCES = \
+	%D%/dgram.h \
 	%D%/env.h \
 	%D%/fetch.h \
 	%D%/hold.h \
+	%D%/join.h \
 	%D%/node.h \
 	%D%/out.c \
 	%D%/out.h \
 	%D%/raft.h \
 	%D%/roster.h \
+	%D%/swim.h \
 	%D%/worker.h

@@ -6,8 +6,10 @@
 #ifndef MP_CORE_ROSTER_H
 #define MP_CORE_ROSTER_H
 
+#include "codec/msg_swim.h"
 #include "core/env.h"
 #include "mp/base.h"
+#include "mp/error.h"
 #include "mp/member.h"
 
 struct mp_member {
@@ -23,13 +25,21 @@ struct mp_member {
 	uint64_t incarnation;  /* boot counter << 32 | refutations; never falls */
 	mp_time last_heard_ms; /* now_ms of the last datagram or message from it; 0 never */
 	/* Soft. */
-	const struct mp_caps *caps; /* NULL until pulled */
-	uint32_t slots_used;        /* as it said last */
-	bool link_up;               /* a control stream to it is open */
-	bool refused;               /* its address refused our last connection attempt */
-	struct mp_span credential;  /* owned by the roster */
+	const struct mp_caps *caps;  /* NULL until pulled */
+	uint32_t slots_used;         /* as it said last */
+	uint32_t rtt_ms;             /* of the last direct probe; 0 not known */
+	bool link_up;                /* a control stream to it is open */
+	bool refused;                /* its address refused our last connection attempt */
+	struct mp_span credential;   /* owned by the roster */
+	struct mp_span statement;    /* its last signed one, owned by the roster; empty: none yet */
+	uint64_t signed_incarnation; /* of that statement */
+	bool has_caps;
+	struct mp_hash caps_digest; /* with has_caps: of what it can do now */
+	uint32_t slot;    /* from 0 in order of arrival, for tables that others keep beside */
+	uint64_t changed; /* mp_roster_version() after its last change */
 };
 
+/* The boot counter is always the subject's own word: accusations cannot raise it. */
 static inline uint64_t
 mp_member_boot(const struct mp_member *m)
 {
@@ -38,11 +48,72 @@ mp_member_boot(const struct mp_member *m)
 
 struct mp_roster;
 
-/* NULL when there is none. Pointers stay good until the roster's next change. */
+/* ---- reading ---- */
+
+/* NULL when there is none. A member stays where it is for the roster's life. */
 const struct mp_member *mp_roster_find(const struct mp_roster *roster, const struct mp_node_id *id);
 
 /* All members, this node included, in ascending order of id. */
 size_t mp_roster_count(const struct mp_roster *roster);
 const struct mp_member *mp_roster_at(const struct mp_roster *roster, size_t i);
+
+/* The member with this slot; slots are 0 .. count - 1. */
+const struct mp_member *mp_roster_slot(const struct mp_roster *roster, uint32_t slot);
+
+/*
+ * Grows with every change of who is a member and of state, status, boot, addresses, capabilities,
+ * link_up and refused; not with load, round trip and last_heard_ms. A reader that remembers the
+ * version it saw looks at the members whose `changed` is above it.
+ */
+uint64_t mp_roster_version(const struct mp_roster *roster);
+
+/* How many members are in this state, this node included. */
+size_t mp_roster_state_count(const struct mp_roster *roster, enum mp_member_state state);
+
+/* By name, the living before the dead; NULL when there is none. */
+const struct mp_member *mp_roster_find_name(const struct mp_roster *roster, const char *name);
+
+/* An mp_out_addrs_cb; ctx is the roster. */
+void mp_roster_addrs(void *roster, const struct mp_node_id *peer, struct mp_addr addrs[4]);
+
+/* ---- changing; node.c calls new, free and restore, the rest is for swim and join ---- */
+
+/* Borrows what env has set once. MP_ENOMEM. */
+int mp_roster_new(const struct mp_env *env, struct mp_roster **out);
+void mp_roster_free(struct mp_roster *roster);
+
+/*
+ * One row of MP_TABLE_MEMBER, [credential bstr, statement|null]. MP_ECORRUPT, MP_ENOMEM, MP_ELIMIT.
+ * Restored members are MP_MEMBER_SUSPECT until something is heard of them, or LEFT.
+ */
+int mp_roster_restore(
+	struct mp_roster *roster, struct mp_env *env, struct mp_span key, struct mp_span value);
+
+/*
+ * A credential with its admission: verifies it, copies it, puts its row. 0 with *out (may be NULL)
+ * when it is new or newer; MP_EEXIST with *out when it is known or older than the one known; the
+ * errors of mp_credential_verify(); MP_EAUTH when it may only ask to join; MP_ELIMIT for
+ * more than MP_MEMBERS_MAX; MP_ENOMEM. A new member is MP_MEMBER_DEAD until it speaks.
+ */
+int mp_roster_add(struct mp_roster *roster, struct mp_env *env, struct mp_span credential,
+	struct mp_member **out);
+
+/*
+ * A statement of a member, whose signature the caller has verified and whose incarnation is above
+ * that of the last one: copies it, puts its row, takes over what it says. MP_ENOMEM.
+ */
+int mp_roster_state_word(struct mp_roster *roster, struct mp_env *env, struct mp_member *m,
+	const struct mp_statement *statement, struct mp_span bytes);
+
+/* For writers: not const, and `changed` is theirs to call. */
+struct mp_member *mp_roster_edit(struct mp_roster *roster, const struct mp_member *m);
+void mp_roster_changed(struct mp_roster *roster, struct mp_member *m);
+void mp_roster_set_state(struct mp_roster *roster, struct mp_member *m, enum mp_member_state state);
+
+/* Capabilities are kept once per digest. `bytes` hash to digest; every member that names it gets
+ * them. MP_EFORMAT and others of mp_caps_decode(), MP_ENOMEM; MP_ENOENT when no member names it. */
+int mp_roster_caps(struct mp_roster *roster, const struct mp_hash *digest, struct mp_span bytes);
+/* The bytes with that digest; empty when they are not here. */
+struct mp_span mp_roster_caps_bytes(const struct mp_roster *roster, const struct mp_hash *digest);
 
 #endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What members tell each other about members.
+ *
+ * Records 1-29 travel in datagrams, several in one; any of them may also be a message of its own on
+ * a control stream. Messages 32-39 travel on control streams only.
+ *
+ *   1 PING      [1, seq, view8, slots_used]      2 ACK [2, seq, view8, slots_used]
+ *   3 PING_REQ  [3, seq, target32]               ask the receiver to ping target
+ *   4 NACK      [4, seq]                         target has not answered the receiver so far
+ *   5 IND_ACK   [5, seq]                         target answered the receiver
+ *   7 CRED      [7, credential bstr]             a member's credential
+ *   8 STATEMENT [8, statement]                   alive or left, signed by its subject
+ *   9 SUSPECT   [9, subject32, incarnation, from32]   10 DEAD, the same
+ *
+ *  32 VIEW      [32, reply, [[id32, incarnation, state]...]]    ids ascending; state: enum mp_view
+ *  33 DELTA     [33, [credential bstr...], [statement...], [[id32, incarnation, state]...],
+ * [id32...]] what the receiver lacked; last, what the sender lacks itself 34 CAPS_GET  [34,
+ * [digest32...]]             35 CAPS [35, [caps bstr...]] 36 JOIN      [36, credential bstr,
+ * statement] 37 JOINED    [37, credential bstr, [[epoch, key32]...], [credential bstr...],
+ * [statement...]] 38 JOIN_REFUSED [38, code, text]
+ *
+ * A statement is [record bstr, sig bstr64], Ed25519 over hash(record):
+ *   ["mp-alive", 1, cluster32, id32, incarnation, name, [[ip16, port]...], proto_min, proto_max,
+ *    roles, status, caps_digest32|null]
+ *   ["mp-left", 1, cluster32, id32, incarnation]
+ * Longer arrays are from newer nodes, the rest is skipped; but not in what is signed: a changed
+ * record has a new version number.
+ */
+#ifndef MP_CODEC_MSG_SWIM_H
+#define MP_CODEC_MSG_SWIM_H
+
+#include "codec/cbor.h"
+#include "mp/base.h"
+#include "mp/crypto.h"
+#include "mp/member.h"
+
+enum mp_swim_kind {
+	MP_SWIM_PING = 1,
+	MP_SWIM_ACK = 2,
+	MP_SWIM_PING_REQ = 3,
+	MP_SWIM_NACK = 4,
+	MP_SWIM_IND_ACK = 5,
+	MP_SWIM_CRED = 7,
+	MP_SWIM_STATEMENT = 8,
+	MP_SWIM_SUSPECT = 9,
+	MP_SWIM_DEAD = 10,
+};
+#define MP_SWIM_RECORD_LAST 29
+
+enum mp_member_msg {
+	MP_MSG_VIEW = 32,
+	MP_MSG_DELTA = 33,
+	MP_MSG_CAPS_GET = 34,
+	MP_MSG_CAPS = 35,
+	MP_MSG_JOIN = 36,
+	MP_MSG_JOINED = 37,
+	MP_MSG_JOIN_REFUSED = 38,
+};
+
+/* Bounds of one message. */
+#define MP_STATEMENT_MAX  640  /* one signed statement, encoded */
+#define MP_CREDENTIAL_MAX 4096 /* see codec/record_trust.h */
+#define MP_CAPS_ASK_MAX   256  /* digests in one CAPS_GET */
+#define MP_JOIN_TEXT_MAX  256
+#define MP_GOSSIP_KEYS    4
+
+/* ---- datagram records ---- */
+
+struct mp_swim_record {
+	enum mp_swim_kind kind;
+	union {
+		struct { /* PING, ACK */
+			uint64_t seq;
+			uint64_t view; /* digest of the sender's view */
+			uint32_t slots_used;
+		} ping;
+		struct { /* PING_REQ; target not with NACK and IND_ACK */
+			uint64_t seq;
+			struct mp_node_id target;
+		} ask;
+		struct mp_span credential;
+		struct mp_span statement;
+		struct { /* SUSPECT, DEAD */
+			struct mp_node_id subject;
+			uint64_t incarnation;
+			struct mp_node_id from;
+		} accuse;
+	} u;
+};
+
+void mp_swim_record_write(struct mp_cbor_w *w, const struct mp_swim_record *record);
+
+/* Spans in *out point into bytes. MP_EFORMAT, MP_ETRUNC, MP_ELIMIT; MP_EUNSUPPORTED for a kind
+ * that this version does not know (to be skipped). */
+int mp_swim_record_read(struct mp_span bytes, struct mp_swim_record *out);
+
+/* The number that a record or message begins with; 0 when it does not begin with one. */
+uint64_t mp_msg_kind(struct mp_span bytes);
+
+/* ---- statements ---- */
+
+struct mp_statement {
+	bool left; /* then only id and incarnation count */
+	struct mp_node_id id;
+	uint64_t incarnation;
+	struct mp_name name;
+	struct mp_addr addrs[MP_ADDRS_MAX];
+	uint32_t addr_count;
+	uint32_t proto_min, proto_max;
+	uint32_t roles;
+	enum mp_member_status status;
+	bool has_caps;
+	struct mp_hash caps_digest;
+};
+
+/* Appends the signed statement; `secret` is the key of statement->id. MP_ENOMEM, MP_ELIMIT. */
+int mp_statement_sign(const struct mp_statement *statement, const struct mp_cluster_id *cluster,
+	const struct mp_crypto *crypto, const struct mp_secret *secret, struct mp_buf *buf);
+
+/* Reads it without a look at the signature. MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, MP_EVERSION;
+ * MP_ECLUSTER when it is of another cluster. */
+int mp_statement_read(
+	struct mp_span bytes, const struct mp_cluster_id *cluster, struct mp_statement *out);
+
+/* Did out->id sign these bytes, which mp_statement_read() accepted? 0 or MP_ESIG. */
+int mp_statement_verify(
+	struct mp_span bytes, const struct mp_statement *out, const struct mp_crypto *crypto);
+
+/* ---- view exchange ---- */
+
+enum mp_view {
+	MP_VIEW_ALIVE = 0,
+	MP_VIEW_SUSPECT = 1,
+	MP_VIEW_DEAD = 2,
+	MP_VIEW_LEFT = 3,
+	MP_VIEW_UNKNOWN = 4, /* the sender has no news of its own */
+};
+
+struct mp_view_entry {
+	struct mp_node_id id;
+	uint64_t incarnation;
+	enum mp_view state;
+};
+
+void mp_view_entry_write(struct mp_cbor_w *w, const struct mp_view_entry *entry);
+
+/* A message in parts. Lists are spans of `count` encoded items, checked when they are walked. */
+struct mp_list {
+	struct mp_span items;
+	size_t count;
+};
+
+struct mp_view_msg {
+	bool reply; /* an answer: not to be answered by a view */
+	struct mp_list view;
+};
+struct mp_delta_msg {
+	struct mp_list credentials, statements, view, wanted;
+};
+struct mp_joined_msg {
+	struct mp_span credential;
+	struct mp_list keys, credentials, statements;
+};
+
+void mp_view_msg_begin(struct mp_cbor_w *w, bool reply, size_t entries);
+/* 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, for all of these; lists are well-formed, items unread. */
+int mp_view_msg_read(struct mp_span bytes, struct mp_view_msg *out);
+int mp_delta_msg_read(struct mp_span bytes, struct mp_delta_msg *out);
+int mp_joined_msg_read(struct mp_span bytes, struct mp_joined_msg *out);
+int mp_join_msg_read(struct mp_span bytes, struct mp_span *credential, struct mp_span *statement);
+int mp_join_refused_read(struct mp_span bytes, int64_t *code, char text[MP_JOIN_TEXT_MAX + 1]);
+/* CAPS_GET and CAPS. */
+int mp_caps_msg_read(struct mp_span bytes, enum mp_member_msg kind, struct mp_list *out);
+
+/* Walks a list: the next item, and its parts. False at the end; malformed: false and *rc set. */
+bool mp_list_next(struct mp_list *list, struct mp_span *item);
+bool mp_list_next_bytes(struct mp_list *list, size_t max, struct mp_span *bytes, int *rc);
+bool mp_list_next_entry(struct mp_list *list, struct mp_view_entry *entry, int *rc);
+bool mp_list_next_key(struct mp_list *list, uint64_t *epoch, uint8_t key[32], int *rc);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Datagrams: signed inside, sealed outside (DESIGN 3).
+ *
+ *   [version 1][key hint 4][nonce 24][XChaCha20-Poly1305 of inner]     ad: the first 5 bytes
+ *   inner = [sender32, boot, seq, receiver32|null, [record...]] || sig64
+ *
+ * sig is Ed25519 of the sender over hash(["mp-dgram", 1, cluster32, the array as bstr]). The hint
+ * is the first 4 bytes of hash(key). The nonce is a hash of sender, boot, seq and fresh bits: it
+ * names nobody, and does not repeat as long as a boot counter does not.
+ *
+ * Cheap checks come first: version, hint, one AEAD open, member, receiver, replay; the signature
+ * last. What is dropped is counted by enum mp_counter (core/node.h).
+ *
+ * Replays: per sender the highest boot and, for it, a window over the last MP_DGRAM_WINDOW sequence
+ * numbers. The window is memory: a receiver that restarts may take a datagram of a sender's present
+ * boot a second time, so records must bear that (they do: they carry incarnations or sequences).
+ */
+#ifndef MP_CORE_DGRAM_H
+#define MP_CORE_DGRAM_H
+
+#include "core/env.h"
+#include "core/node.h"
+#include "core/roster.h"
+
+#define MP_DGRAM_WINDOW 512
+/* Room for records: MP_DGRAM_MAX less 29 outside, 16 tag, 64 signature, 90 head. */
+#define MP_DGRAM_ROOM 1033
+
+struct mp_dgram;
+
+/* MP_ENOMEM. */
+int mp_dgram_new(const struct mp_env *env, const struct mp_roster *roster, struct mp_dgram **out);
+void mp_dgram_free(struct mp_dgram *d); /* wipes keys */
+
+/* ---- the key ring: the last MP_GOSSIP_KEYS; the highest epoch, then the lowest hash, seals ----
+ */
+
+/* Adds a key and, with `persist`, puts the ring's row. MP_EEXIST when it is there, MP_ELIMIT when
+ * it is older than all of a full ring. */
+int mp_dgram_key_add(struct mp_dgram *d, struct mp_env *env, uint64_t epoch,
+	const uint8_t key[MP_SYMKEY_SIZE], bool persist);
+size_t mp_dgram_key_count(const struct mp_dgram *d);
+/* The i-th key, the one that seals first. */
+const uint8_t *mp_dgram_key(const struct mp_dgram *d, size_t i, uint64_t *epoch);
+
+/* A row of MP_TABLE_META; MP_ENOENT when its key is not MP_DGRAM_META, MP_ECORRUPT. */
+#define MP_DGRAM_META "gossip-keys"
+int mp_dgram_restore(
+	struct mp_dgram *d, struct mp_env *env, struct mp_span key, struct mp_span value);
+
+/* ---- sending ---- */
+
+/*
+ * Seals `count` encoded records, at most MP_DGRAM_ROOM bytes in all, and emits the datagram.
+ * receiver is NULL when it is not known who listens there. Without a key nothing is sent.
+ */
+void mp_dgram_send(struct mp_dgram *d, struct mp_env *env, const struct mp_addr *to,
+	const struct mp_node_id *receiver, struct mp_span records, size_t count);
+
+/* ---- receiving ---- */
+
+struct mp_dgram_in {
+	const struct mp_member *sender;
+	uint64_t boot, seq;
+	struct mp_list records;      /* walk with mp_list_next(); kinds by mp_msg_kind() */
+	uint8_t plain[MP_DGRAM_MAX]; /* what records points into */
+};
+
+/*
+ * Opens one datagram from the network. 0, or, counted: MP_EFORMAT, MP_EVERSION, MP_ESIG (junk, or
+ * forged), MP_EAUTH (no member, or one that left), MP_ECLUSTER (for another receiver),
+ * MP_EREPLAY; MP_ENOMEM.
+ */
+int mp_dgram_open(
+	struct mp_dgram *d, struct mp_env *env, struct mp_span bytes, struct mp_dgram_in *out);
+
+/* MP_COUNT_DGRAM_*. */
+uint64_t mp_dgram_counter(const struct mp_dgram *d, enum mp_counter which);
+
+#endif
