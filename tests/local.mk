@@ -8,6 +8,8 @@ AM_TESTS_ENVIRONMENT = \
 	top_builddir='$(abs_top_builddir)'; export top_builddir; \
 	CC='$(CC)'; export CC; AR='$(AR)'; export AR; NM='$(NM)'; export NM; \
 	MANDOC='$(MANDOC)'; export MANDOC; fuzz_targets='$(fuzz_targets)'; export fuzz_targets; \
+	MAKE='$(MAKE)'; export MAKE; \
+	installed='$(bin_PROGRAMS) $(dist_man_MANS)'; export installed; \
 	lib_cflags='$(LIB_CFLAGS)'; export lib_cflags;
 
 # Where the headers of the libraries are, for the lints that compile.
@@ -15,6 +17,8 @@ LIB_CFLAGS = $(UV_CFLAGS) $(SODIUM_CFLAGS) $(CBOR_CFLAGS) $(SQLITE_CFLAGS) $(FYA
 	$(ZSTD_CFLAGS) $(CMOCKA_CFLAGS)
 
 EXTRA_DIST += %D%/tap.sh
+dist_check_SCRIPTS += %D%/install.sh
+TESTS += %D%/install.sh
 
 include tests/unit/local.mk
 include tests/fuzz/local.mk

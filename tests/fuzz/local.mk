@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # One program per decoder. A new target fuzz_X needs %D%/fuzz_X.c, seeds in %D%/corpus/fuzz_X, and
 # here its name in fuzz_targets and one line for its libraries.
-FUZZ_LIBS = $(MP_FUZZ_ENGINE) $(FUZZ_MAIN) libmp-core.a libmp-codec.a libmp-crypto.a libmp-util.a \
+FUZZ_LIBS = $(MP_FUZZ_ENGINE) $(FUZZ_MAIN) libmp-core.a libmp-crypto.a libmp-codec.a libmp-util.a \
 	$(CBOR_LIBS) $(FYAML_LIBS) $(SODIUM_LIBS) $(ZSTD_LIBS)
 
 fuzz_targets = \
