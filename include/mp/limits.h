@@ -65,4 +65,10 @@
 /* Effects of one step. A step that would emit more stops early and asks to be called again. */
 #define MP_EFFECTS_MAX 65536
 
+/* Rows that wait for control.db, in bytes. More: refused, and the node stops. */
+#define MP_CONTROL_QUEUE_MAX (256u * 1024 * 1024)
+
+/* What a module may leave in $MP_OUTPUT. More: the module fails. */
+#define MP_VALUE_MAX (1024u * 1024)
+
 #endif

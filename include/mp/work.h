@@ -54,6 +54,7 @@ struct mp_file {
 struct mp_exec_dep {
 	struct mp_span name;         /* instance name of the dependency */
 	struct mp_span result;       /* its result record */
+	struct mp_hash value;        /* what it left in $MP_OUTPUT; zero when nothing */
 	const struct mp_file *files; /* its outputs, laid under $MP_DEPS/NAME/ */
 	size_t file_count;
 };

@@ -1,1 +1,13 @@
-# Sources of src/shell.
+# libuv, SQLite and the kernel: adaptors without policy.
+noinst_LIBRARIES += libmp-shell.a
+libmp_shell_a_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(SQLITE_CFLAGS) $(ZSTD_CFLAGS)
+libmp_shell_a_SOURCES = \
+	%D%/heap.c \
+	%D%/heap.h
+noinst_HEADERS += \
+	%D%/cache.h \
+	%D%/control.h \
+	%D%/exec.h \
+	%D%/executor.h \
+	%D%/executor_msg.h \
+	%D%/workspace.h

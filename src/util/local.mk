@@ -12,5 +12,6 @@ libmp_util_a_SOURCES = \
 	%D%/map.c \
 	%D%/map.h \
 	%D%/rng.h \
+	%D%/sum.h \
 	%D%/utf8.c \
 	%D%/utf8.h

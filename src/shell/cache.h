@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache.db: blobs named by their BLAKE2b-256 (DESIGN 8), in chunks of MP_CHUNK_SIZE, each
+ * compressed with zstd when that saves an eighth. SQLite in WAL mode, synchronous=NORMAL.
+ *
+ * Every function may be called from any thread, at the same time. One connection writes, under a
+ * mutex, in short transactions; readers have connections of their own. A blob is visible when it
+ * is whole and its digest was verified, and not before.
+ *
+ * Errors of all functions: MP_EFULL (disk full; nothing half-made is visible), MP_EIO,
+ * MP_ECORRUPT (stored bytes are damaged; wrong bytes are never given), MP_ENOMEM, and those named.
+ */
+#ifndef MP_SHELL_CACHE_H
+#define MP_SHELL_CACHE_H
+
+#include "mp/base.h"
+#include "mp/error.h"
+#include "mp/store.h"
+
+#define MP_CACHE_SCHEMA 1
+
+struct mp_cache;
+
+/* Makes the file when there is none; forgets what was not completed. Errors as
+ * mp_control_open(). libsodium was initialised. */
+int mp_cache_open(const char *path, struct mp_cache **out, struct mp_error *err);
+
+/* No other call is under way. NULL is fine. */
+void mp_cache_close(struct mp_cache *cache);
+
+/* Stores what fd, a regular file, holds from its beginning. MP_ELIMIT above MP_BLOB_MAX; MP_EIO
+ * also when it changed meanwhile. */
+int mp_cache_put_file(
+	struct mp_cache *cache, int fd, struct mp_blob_ref *out, struct mp_error *err);
+int mp_cache_put_bytes(struct mp_cache *cache, struct mp_span bytes, struct mp_blob_ref *out,
+	struct mp_error *err);
+
+/* Writes the blob to fd at its position. MP_ENOENT when it is not complete here. On MP_ECORRUPT
+ * what was written to fd is to be thrown away, and the cache has forgotten the blob. */
+int mp_cache_get_file(
+	struct mp_cache *cache, const struct mp_hash *digest, int fd, struct mp_error *err);
+
+/* Up to n bytes from offset into p; *got of them (less only at the end), *size the blob's. */
+int mp_cache_read(struct mp_cache *cache, const struct mp_hash *digest, uint64_t offset, void *p,
+	size_t n, size_t *got, uint64_t *size, struct mp_error *err);
+
+/* The whole of a blob of at most max bytes, to be freed by the caller (never NULL on success).
+ * MP_ENOENT, MP_ELIMIT. */
+int mp_cache_get_bytes(struct mp_cache *cache, const struct mp_hash *digest, size_t max,
+	uint8_t **p, size_t *n, struct mp_error *err);
+
+/*
+ * Keeps one piece, a whole chunk or the last one, of a blob of `total` bytes that comes from a
+ * peer, in any order. *complete: the blob is whole (now or already), its digest verified. MP_ESIG:
+ * every piece came, but the digest differs; all were forgotten. MP_EINVAL: not a piece of such a
+ * blob. MP_ELIMIT: total above MP_BLOB_MAX.
+ */
+int mp_cache_write_chunk(struct mp_cache *cache, const struct mp_hash *digest, uint64_t total,
+	uint64_t offset, struct mp_span bytes, bool *complete, struct mp_error *err);
+
+/* Which of n blobs are complete? */
+int mp_cache_stat(struct mp_cache *cache, const struct mp_hash *digests, size_t n,
+	struct mp_blob_state *states, struct mp_error *err);
+
+/* Every blob that is complete by now survives a power cut after this returns 0. */
+int mp_cache_sync(struct mp_cache *cache, struct mp_error *err);
+
+/* Forgets a blob; MP_ENOENT when there is none. */
+int mp_cache_remove(struct mp_cache *cache, const struct mp_hash *digest, struct mp_error *err);
+
+struct mp_cache_totals {
+	uint64_t blobs;
+	uint64_t bytes;  /* of complete blobs, uncompressed */
+	uint64_t stored; /* of the database file */
+};
+int mp_cache_totals(struct mp_cache *cache, struct mp_cache_totals *out, struct mp_error *err);
+
+#endif

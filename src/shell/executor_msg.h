@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What mpnode and a keeper say to each other: frames of a 32-bit big-endian length and one CBOR
+ * array. Both ends are the same program at the same version, so there is no version number; it is
+ * decoded as strictly as everything else.
+ */
+#ifndef MP_SHELL_EXECUTOR_MSG_H
+#define MP_SHELL_EXECUTOR_MSG_H
+
+#include "mp/base.h"
+#include "mp/error.h"
+#include "mp/limits.h"
+#include "util/buf.h"
+
+#define MP_KEEPER_FRAME_MAX (1024u * 1024)
+#define MP_KEEPER_WORDS_MAX 65536u
+
+enum mp_keeper_kind {
+	MP_KEEPER_SPAWN = 1, /* mpnode: run this; the keeper is idle */
+	MP_KEEPER_KILL = 2,  /* mpnode: SIGTERM, grace, SIGKILL */
+	MP_KEEPER_STARTED = 3,
+	MP_KEEPER_EXITED = 4, /* everything of it is gone; the keeper is idle again */
+	MP_KEEPER_FAILED = 5, /* it was not started; the keeper is idle again */
+};
+
+struct mp_keeper_spawn {
+	const char *dir; /* working directory, absolute */
+	char **argv;     /* NULL-terminated */
+	char **env;      /* NULL-terminated, KEY=VALUE */
+	const char *out; /* where stdout is spooled; made when there is any */
+	const char *err;
+	uint64_t timeout_ms; /* 0: none */
+	uint64_t grace_ms;   /* between SIGTERM and SIGKILL */
+	uint64_t keep_max;   /* of stdout and stderr each */
+};
+
+struct mp_keeper_exited {
+	int32_t exit_code; /* -1 when it did not exit by itself */
+	int32_t signal;    /* 0 when no signal killed it */
+	bool timed_out;
+	bool killed;     /* by MP_KEEPER_KILL, before it had ended */
+	uint32_t strays; /* processes that were left when the command ended, and killed */
+	uint32_t left;   /* processes that would not die; the keeper closes its socket */
+	int64_t started_ms, ended_ms;                   /* wall */
+	uint64_t wall_us, user_us, sys_us, rss_max_kib; /* of the whole tree */
+	uint64_t out_size, err_size;                    /* as written by the tree */
+	bool out_cut, err_cut;   /* the middle is missing in the spool file */
+	bool out_lost, err_lost; /* the spool file could not be written (disk full) */
+};
+
+struct mp_keeper_msg {
+	enum mp_keeper_kind kind;
+	uint64_t id; /* of the attempt, chosen by mpnode */
+	union {
+		struct mp_keeper_spawn spawn;
+		struct {
+			pid_t pid;
+		} started;
+		struct mp_keeper_exited exited;
+		struct {
+			char text[MP_ERROR_TEXT_MAX];
+		} failed;
+	} u;
+};
+
+/* Appends one frame. 0, MP_ENOMEM or MP_ELIMIT. */
+int mp_keeper_msg_encode(struct mp_buf *buf, const struct mp_keeper_msg *msg);
+
+/*
+ * Decodes the frame at the beginning of bytes; *used is its length. MP_ETRUNC: it is not whole yet.
+ * MP_EFORMAT or MP_ELIMIT: junk. A SPAWN owns memory: mp_keeper_msg_fini().
+ */
+int mp_keeper_msg_decode(struct mp_span bytes, struct mp_keeper_msg *out, size_t *used);
+void mp_keeper_msg_fini(struct mp_keeper_msg *msg);
+
+#endif
