@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 noinst_HEADERS += \
 	%D%/mp/base.h \
 	%D%/mp/crypto.h \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libmp-codec.a
 libmp_codec_a_CPPFLAGS = $(AM_CPPFLAGS) $(CBOR_CFLAGS) $(FYAML_CFLAGS)
 libmp_codec_a_SOURCES = \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libmp-core.a
 libmp_core_a_SOURCES = \
 	%D%/dgram.h \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # libuv, SQLite and the kernel: adaptors without policy.
 noinst_LIBRARIES += libmp-shell.a
 libmp_shell_a_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(SQLITE_CFLAGS) $(ZSTD_CFLAGS)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libmp-util.a
 libmp_util_a_SOURCES = \
 	%D%/arena.c \

@@ -6,7 +6,8 @@
 
 listed()
 {
-	for file in $(lint_files '*.[ch]' '*.sh' '*.awk'); do
+	for file in $(lint_files '*.[ch]' '*.sh' '*.awk') man/*.[1-8]; do
+		[ -f "$file" ] || continue
 		name=${file##*/}
 		case $name in
 		fuzz_*.c) name=${name%.c} ;; # automake adds the .c to these

@@ -8,7 +8,8 @@ own_scripts='bootstrap .ci/run configure.ac Makefile.am'
 # The licence line is among the first five of each file that is ours.
 spdx()
 {
-	for file in $own_scripts $(lint_files '*.[ch]' '*.sh' '*.awk'); do
+	fragments=$(lint_files '*.mk' | xargs grep -l '=')
+	for file in $own_scripts $fragments $(lint_files '*.[ch]' '*.sh' '*.awk'); do
 		head -n 5 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' ||
 			printf '%s: no SPDX line\n' "$file"
 	done

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # One program per module. UNIT_LIBS is what pure code needs; a test that needs more says so.
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests $(CMOCKA_CFLAGS)
 UNIT_LIBS = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
