@@ -37,11 +37,20 @@ struct mp_out {
 	struct waiting *first, **last;
 	size_t waiting_count;
 	struct mp_buf scratch;
+	struct mp_node_id self;
+	struct loop *loop_first, **loop_last; /* in step memory */
 	bool failed;
 };
 
+/* A message of this node to itself. */
+struct loop {
+	struct loop *next;
+	struct mp_span bytes;
+};
+
 struct mp_out *
-mp_out_new(const struct mp_alloc *alloc, mp_out_addrs_cb addrs, void *ctx)
+mp_out_new(const struct mp_alloc *alloc, const struct mp_node_id *self, mp_out_addrs_cb addrs,
+	void *ctx)
 {
 	struct mp_out *out = mp_realloc(alloc, NULL, 0, sizeof(*out));
 
@@ -49,6 +58,9 @@ mp_out_new(const struct mp_alloc *alloc, mp_out_addrs_cb addrs, void *ctx)
 		return NULL;
 	*out = (struct mp_out){.alloc = alloc, .addrs = addrs, .addrs_ctx = ctx};
 	out->last = &out->first;
+	out->loop_last = &out->loop_first;
+	if (self != NULL)
+		out->self = *self;
 	mp_buf_init(&out->scratch, alloc, MP_MSG_MAX);
 	return out;
 }
@@ -102,7 +114,7 @@ mp_out_begin(struct mp_out *out)
 		out->blocks = keep;
 	}
 	out->effect_count = 0;
-	mp_assert(out->row_count == 0);
+	mp_assert(out->row_count == 0 && out->loop_first == NULL);
 }
 
 void *
@@ -264,6 +276,47 @@ effect_bytes(struct mp_effect *fx)
 	return fx->kind == MP_FX_SEND ? &fx->u.send.bytes : &fx->u.reply.bytes;
 }
 
+static void
+loop_add(struct mp_out *out, struct mp_span bytes)
+{
+	struct loop *l = mp_out_mem(out, sizeof(*l));
+
+	if (l == NULL)
+		return;
+	*l = (struct loop){.bytes = bytes};
+	*out->loop_last = l;
+	out->loop_last = &l->next;
+}
+
+bool
+mp_out_loop(struct mp_out *out, struct mp_span *bytes)
+{
+	struct loop *l = out->loop_first;
+
+	if (l == NULL)
+		return false;
+	*bytes = l->bytes;
+	out->loop_first = l->next;
+	if (out->loop_first == NULL)
+		out->loop_last = &out->loop_first;
+	return true;
+}
+
+static void
+out_release(struct mp_out *out, struct mp_effect *fx, struct mp_span bytes)
+{
+	struct mp_span copy = mp_out_copy(out, bytes);
+
+	if (copy.p == NULL)
+		return;
+	if (fx->kind == MP_FX_SEND && mp_node_id_eq(&fx->u.send.peer, &out->self)) {
+		loop_add(out, copy);
+		return;
+	}
+	*effect_bytes(fx) = copy;
+	mp_out_effect(out, fx);
+}
+
 /* Emits now or keeps until `after` is durable. */
 static void
 out_emit(struct mp_out *out, struct mp_effect *fx, struct mp_span bytes, uint64_t after)
@@ -271,9 +324,7 @@ out_emit(struct mp_out *out, struct mp_effect *fx, struct mp_span bytes, uint64_
 	struct waiting *w;
 
 	if (after <= out->durable) {
-		*effect_bytes(fx) = mp_out_copy(out, bytes);
-		if (effect_bytes(fx)->p != NULL)
-			mp_out_effect(out, fx);
+		out_release(out, fx, bytes);
 		return;
 	}
 	w = mp_realloc(out->alloc, NULL, 0, sizeof(*w) + bytes.n);
@@ -301,9 +352,7 @@ mp_out_persisted(struct mp_out *out, uint64_t seq)
 			at = &w->next;
 			continue;
 		}
-		*effect_bytes(&w->fx) = mp_out_copy(out, mp_span(w->bytes, w->size));
-		if (effect_bytes(&w->fx)->p != NULL)
-			mp_out_effect(out, &w->fx);
+		out_release(out, &w->fx, mp_span(w->bytes, w->size));
 		*at = w->next;
 		out->waiting_count--;
 		mp_dealloc(out->alloc, w, sizeof(*w) + w->size);

@@ -20,7 +20,9 @@ struct mp_out;
 /* Where a peer listens, asked when a message goes out; the roster answers. */
 typedef void (*mp_out_addrs_cb)(void *ctx, const struct mp_node_id *peer, struct mp_addr addrs[4]);
 
-struct mp_out *mp_out_new(const struct mp_alloc *alloc, mp_out_addrs_cb addrs, void *ctx);
+/* self: messages to this node do not leave it, see mp_out_loop(). NULL: there are none. */
+struct mp_out *mp_out_new(const struct mp_alloc *alloc, const struct mp_node_id *self,
+	mp_out_addrs_cb addrs, void *ctx);
 void mp_out_free(struct mp_out *out);
 
 /* Forgets the last step's effects and memory. */
@@ -59,6 +61,10 @@ void mp_out_send(struct mp_out *out, const struct mp_node_id *peer, enum mp_clas
 void mp_out_datagram(struct mp_out *out, const struct mp_addr *to, struct mp_span bytes);
 void mp_out_reply(
 	struct mp_out *out, uint64_t request, struct mp_span bytes, bool last, uint64_t after);
+
+/* The next message that this node sent to itself, in order; false when there is none. Its bytes are
+ * good until the end of the step. Whoever runs the step delivers them all before it ends. */
+bool mp_out_loop(struct mp_out *out, struct mp_span *bytes);
 
 /* Any other effect, copied shallowly: what it points to is the caller's until the next begin
  * (use mp_out_mem or mp_out_copy). */

@@ -3,12 +3,13 @@
 
 #include "core/out.h"
 
+static const struct mp_node_id self = {{7}};
 static const struct mp_node_id peer = {{1}};
 
 static struct mp_out *
 out_new(struct mp_alloc *alloc)
 {
-	struct mp_out *out = mp_out_new(alloc, NULL, NULL);
+	struct mp_out *out = mp_out_new(alloc, &self, NULL, NULL);
 
 	assert_non_null(out);
 	return out;
@@ -97,6 +98,35 @@ test_lost_row_is_fatal(void **state)
 	assert_int_equal(heap.live, 0);
 }
 
+static void
+test_to_itself(void **state)
+{
+	struct unit_heap heap = {0};
+	struct mp_alloc alloc = UNIT_ALLOC(&heap);
+	struct mp_out *out = out_new(&alloc);
+	const struct mp_effect *fx;
+	struct mp_span bytes;
+
+	(void)state;
+	mp_out_begin(out);
+	mp_out_send(out, &self, MP_CLASS_CONTROL, mp_span_str("one"), 0);
+	mp_out_put(out, MP_TABLE_VOTE, mp_span_str("run"), mp_span_str("vote"));
+	mp_out_send(out, &self, MP_CLASS_CONTROL, mp_span_str("two"), mp_out_seq(out));
+	assert_true(mp_out_loop(out, &bytes));
+	assert_memory_equal(bytes.p, "one", 3);
+	assert_false(mp_out_loop(out, &bytes));
+	assert_int_equal(out_end(out, &fx), 1);
+
+	mp_out_begin(out);
+	mp_out_persisted(out, 1);
+	assert_true(mp_out_loop(out, &bytes));
+	assert_memory_equal(bytes.p, "two", 3);
+	assert_false(mp_out_loop(out, &bytes));
+	assert_int_equal(out_end(out, &fx), 0);
+	mp_out_free(out);
+	assert_int_equal(heap.live, 0);
+}
+
 int
 main(void)
 {
@@ -104,6 +134,7 @@ main(void)
 		cmocka_unit_test(test_send_waits_for_rows),
 		cmocka_unit_test(test_one_transaction_a_step),
 		cmocka_unit_test(test_lost_row_is_fatal),
+		cmocka_unit_test(test_to_itself),
 	};
 
 	return cmocka_run_group_tests_name("out", tests, NULL, NULL);
