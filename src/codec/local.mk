@@ -9,5 +9,8 @@ libmp_codec_a_SOURCES = \
 	%D%/msg_blob.h \
 	%D%/msg_ctl.c \
 	%D%/msg_ctl.h \
-	%D%/msg_swim.h
-
+	%D%/msg_swim.h \
+	%D%/msg_work.c \
+	%D%/msg_work.h \
+	%D%/record_work.c \
+	%D%/record_work.h

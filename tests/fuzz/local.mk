@@ -5,9 +5,13 @@ FUZZ_LIBS = $(MP_FUZZ_ENGINE) $(FUZZ_MAIN) libmp-core.a libmp-crypto.a libmp-cod
 	$(CBOR_LIBS) $(FYAML_LIBS) $(SODIUM_LIBS) $(ZSTD_LIBS)
 
 fuzz_targets = \
-	tests/fuzz/fuzz_cbor
+	tests/fuzz/fuzz_cbor \
+	tests/fuzz/fuzz_msg_work \
+	tests/fuzz/fuzz_record_work
 
 tests_fuzz_fuzz_cbor_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_msg_work_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_record_work_LDADD = $(FUZZ_LIBS)
 
 if !FUZZERS
 # Without libFuzzer main() comes from this library.

@@ -44,3 +44,10 @@ unit_tests += tests/unit/test_map
 tests_unit_test_map_SOURCES = %D%/test_map.c
 tests_unit_test_map_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_map_LDADD = $(UNIT_LIBS)
+
+unit_tests += \
+	tests/unit/test_record_work
+
+tests_unit_test_record_work_SOURCES = %D%/test_record_work.c %D%/fake_crypto.h
+tests_unit_test_record_work_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_record_work_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages about work and about opening runs, all of class control: each is one deterministic CBOR
+ * array whose first element is its number.
+ *
+ * Decoders take hostile bytes: MP_EFORMAT, MP_ETRUNC or MP_ELIMIT, and *out is unspecified then.
+ * Spans and lists in *out are borrowed from the input; lists (codec/record_work.h) were checked
+ * whole. Encoders append to buf and return 0, MP_ENOMEM or MP_ELIMIT.
+ */
+#ifndef MP_CODEC_MSG_WORK_H
+#define MP_CODEC_MSG_WORK_H
+
+#include "codec/record_work.h"
+#include "mp/base.h"
+#include "mp/limits.h"
+
+enum mp_msg_work {
+	/* opener and electors */
+	MP_MSG_RUN_OPEN = 50,
+	MP_MSG_RUN_ACCEPT = 51,
+	MP_MSG_RUN_REFUSE = 52,
+	MP_MSG_RUN_KNOWN = 53,
+	MP_MSG_RUN_CANCEL = 54,
+	/* leader to worker */
+	MP_MSG_WORK_LEAD = 60,
+	MP_MSG_WORK_ASSIGN = 61,
+	MP_MSG_WORK_STATUS_REQ = 62,
+	MP_MSG_WORK_SETTLED = 63,
+	MP_MSG_WORK_KILL = 64,
+	MP_MSG_WORK_END = 65,
+	/* worker to leader */
+	MP_MSG_WORK_WHO = 70,
+	MP_MSG_WORK_STATUS = 71,
+	MP_MSG_WORK_RESULT = 72,
+	MP_MSG_WORK_REJECT = 73,
+	MP_MSG_WORK_FREE = 74,
+};
+
+/* Items of one WORK_ASSIGN. */
+#define MP_WORK_ASSIGN_MAX 1024
+/* Dependencies of one module, so that the results of all fit one message. */
+#define MP_WORK_DEPS_MAX     12000
+#define MP_SIGNED_RECORD_MAX (256u * 1024)
+#define MP_CERTIFICATE_MAX   4096
+#define MP_SUMMARY_MAX       1024
+
+/* First element of a message; 0 for what is no message. */
+uint64_t mp_msg_number(struct mp_span bytes);
+
+/* ---- opening ---- */
+
+/* [50, signed run record, pipeline] */
+struct mp_msg_run_open {
+	struct mp_span record; /* signed run record, codec/record_run.h */
+	struct mp_span pipeline;
+};
+int mp_msg_run_open_encode(struct mp_buf *buf, const struct mp_msg_run_open *m);
+int mp_msg_run_open_decode(struct mp_span bytes, struct mp_msg_run_open *out);
+
+/* [51, run]: the record and the pipeline are on this elector's disk. */
+int mp_msg_run_accept_encode(struct mp_buf *buf, const struct mp_run_id *run);
+int mp_msg_run_accept_decode(struct mp_span bytes, struct mp_run_id *run);
+
+/* [52, run, text]: never said after ACCEPT. */
+int mp_msg_run_refuse_encode(struct mp_buf *buf, const struct mp_run_id *run, struct mp_span text);
+int mp_msg_run_refuse_decode(struct mp_span bytes, struct mp_run_id *run, struct mp_span *text);
+
+/* [53, signed run record, end summary | null] */
+struct mp_msg_run_known {
+	struct mp_span record;
+	struct mp_span summary; /* empty: not known to have ended */
+};
+int mp_msg_run_known_encode(struct mp_buf *buf, const struct mp_msg_run_known *m);
+int mp_msg_run_known_decode(struct mp_span bytes, struct mp_msg_run_known *out);
+
+/* [54, run, by]: to an elector, which passes it on to the leader: cancel the run. */
+int mp_msg_run_cancel_encode(struct mp_buf *buf, const struct mp_run_id *run, struct mp_span by);
+int mp_msg_run_cancel_decode(struct mp_span bytes, struct mp_run_id *run, struct mp_span *by);
+
+/* ---- leader to worker ---- */
+
+/* What every message of a leader, or to one, names. */
+struct mp_work_head {
+	struct mp_run_id run;
+	uint64_t generation;
+	uint64_t term;
+};
+
+/* [60, signed run record, certificate]: introduces a leader; the first message of a term to that
+ * worker, and the answer to WORK_WHO. */
+struct mp_msg_work_lead {
+	struct mp_span record;
+	struct mp_span certificate;
+};
+int mp_msg_work_lead_encode(struct mp_buf *buf, const struct mp_msg_work_lead *m);
+int mp_msg_work_lead_decode(struct mp_span bytes, struct mp_msg_work_lead *out);
+
+/*
+ * [61, run, generation, term, [item...], [holder of the run's inputs...]]
+ * item: [module, counter, attempt number, name, spec, offer signature, [dep...]]
+ * dep: [instance name, signed result, [holder...]]
+ * The offer that is signed (over its hash) is encoded by the worker from: its own cluster and id,
+ * head, module and counter, the hash of spec, and mp_inputs_hash() of the run record's inputs
+ * manifest and the dependencies' result records.
+ */
+struct mp_work_dep {
+	struct mp_span name;
+	struct mp_span result; /* signed */
+	struct mp_list holders;
+};
+struct mp_work_item {
+	uint32_t module;
+	uint32_t counter;
+	uint32_t attempt_number; /* 1 for the first, for MP_ATTEMPT */
+	struct mp_span name;
+	struct mp_span spec;
+	struct mp_sig offer_sig;
+	struct mp_list deps; /* mp_work_dep_next() */
+};
+struct mp_msg_work_assign {
+	struct mp_work_head head;
+	struct mp_list items;  /* mp_work_item_next() */
+	struct mp_list inputs; /* mp_holders_next() */
+};
+int mp_msg_work_assign_decode(struct mp_span bytes, struct mp_msg_work_assign *out);
+bool mp_work_item_next(struct mp_list *list, struct mp_work_item *out);
+bool mp_work_dep_next(struct mp_list *list, struct mp_work_dep *out);
+
+/* Encoding goes piece by piece, each announced number of pieces in full:
+ *   begin (items); each item (deps) with its deps; end. Errors stay in w->rc. */
+void mp_work_assign_begin(struct mp_cbor_w *w, const struct mp_work_head *head, size_t items);
+void mp_work_assign_item(struct mp_cbor_w *w, const struct mp_work_item *item, size_t deps);
+void mp_work_assign_dep(struct mp_cbor_w *w, struct mp_span name, struct mp_span result,
+	const struct mp_node_id *holders, size_t n);
+void mp_work_assign_end(struct mp_cbor_w *w, const struct mp_node_id *inputs, size_t n);
+
+/* [62, run, generation, term, seq] */
+struct mp_msg_work_status_req {
+	struct mp_work_head head;
+	uint64_t seq; /* echoed; larger is later */
+};
+int mp_msg_work_status_req_encode(struct mp_buf *buf, const struct mp_msg_work_status_req *m);
+int mp_msg_work_status_req_decode(struct mp_span bytes, struct mp_msg_work_status_req *out);
+
+/* [63 | 64, run, generation, term, [[module, term, counter]...]] */
+struct mp_msg_work_list {
+	struct mp_work_head head;
+	struct mp_list attempts; /* mp_attempts_next() */
+};
+int mp_msg_work_list_encode(struct mp_buf *buf, enum mp_msg_work number,
+	const struct mp_work_head *head, const struct mp_attempt_id *attempts, size_t n);
+int mp_msg_work_list_decode(
+	struct mp_span bytes, enum mp_msg_work number, struct mp_msg_work_list *out);
+bool mp_attempts_next(struct mp_list *list, struct mp_attempt_id *out);
+
+/* [65, run, generation, term] */
+int mp_msg_work_end_encode(struct mp_buf *buf, const struct mp_work_head *head);
+int mp_msg_work_end_decode(struct mp_span bytes, struct mp_work_head *out);
+
+/* ---- worker to leader ---- */
+
+/* [70, run] */
+int mp_msg_work_who_encode(struct mp_buf *buf, const struct mp_run_id *run);
+int mp_msg_work_who_decode(struct mp_span bytes, struct mp_run_id *run);
+
+/* The numbers travel: add at the end only. */
+enum mp_work_phase {
+	MP_WORK_QUEUED = 0,
+	MP_WORK_FETCHING = 1,
+	MP_WORK_RUNNING = 2,
+	MP_WORK_STORING = 3, /* ended; its outputs are being stored and copied */
+	MP_WORK_DONE = 4,    /* the result is held until the leader settles it */
+};
+struct mp_work_state {
+	struct mp_attempt_id attempt;
+	enum mp_work_phase phase;
+};
+
+/* [71, run, generation, term, seq, boot, slots, slots_free, [[module, term, counter, phase]...]]
+ * Everything this node runs and holds for that run, whoever assigned it. */
+struct mp_msg_work_status {
+	struct mp_work_head head;
+	uint64_t seq; /* of the request; 0: unasked */
+	uint64_t boot;
+	uint32_t slots;
+	uint32_t slots_free;
+	struct mp_list states; /* mp_work_states_next() */
+};
+int mp_msg_work_status_encode(struct mp_buf *buf, const struct mp_msg_work_status *m,
+	const struct mp_work_state *states, size_t n);
+int mp_msg_work_status_decode(struct mp_span bytes, struct mp_msg_work_status *out);
+bool mp_work_states_next(struct mp_list *list, struct mp_work_state *out);
+
+/* [72, run, generation, term, [[module, term, counter, signed result, [holder...]]...]]
+ * head.term is the highest the worker knows, the attempts may be of earlier ones. */
+struct mp_work_done {
+	struct mp_attempt_id attempt;
+	struct mp_span result; /* signed; verify with mp_signed_result_open() */
+	struct mp_list holders;
+};
+struct mp_msg_work_result {
+	struct mp_work_head head;
+	struct mp_list results; /* mp_work_done_next() */
+};
+int mp_msg_work_result_decode(struct mp_span bytes, struct mp_msg_work_result *out);
+bool mp_work_done_next(struct mp_list *list, struct mp_work_done *out);
+/* begin, then n results. Errors stay in w->rc. */
+void mp_work_result_begin(struct mp_cbor_w *w, const struct mp_work_head *head, size_t n);
+void mp_work_result_item(struct mp_cbor_w *w, const struct mp_attempt_id *attempt,
+	struct mp_span result, const struct mp_node_id *holders, size_t n);
+
+/* The numbers travel: add at the end only. */
+enum mp_reject_why {
+	MP_REJECT_BUSY = 1,     /* no slot; WORK_FREE follows when one is free */
+	MP_REJECT_FENCED = 2,   /* a higher term is known: certificate and record are with it */
+	MP_REJECT_STOPPING = 3, /* this node takes no more work */
+	MP_REJECT_BAD = 4,      /* the offer does not verify */
+};
+/* [73, run, generation, term, [[module, term, counter]...], why, certificate | null,
+ *  signed record | null] */
+struct mp_msg_work_reject {
+	struct mp_work_head head; /* as in what is refused */
+	struct mp_list attempts;  /* mp_attempts_next() */
+	enum mp_reject_why why;
+	struct mp_span certificate; /* empty: none */
+	struct mp_span record;      /* empty: none */
+};
+int mp_msg_work_reject_encode(struct mp_buf *buf, const struct mp_msg_work_reject *m,
+	const struct mp_attempt_id *attempts, size_t n);
+int mp_msg_work_reject_decode(struct mp_span bytes, struct mp_msg_work_reject *out);
+
+/* [74, slots_free] */
+int mp_msg_work_free_encode(struct mp_buf *buf, uint32_t slots_free);
+int mp_msg_work_free_decode(struct mp_span bytes, uint32_t *slots_free);
+
+#endif

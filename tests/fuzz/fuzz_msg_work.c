@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages about work: lists walk to their end, and what is accepted encodes to the same bytes. */
+#include "fuzz.h"
+
+#include "codec/msg_work.h"
+
+#define LIST_MAX 4096
+
+static void
+same(struct mp_buf *buf, int rc, struct mp_span in)
+{
+	mp_assert(rc == 0);
+	mp_assert(mp_span_eq(mp_buf_span(buf), in));
+	mp_buf_clear(buf);
+}
+
+static size_t
+holders_of(struct mp_list list, struct mp_node_id out[MP_HOLDERS_MAX])
+{
+	size_t n = 0;
+
+	while (mp_holders_next(&list, &out[n]))
+		n++;
+	mp_assert(list.left == 0);
+	return n;
+}
+
+static void
+check_open(struct mp_buf *buf, struct mp_span in)
+{
+	struct mp_msg_run_open open;
+	struct mp_msg_run_known known;
+	struct mp_run_id run;
+	struct mp_span text;
+
+	if (mp_msg_run_open_decode(in, &open) == 0)
+		same(buf, mp_msg_run_open_encode(buf, &open), in);
+	if (mp_msg_run_known_decode(in, &known) == 0)
+		same(buf, mp_msg_run_known_encode(buf, &known), in);
+	if (mp_msg_run_accept_decode(in, &run) == 0)
+		same(buf, mp_msg_run_accept_encode(buf, &run), in);
+	if (mp_msg_run_refuse_decode(in, &run, &text) == 0)
+		same(buf, mp_msg_run_refuse_encode(buf, &run, text), in);
+	if (mp_msg_run_cancel_decode(in, &run, &text) == 0)
+		same(buf, mp_msg_run_cancel_encode(buf, &run, text), in);
+	if (mp_msg_work_who_decode(in, &run) == 0)
+		same(buf, mp_msg_work_who_encode(buf, &run), in);
+}
+
+static void
+check_assign(struct mp_buf *buf, struct mp_span in)
+{
+	struct mp_node_id holders[MP_HOLDERS_MAX];
+	struct mp_msg_work_assign m;
+	struct mp_work_item item;
+	struct mp_work_dep dep;
+	struct mp_cbor_w w;
+
+	if (mp_msg_work_assign_decode(in, &m) != 0)
+		return;
+	mp_cbor_w_init(&w, buf);
+	mp_work_assign_begin(&w, &m.head, m.items.left);
+	while (mp_work_item_next(&m.items, &item)) {
+		mp_work_assign_item(&w, &item, item.deps.left);
+		while (mp_work_dep_next(&item.deps, &dep))
+			mp_work_assign_dep(&w, dep.name, dep.result, holders,
+				holders_of(dep.holders, holders));
+	}
+	mp_work_assign_end(&w, holders, holders_of(m.inputs, holders));
+	same(buf, w.rc, in);
+}
+
+static void
+check_leader(struct mp_buf *buf, struct mp_span in)
+{
+	static struct mp_attempt_id ids[LIST_MAX];
+	struct mp_msg_work_status_req req;
+	struct mp_msg_work_list list;
+	struct mp_msg_work_lead lead;
+	struct mp_work_head head;
+	size_t n = 0;
+
+	if (mp_msg_work_lead_decode(in, &lead) == 0)
+		same(buf, mp_msg_work_lead_encode(buf, &lead), in);
+	if (mp_msg_work_status_req_decode(in, &req) == 0)
+		same(buf, mp_msg_work_status_req_encode(buf, &req), in);
+	if (mp_msg_work_end_decode(in, &head) == 0)
+		same(buf, mp_msg_work_end_encode(buf, &head), in);
+	if (mp_msg_work_list_decode(in, MP_MSG_WORK_KILL, &list) == 0 &&
+		list.attempts.left <= LIST_MAX) {
+		while (mp_attempts_next(&list.attempts, &ids[n]))
+			n++;
+		same(buf, mp_msg_work_list_encode(buf, MP_MSG_WORK_KILL, &list.head, ids, n), in);
+	}
+}
+
+static void
+check_worker(struct mp_buf *buf, struct mp_span in)
+{
+	static struct mp_work_state states[LIST_MAX];
+	static struct mp_attempt_id ids[LIST_MAX];
+	struct mp_msg_work_status status;
+	struct mp_msg_work_reject reject;
+	uint32_t slots;
+	size_t n = 0;
+
+	if (mp_msg_work_status_decode(in, &status) == 0 && status.states.left <= LIST_MAX) {
+		while (mp_work_states_next(&status.states, &states[n]))
+			n++;
+		same(buf, mp_msg_work_status_encode(buf, &status, states, n), in);
+	}
+	n = 0;
+	if (mp_msg_work_reject_decode(in, &reject) == 0 && reject.attempts.left <= LIST_MAX) {
+		while (mp_attempts_next(&reject.attempts, &ids[n]))
+			n++;
+		same(buf, mp_msg_work_reject_encode(buf, &reject, ids, n), in);
+	}
+	if (mp_msg_work_free_decode(in, &slots) == 0)
+		same(buf, mp_msg_work_free_encode(buf, slots), in);
+}
+
+static void
+check_result(struct mp_buf *buf, struct mp_span in)
+{
+	struct mp_node_id holders[MP_HOLDERS_MAX];
+	struct mp_msg_work_result m;
+	struct mp_work_done done;
+	struct mp_cbor_w w;
+
+	if (mp_msg_work_result_decode(in, &m) != 0)
+		return;
+	mp_cbor_w_init(&w, buf);
+	mp_work_result_begin(&w, &m.head, m.results.left);
+	while (mp_work_done_next(&m.results, &done))
+		mp_work_result_item(
+			&w, &done.attempt, done.result, holders, holders_of(done.holders, holders));
+	same(buf, w.rc, in);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_heap heap = {.max = 4 * size + 4096};
+	struct mp_alloc alloc = FUZZ_ALLOC(&heap);
+	struct mp_span in = mp_span(data, size);
+	struct mp_buf buf;
+
+	(void)mp_msg_number(in);
+	mp_buf_init(&buf, &alloc, 2 * size + 1024);
+	check_open(&buf, in);
+	check_assign(&buf, in);
+	check_leader(&buf, in);
+	check_worker(&buf, in);
+	check_result(&buf, in);
+	mp_buf_fini(&buf);
+	mp_assert(heap.live == 0);
+	return 0;
+}
