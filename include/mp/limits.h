@@ -56,11 +56,40 @@
 /* Files in one manifest (a module's outputs or a run's inputs). */
 #define MP_MANIFEST_FILES_MAX 200000u
 
+/* One manifest as bytes. More: the producer fails with a clear error. */
+#define MP_MANIFEST_BYTES_MAX (32u * 1024 * 1024)
+
 /* stdout and stderr kept of one attempt, each. More: the middle is cut, and said so. */
 #define MP_OUTPUT_KEEP_MAX (16u * 1024 * 1024)
 
 /* Authority log: keys ever added or removed. */
 #define MP_AUTHORITY_MAX 64
+
+/* Pieces of blobs that this node asks for at a time, of one peer and of all. More wait. */
+#define MP_FETCH_PEER_MAX 16
+#define MP_FETCH_ALL_MAX  64
+
+/* Sources of one blob that are remembered from those who want it. More: not asked by name. */
+#define MP_FETCH_HOLDERS_MAX 32
+
+/* Pieces of blobs that are being read for peers at a time, and that wait for it. A peer that asks
+ * for more than its share is not answered. */
+#define MP_SERVE_READS_MAX 32
+#define MP_SERVE_QUEUE_MAX 64
+
+/* Requests to keep copies that one peer has open here. More: refused. */
+#define MP_HOLD_PEER_MAX 256
+
+/* Runs that a worker remembers the fence of. More: the one that ended or was used longest ago is
+ * forgotten; when all have attempts here, a new one is refused. */
+#define MP_WORKER_RUNS_MAX 4096
+
+/* Results that a worker keeps until they are committed. More: it takes no new attempts. */
+#define MP_WORKER_HELD_MAX 65536
+
+/* Messages of a leader, and their bytes, that wait for its fence to be durable. More: dropped. */
+#define MP_WORKER_WAIT_MAX       64
+#define MP_WORKER_WAIT_BYTES_MAX (32u * 1024 * 1024)
 
 /* Effects of one step. A step that would emit more stops early and asks to be called again. */
 #define MP_EFFECTS_MAX 65536

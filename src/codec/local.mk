@@ -5,7 +5,9 @@ libmp_codec_a_SOURCES = \
 	%D%/caps.h \
 	%D%/cbor.c \
 	%D%/cbor.h \
+	%D%/manifest.c \
 	%D%/manifest.h \
+	%D%/msg_blob.c \
 	%D%/msg_blob.h \
 	%D%/msg_ctl.c \
 	%D%/msg_ctl.h \

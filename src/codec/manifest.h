@@ -23,7 +23,7 @@ struct mp_manifest {
 /*
  * Borrows bytes for the manifest's life. 0, MP_ENOMEM, MP_EFORMAT or MP_ETRUNC (not a manifest,
  * or not in the one form it has), MP_ELIMIT (too many files, a size above MP_BLOB_MAX), MP_EINVAL
- * (a path that leaves the workspace). On error *out is empty and needs no fini.
+ * (a path that leaves the workspace), MP_EVERSION. On error *out is empty and needs no fini.
  */
 int mp_manifest_decode(const struct mp_alloc *alloc, struct mp_span bytes, struct mp_manifest *out,
 	struct mp_error *err);

@@ -6,10 +6,14 @@ FUZZ_LIBS = $(MP_FUZZ_ENGINE) $(FUZZ_MAIN) libmp-core.a libmp-crypto.a libmp-cod
 
 fuzz_targets = \
 	tests/fuzz/fuzz_cbor \
+	tests/fuzz/fuzz_manifest \
+	tests/fuzz/fuzz_msg_blob \
 	tests/fuzz/fuzz_msg_work \
 	tests/fuzz/fuzz_record_work
 
 tests_fuzz_fuzz_cbor_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_manifest_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_msg_blob_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_work_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_record_work_LDADD = $(FUZZ_LIBS)
 

@@ -51,3 +51,8 @@ unit_tests += \
 tests_unit_test_record_work_SOURCES = %D%/test_record_work.c %D%/fake_crypto.h
 tests_unit_test_record_work_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_record_work_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_manifest
+tests_unit_test_manifest_SOURCES = %D%/test_manifest.c
+tests_unit_test_manifest_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_manifest_LDADD = $(UNIT_LIBS)
