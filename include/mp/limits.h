@@ -91,6 +91,27 @@
 #define MP_WORKER_WAIT_MAX       64
 #define MP_WORKER_WAIT_BYTES_MAX (32u * 1024 * 1024)
 
+/* One run record; parameters of one run, and bytes of one value; copies of a result. More: the
+ * submission is refused. */
+#define MP_RUN_RECORD_MAX (1024u * 1024)
+#define MP_RUN_PARAMS_MAX 1024
+#define MP_RUN_PARAM_MAX  65536
+#define MP_COPIES_MAX     16
+
+/* One encoded log entry; a longer one is not appended. */
+#define MP_ENTRY_MAX (512u * 1024)
+
+/* Entries of one run's log, and their bytes, in memory. More: only what ends the run is appended.
+ */
+#define MP_LOG_ENTRIES_MAX (8u * 1024 * 1024)
+#define MP_LOG_BYTES_MAX   (2ull * 1024 * 1024 * 1024)
+
+/* One message with entries: this many of them and about this many bytes, and messages to one
+ * elector that wait for its answer. More: sent when an answer comes. */
+#define MP_APPEND_ENTRIES_MAX  512
+#define MP_APPEND_BYTES_MAX    (1024u * 1024)
+#define MP_APPEND_INFLIGHT_MAX 8
+
 /* Effects of one step. A step that would emit more stops early and asks to be called again. */
 #define MP_EFFECTS_MAX 65536
 

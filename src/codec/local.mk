@@ -14,5 +14,7 @@ libmp_codec_a_SOURCES = \
 	%D%/msg_swim.h \
 	%D%/msg_work.c \
 	%D%/msg_work.h \
+	%D%/record_run.c \
+	%D%/record_run.h \
 	%D%/record_work.c \
 	%D%/record_work.h

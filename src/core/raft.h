@@ -5,10 +5,14 @@
  * entries and signed votes; no snapshots, no membership change (DESIGN 5).
  *
  * Heartbeats are not sent here: src/core/pulse sends one per pair of nodes for all runs.
+ *
+ * Nothing is said before the rows it rests on are durable: votes, acknowledgements and a leader's
+ * count of its own copy wait for the disk (core/out.h).
  */
 #ifndef MP_CORE_RAFT_H
 #define MP_CORE_RAFT_H
 
+#include "codec/record_run.h" /* enum mp_entry_kind */
 #include "core/env.h"
 #include "mp/base.h"
 
@@ -19,30 +23,12 @@ enum mp_raft_role {
 	MP_RAFT_LEADER,
 };
 
-/* Kinds of log entries. They are hashed: add at the end only. Bodies: codec/record_work.h. */
-enum mp_entry_kind {
-	MP_ENTRY_OPEN = 1,
-	MP_ENTRY_TERM_START = 2,
-	MP_ENTRY_ASSIGNED = 3,
-	MP_ENTRY_LOST = 4,
-	MP_ENTRY_FINISHED = 5,
-	MP_ENTRY_RETRY = 6,
-	MP_ENTRY_ONCE_BEGIN = 7,
-	MP_ENTRY_ONCE_END = 8,
-	MP_ENTRY_CANCEL = 9,
-	MP_ENTRY_PAUSE = 10,
-	MP_ENTRY_RESUME = 11,
-	MP_ENTRY_PRIORITY = 12,
-	MP_ENTRY_SKIP = 13,
-	MP_ENTRY_END = 14,
-};
-
 struct mp_raft_entry {
 	uint64_t index; /* from 1 */
 	uint64_t term;
 	enum mp_entry_kind kind;
 	mp_time wall_ms;     /* the leader's, when it appended it */
-	struct mp_span body; /* owned by the log */
+	struct mp_span body; /* owned by the log, good as long as the entry is in it */
 	struct mp_hash hash; /* of this entry, which names the one before */
 };
 
@@ -50,26 +36,35 @@ struct mp_raft;
 
 struct mp_raft_config {
 	struct mp_run_id run;
+	struct mp_hash record_hash; /* of the run record: what the first entry is chained to */
 	uint64_t generation;
 	const struct mp_node_id *electors; /* 1, 3 or 5, copied; this node is one of them */
 	size_t elector_count;
 };
 
+/* 0 or MP_ENOMEM. Borrows env's allocator and crypto for its life. */
 int mp_raft_new(struct mp_env *env, const struct mp_raft_config *config, struct mp_raft **out);
 void mp_raft_free(struct mp_raft *raft);
 
-/* Rows of MP_TABLE_VOTE and MP_TABLE_ENTRY of this run, in order, before the first step.
- * MP_ECORRUPT: the chain does not hold; this elector then neither votes nor acknowledges. */
+/* Rows of MP_TABLE_VOTE and MP_TABLE_ENTRY of this run, in order, before the start. MP_ENOMEM;
+ * MP_ECORRUPT: the chain does not hold; this elector then neither votes nor acknowledges, see
+ * mp_raft_corrupt(). */
 int mp_raft_restore(struct mp_raft *raft, struct mp_env *env, enum mp_table table,
 	struct mp_span key, struct mp_span value);
 
 /* Begins: a follower that waits its election timeout, or stands at once (`eager`: the opener of a
- * new run, or the only elector). */
+ * new run; an only elector always does). */
 void mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager);
 
-/* One decoded-or-not message of codec/msg_raft.h from a peer. Wrong ones are MP_E* and ignored. */
+/* One message of codec/msg_raft.h, with its number, from a peer. Wrong ones have no effect:
+ * MP_EFORMAT, MP_ETRUNC, MP_ELIMIT; MP_EAUTH when the sender is no elector, or run, generation or
+ * certificate is another; MP_ESIG; MP_ECORRUPT when this elector is, or the leader contradicts
+ * what is committed; MP_ENOMEM. */
 int mp_raft_message(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes);
+
+/* The control stream to an elector came up or went down: what was under way is lost. */
+void mp_raft_link(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *peer, bool up);
 
 void mp_raft_tick(struct mp_raft *raft, struct mp_env *env);
 mp_time mp_raft_deadline(const struct mp_raft *raft);
@@ -77,9 +72,14 @@ mp_time mp_raft_deadline(const struct mp_raft *raft);
 /* Rows are durable up to seq: counts this elector's own copy. */
 void mp_raft_persisted(struct mp_raft *raft, struct mp_env *env, uint64_t seq);
 
+/* Sends what was proposed in this step, in one message per elector. Call it at the end of each
+ * step that proposed; without it the deadline is at once, and the tick does it. */
+void mp_raft_flush(struct mp_raft *raft, struct mp_env *env);
+
 /* What pulse learns from heartbeats (as follower, then as leader). commit is only what the leader
- * knows this elector to hold. */
-void mp_raft_heard_leader(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *leader,
+ * knows this elector to hold. False: this elector does not count (it is corrupt, or its term is
+ * higher). */
+bool mp_raft_heard_leader(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *leader,
 	uint64_t term, uint64_t commit);
 void mp_raft_heard_follower(struct mp_raft *raft, struct mp_env *env,
 	const struct mp_node_id *follower, uint64_t term, mp_time sent_ms);
@@ -87,27 +87,39 @@ void mp_raft_heard_follower(struct mp_raft *raft, struct mp_env *env,
 bool mp_raft_heartbeat(
 	const struct mp_raft *raft, const struct mp_node_id *to, uint64_t *term, uint64_t *commit);
 
-/* Leader only. Appends; the body is copied. MP_ENOTLEADER, MP_ENOMEM, MP_ELIMIT. */
+/* Leader only. Appends; the body is copied. MP_ENOTLEADER (also while it hands over), MP_ENOMEM,
+ * MP_ELIMIT. When memory is at its bound only CANCEL, SKIP and END are taken. index may be NULL. */
 int mp_raft_propose(struct mp_raft *raft, struct mp_env *env, enum mp_entry_kind kind,
 	struct mp_span body, uint64_t *index);
 
-/* The next committed entry after *cursor, in order; advances *cursor. False when there is none. */
+/* The next committed entry after *cursor, in order; advances *cursor (begin with 0). False when
+ * there is none. */
 bool mp_raft_next_committed(
 	const struct mp_raft *raft, uint64_t *cursor, struct mp_raft_entry *out);
 /* Any entry that is in the log, committed or not. */
 bool mp_raft_entry_at(const struct mp_raft *raft, uint64_t index, struct mp_raft_entry *out);
 
 enum mp_raft_role mp_raft_role(const struct mp_raft *raft);
+const struct mp_run_id *mp_raft_run(const struct mp_raft *raft);
 uint64_t mp_raft_term(const struct mp_raft *raft);
 uint64_t mp_raft_generation(const struct mp_raft *raft);
 uint64_t mp_raft_commit(const struct mp_raft *raft);
 uint64_t mp_raft_last_index(const struct mp_raft *raft);
+size_t mp_raft_elector_count(const struct mp_raft *raft);
+const struct mp_node_id *mp_raft_elector(const struct mp_raft *raft, size_t i);
 const struct mp_node_id *mp_raft_leader(const struct mp_raft *raft); /* NULL: not known */
+/* What was stored is damaged, or contradicts what a majority committed: this elector is mute. */
+bool mp_raft_corrupt(const struct mp_raft *raft);
 /* Leader whose term-start entry is committed and whose lease holds: may dispatch. */
 bool mp_raft_may_dispatch(const struct mp_raft *raft, mp_time now_ms);
+/* Leader, and every elector holds the whole log and knows that it is committed: an ended run can
+ * be put away. */
+bool mp_raft_settled(const struct mp_raft *raft);
 /* Since when a majority has been missing; MP_TIME_NEVER when it is not (as far as we know). */
 mp_time mp_raft_stalled_since(const struct mp_raft *raft);
-/* A leader's certificate: a majority of signed votes of its term (codec/record_run.h). */
+/* The certificate of this term's leader: a majority of signed votes (codec/record_run.h). On a
+ * leader always there; on a follower once the leader showed it; else empty. Valid until the next
+ * call that is given an env. */
 struct mp_span mp_raft_certificate(const struct mp_raft *raft);
 /* Hands over to the most complete elector (thesis section 3.10): on drain and stop. */
 void mp_raft_transfer(struct mp_raft *raft, struct mp_env *env);

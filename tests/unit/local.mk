@@ -56,3 +56,11 @@ unit_tests += tests/unit/test_manifest
 tests_unit_test_manifest_SOURCES = %D%/test_manifest.c
 tests_unit_test_manifest_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_manifest_LDADD = $(UNIT_LIBS)
+
+# Run records, the run's log.
+unit_tests += \
+	tests/unit/test_record_run
+
+tests_unit_test_record_run_SOURCES = %D%/test_record_run.c %D%/fake_crypto.h
+tests_unit_test_record_run_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_record_run_LDADD = $(UNIT_LIBS)
