@@ -7,6 +7,8 @@
 #ifndef MP_SHELL_EXECUTOR_MSG_H
 #define MP_SHELL_EXECUTOR_MSG_H
 
+#include <sys/types.h>
+
 #include "mp/base.h"
 #include "mp/error.h"
 #include "mp/limits.h"
