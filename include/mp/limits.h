@@ -121,4 +121,20 @@
 /* What a module may leave in $MP_OUTPUT. More: the module fails. */
 #define MP_VALUE_MAX (1024u * 1024)
 
+/* A credential (codec/record_trust.h): room for a full authority log. Larger: refused. */
+#define MP_CREDENTIAL_MAX (20u * 1024)
+
+/* What a handshake message carries besides its keys. Larger: the stream is closed. */
+#define MP_HANDSHAKE_MAX (MP_CREDENTIAL_MAX + 1024u)
+
+/* Encrypted bytes that wait to be written to one peer. More: sending is refused, for the caller to
+ * try again once some are written. */
+#define MP_STREAM_QUEUE_MAX (2u * MP_MSG_MAX + 1024u * 1024)
+
+/* A stream's sender changes its key after so many frames, bytes, milliseconds. A peer that sends
+ * twice as many frames or bytes under one key is cut off. */
+#define MP_REKEY_FRAMES (1u << 20)
+#define MP_REKEY_BYTES  (1u << 30)
+#define MP_REKEY_MS     (60 * 60 * 1000)
+
 #endif

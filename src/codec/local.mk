@@ -6,6 +6,8 @@ libmp_codec_a_SOURCES = \
 	%D%/cbor.c \
 	%D%/cbor.h \
 	%D%/manifest.c \
+	%D%/frame.c \
+	%D%/frame.h \
 	%D%/manifest.h \
 	%D%/msg_blob.c \
 	%D%/msg_blob.h \
@@ -17,4 +19,6 @@ libmp_codec_a_SOURCES = \
 	%D%/record_run.c \
 	%D%/record_run.h \
 	%D%/record_work.c \
-	%D%/record_work.h
+	%D%/record_work.h \
+	%D%/noise.c \
+	%D%/noise.h

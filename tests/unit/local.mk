@@ -34,7 +34,9 @@ UNIT_CRYPTO_LIBS = libmp-codec.a libmp-crypto.a libmp-util.a $(SODIUM_LIBS) $(CB
 	$(CMOCKA_LIBS)
 
 unit_tests += \
-	tests/unit/test_crypto
+	tests/unit/test_crypto \
+	tests/unit/test_frame \
+	tests/unit/test_noise
 
 tests_unit_test_crypto_SOURCES = %D%/test_crypto.c %D%/hex.h
 tests_unit_test_crypto_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -64,3 +66,10 @@ unit_tests += \
 tests_unit_test_record_run_SOURCES = %D%/test_record_run.c %D%/fake_crypto.h
 tests_unit_test_record_run_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_record_run_LDADD = $(UNIT_LIBS)
+tests_unit_test_noise_SOURCES = %D%/test_noise.c %D%/hex.h
+tests_unit_test_noise_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_noise_LDADD = $(UNIT_CRYPTO_LIBS)
+
+tests_unit_test_frame_SOURCES = %D%/test_frame.c
+tests_unit_test_frame_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_frame_LDADD = $(UNIT_CRYPTO_LIBS)
