@@ -33,6 +33,7 @@
 #include "codec/cbor.h"
 #include "mp/base.h"
 #include "mp/crypto.h"
+#include "mp/limits.h"
 #include "mp/member.h"
 
 enum mp_swim_kind {
@@ -59,11 +60,10 @@ enum mp_member_msg {
 };
 
 /* Bounds of one message. */
-#define MP_STATEMENT_MAX  640  /* one signed statement, encoded */
-#define MP_CREDENTIAL_MAX 4096 /* see codec/record_trust.h */
-#define MP_CAPS_ASK_MAX   256  /* digests in one CAPS_GET */
-#define MP_JOIN_TEXT_MAX  256
-#define MP_GOSSIP_KEYS    4
+#define MP_STATEMENT_MAX 640 /* one signed statement, encoded */
+#define MP_CAPS_ASK_MAX  256 /* digests in one CAPS_GET */
+#define MP_JOIN_TEXT_MAX 256
+#define MP_GOSSIP_KEYS   4
 
 /* ---- datagram records ---- */
 
