@@ -3,11 +3,14 @@
 noinst_LIBRARIES += libmp-shell.a
 libmp_shell_a_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(SQLITE_CFLAGS) $(ZSTD_CFLAGS)
 libmp_shell_a_SOURCES = \
+	%D%/control.c \
+	%D%/control.h \
 	%D%/heap.c \
-	%D%/heap.h
+	%D%/heap.h \
+	%D%/sql.c \
+	%D%/sql.h
 noinst_HEADERS += \
 	%D%/cache.h \
-	%D%/control.h \
 	%D%/exec.h \
 	%D%/executor.h \
 	%D%/executor_msg.h \

@@ -2,11 +2,12 @@
 # One program per module. UNIT_LIBS is what pure code needs; a test that needs more says so.
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests $(CMOCKA_CFLAGS)
 UNIT_LIBS = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
-noinst_HEADERS += %D%/unit.h
+noinst_HEADERS += %D%/scratch.h %D%/unit.h
 
 unit_tests = \
 	tests/unit/test_arena \
 	tests/unit/test_cbor \
+	tests/unit/test_control \
 	tests/unit/test_glob \
 	tests/unit/test_out
 
@@ -73,3 +74,11 @@ tests_unit_test_noise_LDADD = $(UNIT_CRYPTO_LIBS)
 tests_unit_test_frame_SOURCES = %D%/test_frame.c
 tests_unit_test_frame_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_frame_LDADD = $(UNIT_CRYPTO_LIBS)
+# What touches the machine: the shell's library and all below it.
+SHELL_LIBS = libmp-shell.a libmp-crypto.a libmp-core.a libmp-codec.a libmp-util.a $(UV_LIBS) \
+	$(SQLITE_LIBS) $(SODIUM_LIBS) $(ZSTD_LIBS) $(CBOR_LIBS) $(FYAML_LIBS) $(CMOCKA_LIBS)
+SHELL_CPPFLAGS = $(UNIT_CPPFLAGS) $(UV_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
+
+tests_unit_test_control_SOURCES = %D%/test_control.c
+tests_unit_test_control_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_control_LDADD = $(SHELL_LIBS)
