@@ -14,11 +14,15 @@ libmp_codec_a_SOURCES = \
 	%D%/msg_ctl.c \
 	%D%/msg_ctl.h \
 	%D%/msg_swim.h \
+	%D%/msg_show.c \
+	%D%/msg_show.h \
 	%D%/msg_work.c \
 	%D%/msg_work.h \
 	%D%/record_run.c \
 	%D%/record_run.h \
+	%D%/record_body.c \
 	%D%/record_work.c \
 	%D%/record_work.h \
+	%D%/record_work_io.h \
 	%D%/noise.c \
 	%D%/noise.h

@@ -182,13 +182,15 @@ run_text_decode(struct mp_span bytes, enum mp_msg_work number, struct mp_run_id 
 /* ---- opening ---- */
 
 int
-mp_msg_run_open_encode(struct mp_buf *buf, const struct mp_msg_run_open *m)
+mp_msg_run_open_encode(struct mp_buf *buf, const struct mp_msg_run_open *m,
+	const struct mp_node_id *inputs, size_t n)
 {
 	struct mp_cbor_w w;
 
-	msg_begin(&w, buf, 3, MP_MSG_RUN_OPEN);
+	msg_begin(&w, buf, 4, MP_MSG_RUN_OPEN);
 	mp_cbor_w_span(&w, m->record);
 	mp_cbor_w_span(&w, m->pipeline);
+	mp_holders_write(&w, inputs, n);
 	return w.rc;
 }
 
@@ -197,9 +199,10 @@ mp_msg_run_open_decode(struct mp_span bytes, struct mp_msg_run_open *out)
 {
 	struct mp_cbor_r r;
 
-	msg_expect(&r, bytes, 3, MP_MSG_RUN_OPEN);
+	msg_expect(&r, bytes, 4, MP_MSG_RUN_OPEN);
 	out->record = mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
 	out->pipeline = mp_cbor_r_bytes(&r, MP_PIPELINE_BYTES_MAX);
+	mp_holders_read(&r, &out->inputs);
 	return mp_cbor_r_end(&r);
 }
 
@@ -228,13 +231,37 @@ mp_msg_run_refuse_decode(struct mp_span bytes, struct mp_run_id *run, struct mp_
 }
 
 int
+mp_msg_run_want_encode(struct mp_buf *buf, const struct mp_run_id *run)
+{
+	return run_only_encode(buf, MP_MSG_RUN_WANT, run);
+}
+
+int
+mp_msg_run_want_decode(struct mp_span bytes, struct mp_run_id *run)
+{
+	return run_only_decode(bytes, MP_MSG_RUN_WANT, run);
+}
+
+int
+mp_msg_run_abort_encode(struct mp_buf *buf, const struct mp_run_id *run)
+{
+	return run_only_encode(buf, MP_MSG_RUN_ABORT, run);
+}
+
+int
+mp_msg_run_abort_decode(struct mp_span bytes, struct mp_run_id *run)
+{
+	return run_only_decode(bytes, MP_MSG_RUN_ABORT, run);
+}
+
+int
 mp_msg_run_known_encode(struct mp_buf *buf, const struct mp_msg_run_known *m)
 {
 	struct mp_cbor_w w;
 
 	msg_begin(&w, buf, 3, MP_MSG_RUN_KNOWN);
 	mp_cbor_w_span(&w, m->record);
-	optional_write(&w, m->summary);
+	optional_write(&w, m->end);
 	return w.rc;
 }
 
@@ -245,20 +272,53 @@ mp_msg_run_known_decode(struct mp_span bytes, struct mp_msg_run_known *out)
 
 	msg_expect(&r, bytes, 3, MP_MSG_RUN_KNOWN);
 	out->record = mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
-	out->summary = optional_read(&r, MP_SUMMARY_MAX);
+	out->end = optional_read(&r, MP_SIGNED_END_MAX);
 	return mp_cbor_r_end(&r);
 }
 
-int
-mp_msg_run_cancel_encode(struct mp_buf *buf, const struct mp_run_id *run, struct mp_span by)
+static void
+have_element(struct mp_cbor_r *r, void *scratch)
 {
-	return run_text_encode(buf, MP_MSG_RUN_CANCEL, run, by, MP_NAME_MAX);
+	struct mp_run_have *have = scratch;
+
+	mp_cbor_r_array_exact(r, 2);
+	run_read(r, &have->run);
+	have->ended = mp_cbor_r_bool(r);
 }
 
 int
-mp_msg_run_cancel_decode(struct mp_span bytes, struct mp_run_id *run, struct mp_span *by)
+mp_msg_run_have_encode(struct mp_buf *buf, const struct mp_run_have *runs, size_t n)
 {
-	return run_text_decode(bytes, MP_MSG_RUN_CANCEL, run, by, MP_NAME_MAX);
+	struct mp_cbor_w w;
+
+	msg_begin(&w, buf, 2, MP_MSG_RUN_HAVE);
+	mp_cbor_w_array(&w, n);
+	for (size_t i = 0; i < n; i++) {
+		mp_cbor_w_array(&w, 2);
+		run_write(&w, &runs[i].run);
+		mp_cbor_w_bool(&w, runs[i].ended);
+	}
+	return w.rc;
+}
+
+int
+mp_msg_run_have_decode(struct mp_span bytes, struct mp_list *out)
+{
+	struct mp_run_have scratch;
+	struct mp_cbor_r r;
+
+	msg_expect(&r, bytes, 2, MP_MSG_RUN_HAVE);
+	mp_list_read(&r, MP_RUN_HAVE_MAX, out, have_element, &scratch);
+	return mp_cbor_r_end(&r);
+}
+
+bool
+mp_run_have_next(struct mp_list *list, struct mp_run_have *out)
+{
+	if (!list_next(list))
+		return false;
+	have_element(&list->r, out);
+	return list->r.rc == 0;
 }
 
 /* ---- leader to worker ---- */

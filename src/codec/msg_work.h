@@ -15,12 +15,14 @@
 #include "mp/limits.h"
 
 enum mp_msg_work {
-	/* opener and electors */
+	/* opener and electors; all members */
+	MP_MSG_RUN_HAVE = 49,
 	MP_MSG_RUN_OPEN = 50,
 	MP_MSG_RUN_ACCEPT = 51,
 	MP_MSG_RUN_REFUSE = 52,
 	MP_MSG_RUN_KNOWN = 53,
-	MP_MSG_RUN_CANCEL = 54,
+	MP_MSG_RUN_WANT = 54,
+	MP_MSG_RUN_ABORT = 55,
 	/* leader to worker */
 	MP_MSG_WORK_LEAD = 60,
 	MP_MSG_WORK_ASSIGN = 61,
@@ -42,40 +44,57 @@ enum mp_msg_work {
 #define MP_WORK_DEPS_MAX     12000
 #define MP_SIGNED_RECORD_MAX (256u * 1024)
 #define MP_CERTIFICATE_MAX   4096
-#define MP_SUMMARY_MAX       1024
 
 /* First element of a message; 0 for what is no message. */
 uint64_t mp_msg_number(struct mp_span bytes);
 
 /* ---- opening ---- */
 
-/* [50, signed run record, pipeline] */
+/* [50, signed run record, pipeline, [holder of the run's inputs...]]: from the opener, or from any
+ * elector that was asked for it. */
 struct mp_msg_run_open {
 	struct mp_span record; /* signed run record, codec/record_run.h */
 	struct mp_span pipeline;
+	struct mp_list inputs; /* mp_holders_next() */
 };
-int mp_msg_run_open_encode(struct mp_buf *buf, const struct mp_msg_run_open *m);
+int mp_msg_run_open_encode(struct mp_buf *buf, const struct mp_msg_run_open *m,
+	const struct mp_node_id *inputs, size_t n);
 int mp_msg_run_open_decode(struct mp_span bytes, struct mp_msg_run_open *out);
 
 /* [51, run]: the record and the pipeline are on this elector's disk. */
 int mp_msg_run_accept_encode(struct mp_buf *buf, const struct mp_run_id *run);
 int mp_msg_run_accept_decode(struct mp_span bytes, struct mp_run_id *run);
 
-/* [52, run, text]: never said after ACCEPT. */
+/* [52, run, text]: this elector does not take part; after ABORT it says that it has forgotten the
+ * run for good. */
 int mp_msg_run_refuse_encode(struct mp_buf *buf, const struct mp_run_id *run, struct mp_span text);
 int mp_msg_run_refuse_decode(struct mp_span bytes, struct mp_run_id *run, struct mp_span *text);
 
-/* [53, signed run record, end summary | null] */
+/* [54, run]: an elector was asked to vote in or follow a run that it has not got. */
+int mp_msg_run_want_encode(struct mp_buf *buf, const struct mp_run_id *run);
+int mp_msg_run_want_decode(struct mp_span bytes, struct mp_run_id *run);
+
+/* [55, run]: the opener gives up these electors for others; nothing has started. */
+int mp_msg_run_abort_encode(struct mp_buf *buf, const struct mp_run_id *run);
+int mp_msg_run_abort_decode(struct mp_span bytes, struct mp_run_id *run);
+
+/* [53, signed run record, signed end | null] */
 struct mp_msg_run_known {
 	struct mp_span record;
-	struct mp_span summary; /* empty: not known to have ended */
+	struct mp_span end; /* codec/record_work.h; empty: not known to have ended */
 };
 int mp_msg_run_known_encode(struct mp_buf *buf, const struct mp_msg_run_known *m);
 int mp_msg_run_known_decode(struct mp_span bytes, struct mp_msg_run_known *out);
 
-/* [54, run, by]: to an elector, which passes it on to the leader: cancel the run. */
-int mp_msg_run_cancel_encode(struct mp_buf *buf, const struct mp_run_id *run, struct mp_span by);
-int mp_msg_run_cancel_decode(struct mp_span bytes, struct mp_run_id *run, struct mp_span *by);
+/* [49, [[run, ended]...]]: the newest runs that the sender knows of. */
+#define MP_RUN_HAVE_MAX 512
+struct mp_run_have {
+	struct mp_run_id run;
+	bool ended;
+};
+int mp_msg_run_have_encode(struct mp_buf *buf, const struct mp_run_have *runs, size_t n);
+int mp_msg_run_have_decode(struct mp_span bytes, struct mp_list *out);
+bool mp_run_have_next(struct mp_list *list, struct mp_run_have *out);
 
 /* ---- leader to worker ---- */
 

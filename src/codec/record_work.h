@@ -149,10 +149,10 @@ int mp_body_open_decode(struct mp_span body);
 int mp_body_term_start_encode(struct mp_buf *buf, const struct mp_node_id *leader);
 int mp_body_term_start_decode(struct mp_span body, struct mp_node_id *leader);
 
-/* The term of an assigned attempt is the entry's. */
+/* [[module, term, counter, worker]...]. The term is the entry's, or an earlier one: a leader
+ * adopts attempts that it finds running. */
 struct mp_assigned {
-	uint32_t module;
-	uint32_t counter;
+	struct mp_attempt_id attempt;
 	struct mp_node_id worker;
 };
 int mp_body_assigned_encode(struct mp_buf *buf, const struct mp_assigned *items, size_t n);
@@ -195,6 +195,19 @@ int mp_body_retry_decode(struct mp_span body, struct mp_retry_at *out);
 int mp_body_cancel_encode(struct mp_buf *buf, struct mp_span by);
 int mp_body_cancel_decode(struct mp_span body, struct mp_span *by);
 
+/* [module, what, text]: decided without an attempt. */
+enum mp_skip_what {
+	MP_SKIP_SKIPPED = 1,
+	MP_SKIP_FAILED = 2, /* no member could run it for its placement timeout */
+};
+struct mp_skip {
+	uint32_t module;
+	enum mp_skip_what what;
+	struct mp_span text; /* for people, at most MP_RESULT_ERROR_MAX */
+};
+int mp_body_skip_encode(struct mp_buf *buf, const struct mp_skip *skip);
+int mp_body_skip_decode(struct mp_span body, struct mp_skip *out);
+
 enum mp_run_outcome {
 	MP_OUTCOME_SUCCEEDED = 1,
 	MP_OUTCOME_FAILED = 2,
@@ -202,5 +215,35 @@ enum mp_run_outcome {
 };
 int mp_body_end_encode(struct mp_buf *buf, enum mp_run_outcome outcome);
 int mp_body_end_decode(struct mp_span body, enum mp_run_outcome *outcome);
+
+/* ---- the end of a run, for everybody ----
+ * ["mp-end", 1, cluster32, run16, generation, term, leader32, outcome, ended_wall_ms, modules,
+ *  succeeded, last_index, last_hash32], signed by the leader that saw END committed. */
+
+#define MP_END_MAX        256
+#define MP_SIGNED_END_MAX 384
+
+struct mp_end {
+	struct mp_cluster_id cluster;
+	struct mp_run_id run;
+	uint64_t generation;
+	uint64_t term;
+	struct mp_node_id leader;
+	enum mp_run_outcome outcome;
+	mp_time ended_ms; /* wall, of the END entry */
+	uint32_t modules;
+	uint32_t succeeded;
+	uint64_t last_index; /* of the END entry */
+	struct mp_hash last_hash;
+};
+int mp_end_encode(struct mp_buf *buf, const struct mp_end *end);
+int mp_end_decode(struct mp_span bytes, struct mp_end *out);
+
+/* The signed end: [record bytes, sig64]. Encodes and signs with this node's key. */
+int mp_end_sign(const struct mp_crypto *crypto, const struct mp_secret *secret,
+	const struct mp_end *end, struct mp_buf *out);
+/* Decodes and checks that end->leader signed it (MP_ESIG). Whether that is an elector is the
+ * caller's to check. */
+int mp_end_open(const struct mp_crypto *crypto, struct mp_span bytes, struct mp_end *out);
 
 #endif

@@ -11,5 +11,6 @@ libmp_core_a_SOURCES = \
 	%D%/out.h \
 	%D%/raft.h \
 	%D%/roster.h \
+	%D%/runs.h \
 	%D%/swim.h \
 	%D%/worker.h

@@ -2,6 +2,7 @@
 /* Messages about work: lists walk to their end, and what is accepted encodes to the same bytes. */
 #include "fuzz.h"
 
+#include "codec/msg_show.h"
 #include "codec/msg_work.h"
 
 #define LIST_MAX 4096
@@ -28,21 +29,35 @@ holders_of(struct mp_list list, struct mp_node_id out[MP_HOLDERS_MAX])
 static void
 check_open(struct mp_buf *buf, struct mp_span in)
 {
+	struct mp_node_id holders[MP_HOLDERS_MAX];
+	static struct mp_run_have have[MP_RUN_HAVE_MAX + 1];
 	struct mp_msg_run_open open;
 	struct mp_msg_run_known known;
 	struct mp_run_id run;
 	struct mp_span text;
+	struct mp_list list;
+	size_t n = 0;
 
 	if (mp_msg_run_open_decode(in, &open) == 0)
-		same(buf, mp_msg_run_open_encode(buf, &open), in);
+		same(buf,
+			mp_msg_run_open_encode(
+				buf, &open, holders, holders_of(open.inputs, holders)),
+			in);
+	if (mp_msg_run_have_decode(in, &list) == 0) {
+		while (mp_run_have_next(&list, &have[n]))
+			n++;
+		same(buf, mp_msg_run_have_encode(buf, have, n), in);
+	}
 	if (mp_msg_run_known_decode(in, &known) == 0)
 		same(buf, mp_msg_run_known_encode(buf, &known), in);
 	if (mp_msg_run_accept_decode(in, &run) == 0)
 		same(buf, mp_msg_run_accept_encode(buf, &run), in);
 	if (mp_msg_run_refuse_decode(in, &run, &text) == 0)
 		same(buf, mp_msg_run_refuse_encode(buf, &run, text), in);
-	if (mp_msg_run_cancel_decode(in, &run, &text) == 0)
-		same(buf, mp_msg_run_cancel_encode(buf, &run, text), in);
+	if (mp_msg_run_want_decode(in, &run) == 0)
+		same(buf, mp_msg_run_want_encode(buf, &run), in);
+	if (mp_msg_run_abort_decode(in, &run) == 0)
+		same(buf, mp_msg_run_abort_encode(buf, &run), in);
 	if (mp_msg_work_who_decode(in, &run) == 0)
 		same(buf, mp_msg_work_who_encode(buf, &run), in);
 }
@@ -137,6 +152,31 @@ check_result(struct mp_buf *buf, struct mp_span in)
 	same(buf, w.rc, in);
 }
 
+static void
+check_show(struct mp_buf *buf, struct mp_span in)
+{
+	struct mp_node_id holders[MP_HOLDERS_MAX];
+	struct mp_show_module module;
+	struct mp_show_run run;
+	struct mp_show show;
+	struct mp_list list;
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	if (mp_show_decode(in, &show) == 0) {
+		mp_show_begin(&w, &show, show.modules.left);
+		while (mp_show_module_next(&show.modules, &module))
+			mp_show_module(&w, &module, holders, holders_of(module.holders, holders));
+		same(buf, w.rc, in);
+	}
+	if (mp_show_list_decode(in, &list) == 0) {
+		mp_show_list_begin(&w, list.left);
+		while (mp_show_list_next(&list, &run))
+			mp_show_list_run(&w, &run);
+		same(buf, w.rc, in);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -152,6 +192,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_leader(&buf, in);
 	check_worker(&buf, in);
 	check_result(&buf, in);
+	check_show(&buf, in);
 	mp_buf_fini(&buf);
 	mp_assert(heap.live == 0);
 	return 0;

@@ -58,6 +58,8 @@ check_bodies(struct mp_buf *buf, struct mp_span in)
 	struct mp_node_id leader;
 	struct mp_retry_at retry;
 	struct mp_lost lost;
+	struct mp_skip skip;
+	struct mp_end end;
 	struct mp_span by;
 
 	if (mp_body_open_decode(in) == 0)
@@ -70,6 +72,10 @@ check_bodies(struct mp_buf *buf, struct mp_span in)
 		same(buf, mp_body_retry_encode(buf, &retry), in);
 	if (mp_body_cancel_decode(in, &by) == 0)
 		same(buf, mp_body_cancel_encode(buf, by), in);
+	if (mp_body_skip_decode(in, &skip) == 0)
+		same(buf, mp_body_skip_encode(buf, &skip), in);
+	if (mp_end_decode(in, &end) == 0)
+		same(buf, mp_end_encode(buf, &end), in);
 	if (mp_body_end_decode(in, &outcome) == 0)
 		same(buf, mp_body_end_encode(buf, outcome), in);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/unit.h"
 
+#include "codec/msg_show.h"
 #include "codec/msg_work.h"
 #include "codec/record_work.h"
 #include "unit/fake_crypto.h"
@@ -182,7 +183,7 @@ test_offer(void **state)
 static void
 test_bodies(void **state)
 {
-	struct mp_assigned as[2] = {{1, 2, nodes[0]}, {3, 4, nodes[1]}}, a;
+	struct mp_assigned as[2] = {{{1, 1, 2}, nodes[0]}, {{3, 3, 4}, nodes[1]}}, a;
 	struct mp_finished in = {{2, 1, 3}, nodes[1], mp_span_str("result"), {{0}, 0}}, out;
 	struct mp_node_id id;
 	struct mp_list list;
@@ -193,7 +194,7 @@ test_bodies(void **state)
 	assert_int_equal(mp_body_assigned_encode(&f.buf, as, 2), 0);
 	assert_int_equal(mp_body_assigned_decode(mp_buf_span(&f.buf), &list), 0);
 	assert_true(mp_assigned_next(&list, &a));
-	assert_int_equal(a.counter, 2);
+	assert_true(mp_attempt_eq(&a.attempt, &as[0].attempt));
 	assert_true(mp_assigned_next(&list, &a));
 	assert_true(mp_node_id_eq(&a.worker, &nodes[1]));
 	assert_false(mp_assigned_next(&list, &a));
@@ -206,6 +207,70 @@ test_bodies(void **state)
 		assert_true(mp_node_id_eq(&id, &nodes[i]));
 	}
 	assert_false(mp_holders_next(&out.holders, &id));
+	fixture_fini(&f);
+}
+
+static void
+test_end(void **state)
+{
+	struct mp_end in = {
+		.run = run, .term = 2, .leader = nodes[0], .outcome = MP_OUTCOME_FAILED};
+	struct mp_secret secret;
+	struct mp_end out;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	memcpy(secret.public_key, nodes[0].b, 32);
+	assert_int_equal(mp_end_sign(&fake_crypto, &secret, &in, &f.buf), 0);
+	assert_int_equal(mp_end_open(&fake_crypto, mp_buf_span(&f.buf), &out), 0);
+	assert_int_equal(out.outcome, MP_OUTCOME_FAILED);
+	f.buf.p[f.buf.n - 1] ^= 1;
+	assert_int_equal(mp_end_open(&fake_crypto, mp_buf_span(&f.buf), &out), MP_ESIG);
+	fixture_fini(&f);
+}
+
+static void
+test_show(void **state)
+{
+	struct mp_show in = {.run = run,
+			       .name = mp_span_str("release"),
+			       .state = MP_RUN_RUNNING,
+			       .term = 2,
+			       .elector_count = 1,
+			       .submitted_ms = 5,
+			       .copies = 2},
+		       out;
+	struct mp_show_module m = {.name = mp_span_str("build"),
+		.state = MP_MODULE_FAILED,
+		.attempts = 2,
+		.has_exit = true,
+		.exit_code = 3,
+		.manifest = {{1}},
+		.output_files = 4};
+	struct mp_show_module module;
+	struct mp_cbor_w w;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	in.electors[0] = in.opener = (struct mp_show_node){nodes[0], mp_span_str("a")};
+	mp_cbor_w_init(&w, &f.buf);
+	mp_show_begin(&w, &in, 1);
+	mp_show_module(&w, &m, nodes, 2);
+	assert_int_equal(w.rc, 0);
+	assert_int_equal(mp_show_decode(mp_buf_span(&f.buf), &out), 0);
+	assert_null(out.leader.name.p);
+	assert_true(mp_span_eq(out.electors[0].name, mp_span_str("a")));
+	assert_true(mp_show_module_next(&out.modules, &module));
+	assert_int_equal(module.exit_code, 3);
+	assert_int_equal(module.holders.left, 2);
+	assert_int_equal(module.ended_ms, 0);
+	assert_false(mp_show_module_next(&out.modules, &module));
+	for (size_t n = 0; n < f.buf.n; n++)
+		assert_int_not_equal(mp_show_decode(mp_span(f.buf.p, n), &out), 0);
+	assert_string_equal(mp_module_state_word(MP_MODULE_TIMED_OUT), "timed_out");
+	assert_string_equal(mp_run_state_word(MP_RUN_CANCELLED), "cancelled");
 	fixture_fini(&f);
 }
 
@@ -329,6 +394,8 @@ main(void)
 		cmocka_unit_test(test_offer),
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_bodies_refuse),
+		cmocka_unit_test(test_end),
+		cmocka_unit_test(test_show),
 		cmocka_unit_test(test_assign),
 		cmocka_unit_test(test_status_and_reject),
 	};

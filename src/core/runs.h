@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runs of this node: those it is an elector of, each with its graph, log and state, those that
+ * it opens, and what it knows of all others.
+ *
+ *                         ┌ graph   (mp/pipeline.h)
+ *   mp_run_box ── record ─┼ raft    (core/raft)  ── committed entries ──┐
+ *                         ├ run     (core/run)   ◀── mp_run_apply ──────┤
+ *                         └ lead    (core/lead)  ◀── only while it leads ┘
+ *   opening (core/open): a submission on its way to its electors
+ *   known: signed record and end of every run there is, spread to all members
+ *
+ * node.c gives this module rows of RUN, VOTE, ENTRY and KNOWN, messages 40 to 55 and 70 to 79,
+ * LINK events of the control class, and calls mp_runs_persisted() after mp_out_persisted(),
+ * mp_runs_members() when mp_roster_version() has grown, and mp_runs_flush() at the end of each step
+ * before mp_worker_flush(). Messages to this node itself are sent like all others; node.c loops
+ * them back.
+ */
+#ifndef MP_CORE_RUNS_H
+#define MP_CORE_RUNS_H
+
+#include "core/env.h"
+#include "core/roster.h"
+#include "mp/base.h"
+#include "mp/error.h"
+#include "mp/event.h"
+#include "mp/pipeline.h"
+
+struct mp_runs;
+struct mp_raft;
+struct mp_pulse;
+struct mp_fetch;
+struct mp_hold;
+struct mp_opening;
+
+/* What the table works with; all are borrowed for its life. */
+struct mp_runs_parts {
+	const struct mp_roster *roster;
+	struct mp_pulse *pulse;
+	struct mp_fetch *fetch;
+	struct mp_hold *hold;
+};
+
+int mp_runs_new(struct mp_env *env, const struct mp_runs_parts *parts, struct mp_runs **out);
+void mp_runs_free(struct mp_runs *runs);
+
+/* One stored row of MP_TABLE_RUN, VOTE, ENTRY or KNOWN, before mp_runs_start(). MP_ENOMEM;
+ * MP_ECORRUPT: the row is not one of ours, or a log does not hold together; that run is left
+ * alone then and the others go on. */
+int mp_runs_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row);
+void mp_runs_start(struct mp_runs *runs, struct mp_env *env);
+
+/* Messages 40 to 55 and 70 to 79 of a member, this node included. 0, or why it was dropped:
+ * MP_EFORMAT, MP_ETRUNC, MP_ELIMIT (malformed), MP_ESIG, MP_EAUTH (not from who may say it),
+ * MP_ENOENT (no such run here), MP_EUNSUPPORTED (no such message), MP_ENOMEM. */
+int mp_runs_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes);
+
+void mp_runs_link(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *peer,
+	enum mp_link_state state);
+void mp_runs_members(struct mp_runs *runs, struct mp_env *env);
+void mp_runs_persisted(struct mp_runs *runs, struct mp_env *env, uint64_t seq);
+void mp_runs_flush(struct mp_runs *runs, struct mp_env *env);
+void mp_runs_tick(struct mp_runs *runs, struct mp_env *env);
+mp_time mp_runs_deadline(const struct mp_runs *runs);
+
+/* Graceful stop: hands over what it leads, and takes no submission any more. */
+void mp_runs_stop(struct mp_runs *runs, struct mp_env *env);
+
+/* ---- submitting ---- */
+
+struct mp_submission {
+	struct mp_span pipeline; /* deterministic CBOR */
+	const struct mp_param *params;
+	size_t param_count;
+	struct mp_hash
+		inputs;  /* manifest, complete in the local store with its files; zero: none */
+	const char *key; /* submission key, or NULL */
+};
+
+/* Embedded in who asks; idle when zeroed. Stays where it is until done or forgotten. `done` comes
+ * exactly once and never from inside mp_runs_submit(): rc 0 once a majority of the electors has
+ * the run on disk; else an MP_E* with a text, and nothing was started. */
+struct mp_submit_req {
+	void (*done)(struct mp_submit_req *req, struct mp_env *env, int rc,
+		const struct mp_run_id *run, const char *text);
+	struct mp_opening *opening; /* NULL when idle */
+};
+
+/* Validates the pipeline whole and begins. Copies what it keeps. 0, or with *err filled:
+ * MP_EPIPELINE, MP_EBUSY (stopping, draining, or MP_RUNS_MAX runs are open), MP_EUNSUPPORTED,
+ * MP_ELIMIT, MP_ENOMEM. */
+int mp_runs_submit(struct mp_runs *runs, struct mp_env *env, const struct mp_submission *s,
+	struct mp_submit_req *req, struct mp_error *err);
+/* The asker goes away; the run is opened all the same. */
+void mp_runs_submit_forget(struct mp_runs *runs, struct mp_submit_req *req);
+
+/* ---- asking ---- */
+
+/* The run with this id in hexadecimal digits, or the only one whose id begins so (at least 4).
+ * MP_EINVAL: no such text; MP_ENOENT; MP_EEXIST: more than one. */
+int mp_runs_find(const struct mp_runs *runs, struct mp_span text, struct mp_run_id *out);
+
+/* Whom to ask about a run, the best first: who leads it as far as is known here, then the other
+ * electors; this node is left out. Fills who[] and returns how many; 0 for an unknown run. */
+size_t mp_runs_whom(const struct mp_runs *runs, const struct mp_run_id *run,
+	struct mp_node_id who[MP_ELECTORS_MAX]);
+
+enum mp_runs_have {
+	MP_RUNS_HAVE_NOTHING,
+	MP_RUNS_HAVE_RECORD, /* its record, and its end when it is known to have ended */
+	MP_RUNS_HAVE_STATE,  /* this node is an elector: everything, but perhaps not the latest */
+	MP_RUNS_HAVE_LATEST, /* it leads, or the run has ended: there is nothing newer elsewhere */
+};
+enum mp_runs_have mp_runs_have(const struct mp_runs *runs, const struct mp_run_id *run);
+
+/* Appends the run as codec/msg_show.h has it. MP_ENOENT when only its record is here; MP_ENOMEM,
+ * MP_ELIMIT. */
+int mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env,
+	const struct mp_run_id *run, struct mp_buf *buf);
+/* Appends the list of all runs, the newest first. */
+int mp_runs_list(const struct mp_runs *runs, const struct mp_env *env, struct mp_buf *buf);
+
+/* Has the run ended, as far as this node knows? mp_runs_ends() grows with every run that ends. */
+bool mp_runs_ended(const struct mp_runs *runs, const struct mp_run_id *run);
+uint64_t mp_runs_ends(const struct mp_runs *runs);
+
+/* 0: decided, or it had been cancelled or had ended before. MP_ENOTLEADER: ask mp_runs_whom(). */
+int mp_runs_cancel(
+	struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run, struct mp_span by);
+
+/* ---- for pulse, the simulator and tests ---- */
+
+/* The log of a run that this node is an elector of and that is not put away; NULL. */
+struct mp_raft *mp_runs_raft(const struct mp_runs *runs, const struct mp_run_id *run);
+/* Digest of a run's state after `*index` committed entries. False: not here. */
+bool mp_runs_state_digest(const struct mp_runs *runs, const struct mp_run_id *run, uint64_t *index,
+	struct mp_hash *digest);
+size_t mp_runs_count(const struct mp_runs *runs); /* this node is an elector of */
+size_t mp_runs_led(const struct mp_runs *runs);   /* it leads */
+
+#endif
