@@ -3,6 +3,11 @@
 noinst_LIBRARIES += libmp-shell.a
 libmp_shell_a_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(SQLITE_CFLAGS) $(ZSTD_CFLAGS)
 libmp_shell_a_SOURCES = \
+	%D%/cache.c \
+	%D%/cache.h \
+	%D%/cache_impl.h \
+	%D%/cache_partial.c \
+	%D%/cache_read.c \
 	%D%/control.c \
 	%D%/control.h \
 	%D%/heap.c \
@@ -10,7 +15,6 @@ libmp_shell_a_SOURCES = \
 	%D%/sql.c \
 	%D%/sql.h
 noinst_HEADERS += \
-	%D%/cache.h \
 	%D%/exec.h \
 	%D%/executor.h \
 	%D%/executor_msg.h \

@@ -6,6 +6,7 @@ noinst_HEADERS += %D%/scratch.h %D%/unit.h
 
 unit_tests = \
 	tests/unit/test_arena \
+	tests/unit/test_cache \
 	tests/unit/test_cbor \
 	tests/unit/test_control \
 	tests/unit/test_glob \
@@ -82,3 +83,7 @@ SHELL_CPPFLAGS = $(UNIT_CPPFLAGS) $(UV_CFLAGS) $(SQLITE_CFLAGS) $(SODIUM_CFLAGS)
 tests_unit_test_control_SOURCES = %D%/test_control.c
 tests_unit_test_control_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_control_LDADD = $(SHELL_LIBS)
+
+tests_unit_test_cache_SOURCES = %D%/test_cache.c
+tests_unit_test_cache_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_cache_LDADD = $(SHELL_LIBS)
