@@ -121,8 +121,8 @@
 /* What a module may leave in $MP_OUTPUT. More: the module fails. */
 #define MP_VALUE_MAX (1024u * 1024)
 
-/* A credential (codec/record_trust.h): room for a full authority log. Larger: refused. */
-#define MP_CREDENTIAL_MAX (20u * 1024)
+/* A credential (codec/record_trust.h), typically 900 bytes. Larger: refused. */
+#define MP_CREDENTIAL_MAX (8u * 1024)
 
 /* What a handshake message carries besides its keys. Larger: the stream is closed. */
 #define MP_HANDSHAKE_MAX (MP_CREDENTIAL_MAX + 1024u)

@@ -18,11 +18,17 @@ libmp_codec_a_SOURCES = \
 	%D%/msg_show.h \
 	%D%/msg_work.c \
 	%D%/msg_work.h \
+	%D%/record_cert.c \
+	%D%/record_cert.h \
 	%D%/record_run.c \
 	%D%/record_run.h \
 	%D%/record_body.c \
+	%D%/record_trust.c \
+	%D%/record_trust.h \
 	%D%/record_work.c \
 	%D%/record_work.h \
 	%D%/record_work_io.h \
 	%D%/noise.c \
-	%D%/noise.h
+	%D%/noise.h \
+	%D%/token.c \
+	%D%/token.h

@@ -38,7 +38,8 @@ UNIT_CRYPTO_LIBS = libmp-codec.a libmp-crypto.a libmp-util.a $(SODIUM_LIBS) $(CB
 unit_tests += \
 	tests/unit/test_crypto \
 	tests/unit/test_frame \
-	tests/unit/test_noise
+	tests/unit/test_noise \
+	tests/unit/test_trust
 
 tests_unit_test_crypto_SOURCES = %D%/test_crypto.c %D%/hex.h
 tests_unit_test_crypto_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -87,3 +88,6 @@ tests_unit_test_control_LDADD = $(SHELL_LIBS)
 tests_unit_test_cache_SOURCES = %D%/test_cache.c
 tests_unit_test_cache_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_cache_LDADD = $(SHELL_LIBS)
+tests_unit_test_trust_SOURCES = %D%/test_trust.c
+tests_unit_test_trust_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_trust_LDADD = $(UNIT_CRYPTO_LIBS)
