@@ -32,3 +32,22 @@ libmp_codec_a_SOURCES = \
 	%D%/noise.h \
 	%D%/token.c \
 	%D%/token.h
+	%D%/noise.h
+libmp_codec_a_SOURCES += \
+	%D%/pipeline_cbor.c \
+	%D%/pipeline_check.c \
+	%D%/pipeline_diag.c \
+	%D%/pipeline_graph.c \
+	%D%/pipeline_matrix.c \
+	%D%/pipeline_module.c \
+	%D%/pipeline_parse.c \
+	%D%/pipeline_read.c \
+	%D%/pipeline_read.h \
+	%D%/pipeline_retry.c \
+	%D%/pipeline_scalar.c \
+	%D%/pipeline_spec.c \
+	%D%/pipeline_text.c \
+	%D%/pipeline_text.h \
+	%D%/pipeline_value.h \
+	%D%/yaml.c \
+	%D%/yaml.h

@@ -91,3 +91,31 @@ tests_unit_test_cache_LDADD = $(SHELL_LIBS)
 tests_unit_test_trust_SOURCES = %D%/test_trust.c
 tests_unit_test_trust_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_trust_LDADD = $(UNIT_CRYPTO_LIBS)
+# The pipeline: text, CBOR, graph, specification.
+noinst_HEADERS += %D%/pipeline_case.h
+unit_tests += \
+	tests/unit/test_names \
+	tests/unit/test_pipeline_cbor \
+	tests/unit/test_pipeline_graph \
+	tests/unit/test_pipeline_parse \
+	tests/unit/test_yaml
+
+tests_unit_test_names_SOURCES = %D%/test_names.c
+tests_unit_test_names_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_names_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_pipeline_cbor_SOURCES = %D%/test_pipeline_cbor.c
+tests_unit_test_pipeline_cbor_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pipeline_cbor_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_pipeline_graph_SOURCES = %D%/test_pipeline_graph.c
+tests_unit_test_pipeline_graph_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pipeline_graph_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_pipeline_parse_SOURCES = %D%/test_pipeline_parse.c
+tests_unit_test_pipeline_parse_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pipeline_parse_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_yaml_SOURCES = %D%/test_yaml.c
+tests_unit_test_yaml_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_yaml_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
