@@ -13,6 +13,9 @@ libmp_codec_a_SOURCES = \
 	%D%/msg_blob.h \
 	%D%/msg_ctl.c \
 	%D%/msg_ctl.h \
+	%D%/msg_ctl_local.c \
+	%D%/snapshot.c \
+	%D%/snapshot.h \
 	%D%/msg_swim.h \
 	%D%/msg_show.c \
 	%D%/msg_show.h \
