@@ -36,6 +36,7 @@ UNIT_CRYPTO_LIBS = libmp-codec.a libmp-crypto.a libmp-util.a $(SODIUM_LIBS) $(CB
 	$(CMOCKA_LIBS)
 
 unit_tests += \
+	tests/unit/test_authority \
 	tests/unit/test_crypto \
 	tests/unit/test_frame \
 	tests/unit/test_noise \
@@ -88,7 +89,11 @@ tests_unit_test_control_LDADD = $(SHELL_LIBS)
 tests_unit_test_cache_SOURCES = %D%/test_cache.c
 tests_unit_test_cache_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_cache_LDADD = $(SHELL_LIBS)
-tests_unit_test_trust_SOURCES = %D%/test_trust.c
+tests_unit_test_authority_SOURCES = %D%/test_authority.c %D%/trust.h
+tests_unit_test_authority_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_authority_LDADD = $(UNIT_CRYPTO_LIBS)
+
+tests_unit_test_trust_SOURCES = %D%/test_trust.c %D%/trust.h
 tests_unit_test_trust_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_trust_LDADD = $(UNIT_CRYPTO_LIBS)
 # The pipeline: text, CBOR, graph, specification.
