@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams. An even first byte: hostile bytes to a session over cryptography that refuses nothing,
- * in pieces. An odd one: two honest sessions over real cryptography, with messages, pieces and
+ * Streams. Hostile bytes to a session over cryptography that refuses nothing, in pieces; or, when
+ * the first byte is 255, two honest sessions over real cryptography, with messages, pieces and
  * times as the bytes say, that must deliver all and only that.
  */
 #include "fuzz.h"
@@ -118,7 +118,7 @@ pump(struct mp_session s[2], size_t piece, uint64_t received[2])
 static void
 honest(const uint8_t *data, size_t size)
 {
-	static uint8_t bytes[1u << 18];
+	static uint8_t bytes[150000]; /* more than two frames */
 	uint64_t received[2] = {0}, sent[2] = {0};
 	struct mp_session s[2];
 	mp_time now_ms = 0;
@@ -137,7 +137,7 @@ honest(const uint8_t *data, size_t size)
 			sent[from] += 1u + bytes[i];
 		sent[from] += n;
 		if (data[3] % 4 != 0)
-			pump(s, 64u + data[3] * 300u, received);
+			pump(s, 500u + data[3] * 300u, received);
 	}
 	pump(s, SIZE_MAX, received);
 	mp_assert(received[0] == sent[1] && received[1] == sent[0]);
@@ -151,11 +151,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	heap = (struct fuzz_heap){.max = 256u * 1024 * 1024};
 	if (size == 0 || size > 4096)
 		return 0;
-	if ((data[0] & 1) == 0)
-		hostile((data[0] & 2) != 0 ? MP_NOISE_RESPONDER : MP_NOISE_INITIATOR, data + 1,
+	if (data[0] != 255)
+		hostile((data[0] & 1) != 0 ? MP_NOISE_RESPONDER : MP_NOISE_INITIATOR, data + 1,
 			size - 1);
 	else
-		honest(data + 1, mp_min_size(size - 1, 64));
+		honest(data + 1, mp_min_size(size - 1, 32));
 	mp_assert(heap.live == 0);
 	return 0;
 }

@@ -91,6 +91,29 @@ test_authority_order(void **state)
 	mp_buf_fini(&log);
 }
 
+/* The third entry of one log does not follow the second of another. */
+static void
+test_authority_chain(void **state)
+{
+	struct mp_buf one = log_copy(), other = log_copy(), mixed = buf_new();
+	struct mp_authority a;
+	struct mp_cbor_w w;
+
+	(void)state;
+	assert_int_equal(append(&one, MP_AUTHORITY_ADD, AUTHORITY2, AUTHORITY, NOW), 0);
+	assert_int_equal(append(&one, MP_AUTHORITY_ADD, STRANGER, AUTHORITY, NOW), 0);
+	assert_int_equal(append(&other, MP_AUTHORITY_ADD, AUTHORITY2, AUTHORITY, NOW + 1), 0);
+	mp_cbor_w_init(&w, &mixed);
+	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_raw(&w, item_at(mp_buf_span(&other), 0));
+	mp_cbor_w_raw(&w, item_at(mp_buf_span(&other), 1));
+	mp_cbor_w_raw(&w, item_at(mp_buf_span(&one), 2));
+	assert_int_equal(mp_authority_open(c, mp_buf_span(&mixed), &a, NULL), MP_EAUTH);
+	mp_buf_fini(&one);
+	mp_buf_fini(&other);
+	mp_buf_fini(&mixed);
+}
+
 static void
 test_authority_full(void **state)
 {
@@ -345,6 +368,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_authority_log),
 		cmocka_unit_test(test_authority_order),
+		cmocka_unit_test(test_authority_chain),
 		cmocka_unit_test(test_authority_full),
 		cmocka_unit_test(test_removed_authority),
 		cmocka_unit_test(test_second_authority),

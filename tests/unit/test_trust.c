@@ -235,6 +235,7 @@ struct change {
 	size_t field;
 	struct mp_span item; /* nothing: the field is left out */
 	int rc;
+	const char *say; /* part of the text, or NULL */
 };
 
 /* Each field of a record changed by somebody who can sign, with the right keys or as said. */
@@ -265,6 +266,8 @@ check_changes(size_t part, const char *tag, const struct mp_signer *a, const str
 		rc = mp_credential_verify(&trust, mp_buf_span(&whole), &cred, &err);
 		if (rc != changes[i].rc)
 			fail_msg("%s row %zu: %d (%s)", tag, i, rc, err.text);
+		if (changes[i].say != NULL && strstr(err.text, changes[i].say) == NULL)
+			fail_msg("%s row %zu says: %s", tag, i, err.text);
 		mp_buf_fini(&body);
 		mp_buf_fini(&signed_body);
 		mp_buf_fini(&whole);
@@ -275,20 +278,20 @@ static void
 test_authority_fields(void **state)
 {
 	static const struct change changes[] = {
-		{0, RAW("\x67mp-cert"), MP_EFORMAT},
-		{1, RAW("\x02"), MP_EVERSION},
-		{1, RAW("\x00"), MP_EVERSION},
-		{2, RAW("\x01"), MP_EFORMAT},  /* index 1: previous is not null then */
-		{3, RAW(H32_7), MP_EFORMAT},   /* and at 0 it is */
-		{4, RAW("\x02"), MP_EAUTH},    /* begins with a removal */
-		{4, RAW("\x03"), MP_EVERSION}, /* no such operation here */
-		{5, RAW(H32_7), MP_ESIG},
-		{6, RAW(H32_7), MP_EFORMAT},
-		{7, RAW("\x05"), MP_ECLUSTER}, /* another first entry is another cluster */
-		{7, RAW("\x20"), MP_EFORMAT},
-		{7, RAW("\x1b\x7f\xff\xff\xff\xff\xff\xff\xff"), MP_ELIMIT},
-		{7, {NULL, 0}, MP_EFORMAT},
-		{8, RAW("\xf6"), MP_EFORMAT},
+		{0, RAW("\x67mp-cert"), MP_EFORMAT, NULL},
+		{1, RAW("\x02"), MP_EVERSION, NULL},
+		{1, RAW("\x00"), MP_EVERSION, NULL},
+		{2, RAW("\x01"), MP_EFORMAT, NULL},    /* index 1: previous is not null then */
+		{3, RAW(H32_7), MP_EFORMAT, NULL},     /* and at 0 it is */
+		{4, RAW("\x02"), MP_EAUTH, "entry 0"}, /* begins with a removal */
+		{4, RAW("\x03"), MP_EVERSION, NULL},   /* no such operation here */
+		{5, RAW(H32_7), MP_ESIG, NULL},
+		{6, RAW(H32_7), MP_EFORMAT, NULL},
+		{7, RAW("\x05"), MP_ECLUSTER, NULL}, /* another first entry is another cluster */
+		{7, RAW("\x20"), MP_EFORMAT, NULL},
+		{7, RAW("\x1b\x7f\xff\xff\xff\xff\xff\xff\xff"), MP_ELIMIT, NULL},
+		{7, {NULL, 0}, MP_EFORMAT, NULL},
+		{8, RAW("\xf6"), MP_EFORMAT, NULL},
 	};
 
 	(void)state;
@@ -299,20 +302,21 @@ static void
 test_invite_fields(void **state)
 {
 	static const struct change changes[] = {
-		{0, RAW("\x67mp-cert"), MP_EFORMAT},
-		{1, RAW("\x02"), MP_EVERSION},
-		{2, RAW(H32_7), MP_ECLUSTER},
-		{3, RAW(H32_7), MP_ESIG}, /* then the certificate's second signature fails */
-		{4, RAW("\x00"), MP_EFORMAT},
-		{4, RAW("\x10"), MP_EVERSION},
-		{5, RAW("\x1b\x7f\xff\xff\xff\xff\xff\xff\x00"), MP_EFORMAT}, /* ends before */
-		{6, RAW("\x00"), MP_EFORMAT},
-		{6, RAW("\xf6"), MP_EFORMAT},
-		{7, RAW("\x81\x60"), MP_EFORMAT}, /* an empty seed */
+		{0, RAW("\x67mp-cert"), MP_EFORMAT, NULL},
+		{1, RAW("\x02"), MP_EVERSION, NULL},
+		{2, RAW(H32_7), MP_ECLUSTER, NULL},
+		{3, RAW(H32_7), MP_ESIG, NULL}, /* then the certificate's second signature fails */
+		{4, RAW("\x00"), MP_EFORMAT, NULL},
+		{4, RAW("\x10"), MP_EVERSION, NULL},
+		{5, RAW("\x1b\x7f\xff\xff\xff\xff\xff\xff\x00"), MP_EFORMAT,
+			NULL}, /* ends before */
+		{6, RAW("\x00"), MP_EFORMAT, NULL},
+		{6, RAW("\xf6"), MP_EFORMAT, NULL},
+		{7, RAW("\x81\x60"), MP_EFORMAT, NULL}, /* an empty seed */
 		{7,
 			RAW("\x81\x63"
 			    "a b"),
-			MP_EFORMAT},
+			MP_EFORMAT, NULL},
 		{7,
 			RAW("\x89\x61"
 			    "a\x61"
@@ -324,47 +328,50 @@ test_invite_fields(void **state)
 			    "a\x61"
 			    "a\x61"
 			    "a"),
-			MP_ELIMIT},
-		{7, RAW("\x80"), MP_EAUTH}, /* well-formed, but not what the certificate is for */
-		{8, RAW("\x41x"), MP_EFORMAT},
-		{9, RAW("\x01"), MP_EVERSION},
-		{10, RAW(H32_7), MP_ESIG},
-		{10, {NULL, 0}, MP_EFORMAT},
-		{11, RAW("\x00"), MP_EFORMAT},
+			MP_ELIMIT, NULL},
+		{7, RAW("\x80"), MP_EAUTH,
+			"another invite"}, /* well-formed, but not what the certificate is for */
+		{8, RAW("\x41x"), MP_EFORMAT, NULL},
+		{9, RAW("\x01"), MP_EVERSION, NULL},
+		{10, RAW(H32_7), MP_ESIG, NULL},
+		{10, {NULL, 0}, MP_EFORMAT, NULL},
+		{11, RAW("\x00"), MP_EFORMAT, NULL},
 	};
 
 	(void)state;
 	check_changes(1, "mp-invite", &who[AUTHORITY], NULL, changes, mp_countof(changes));
 	/* The same domain is needed to sign. */
-	check_changes(
-		1, "mp-cert", &who[AUTHORITY], NULL, &(struct change){7, RAW("\x80"), MP_ESIG}, 1);
+	check_changes(1, "mp-cert", &who[AUTHORITY], NULL,
+		&(struct change){7, RAW("\x80"), MP_ESIG, NULL}, 1);
 }
 
 static void
 test_cert_fields(void **state)
 {
 	static const struct change changes[] = {
-		{0, RAW("\x69mp-invite"), MP_EFORMAT},
-		{1, RAW("\x02"), MP_EVERSION},
-		{2, RAW(H32_7), MP_ECLUSTER},
-		{3, RAW(H32_7), MP_ESIG},
-		{4, RAW(H32_7), MP_EAUTH}, /* the admission is for another one then */
-		{5, RAW("\x60"), MP_EFORMAT},
-		{5, RAW("\x62-x"), MP_EFORMAT},
-		{5, RAW("\x62x\n"), MP_EFORMAT},
-		{5, RAW("\x62x\0"), MP_EFORMAT},
-		{6, RAW("\x00"), MP_EFORMAT},
-		{6, RAW("\x11"), MP_EVERSION},
-		{6, RAW("\x09"), MP_EAUTH}, /* admin: not in the invite */
-		{6, RAW("\x02"), MP_EAUTH}, /* in the invite, but not what was admitted */
-		{7, RAW("\x20"), MP_EFORMAT},
-		{7, RAW("\x08"), MP_EAUTH},
-		{8, RAW("\xf6"), MP_EFORMAT},
-		{9, RAW(H32_7), MP_EAUTH},
-		{9, {NULL, 0}, MP_EFORMAT},
-		{10, RAW("\x00"), MP_EFORMAT},
+		{0, RAW("\x69mp-invite"), MP_EFORMAT, NULL},
+		{1, RAW("\x02"), MP_EVERSION, NULL},
+		{2, RAW(H32_7), MP_ECLUSTER, NULL},
+		{3, RAW(H32_7), MP_ESIG, NULL},
+		{4, RAW(H32_7), MP_EAUTH,
+			"another certificate"}, /* the admission is for another one then */
+		{5, RAW("\x60"), MP_EFORMAT, NULL},
+		{5, RAW("\x62-x"), MP_EFORMAT, NULL},
+		{5, RAW("\x62x\n"), MP_EFORMAT, NULL},
+		{5, RAW("\x62x\0"), MP_EFORMAT, NULL},
+		{6, RAW("\x00"), MP_EFORMAT, NULL},
+		{6, RAW("\x11"), MP_EVERSION, NULL},
+		{6, RAW("\x09"), MP_EAUTH, "roles"}, /* admin: not in the invite */
+		{6, RAW("\x02"), MP_EAUTH,
+			"another certificate"}, /* in the invite, but not what was admitted */
+		{7, RAW("\x20"), MP_EFORMAT, NULL},
+		{7, RAW("\x08"), MP_EAUTH, "another certificate"},
+		{8, RAW("\xf6"), MP_EFORMAT, NULL},
+		{9, RAW(H32_7), MP_EAUTH, "another invite"},
+		{9, {NULL, 0}, MP_EFORMAT, NULL},
+		{10, RAW("\x00"), MP_EFORMAT, NULL},
 	};
-	struct change wrong_signer = {8, RAW("\x05"), MP_ESIG};
+	struct change wrong_signer = {8, RAW("\x05"), MP_ESIG, NULL};
 
 	(void)state;
 	check_changes(2, "mp-cert", &who[JOINER], &who[INVITE], changes, mp_countof(changes));
@@ -379,19 +386,22 @@ static void
 test_admission_fields(void **state)
 {
 	static const struct change changes[] = {
-		{0, RAW("\x67mp-cert"), MP_EFORMAT},
-		{1, RAW("\x02"), MP_EVERSION},
-		{2, RAW(H32_7), MP_ECLUSTER},
-		{3, RAW(H32_7), MP_EAUTH},
-		{4, RAW(H32_7), MP_ESIG},
-		{5, RAW("\x00"), MP_EAUTH},                          /* before the invite's time */
-		{5, RAW("\x1b\x00\x00\x01\x8b\xcf\xe5\x68\x00"), 0}, /* at its first instant */
-		{5, RAW("\x1b\x00\x00\x01\x8b\xcf\xe5\x67\xff"), MP_EAUTH}, /* and before that */
-		{5, RAW("\x1b\x00\x00\x01\x8b\xd0\x1c\x56\x80"), 0},        /* at its last */
-		{5, RAW("\x1b\x00\x00\x01\x8b\xd0\x1c\x56\x81"), MP_EAUTH}, /* and after */
-		{5, RAW("\x1b\x7f\xff\xff\xff\xff\xff\xff\xff"), MP_ELIMIT},
-		{5, {NULL, 0}, MP_EFORMAT},
-		{6, RAW("\x00"), MP_EFORMAT},
+		{0, RAW("\x67mp-cert"), MP_EFORMAT, NULL},
+		{1, RAW("\x02"), MP_EVERSION, NULL},
+		{2, RAW(H32_7), MP_ECLUSTER, NULL},
+		{3, RAW(H32_7), MP_EAUTH, "another certificate"},
+		{4, RAW(H32_7), MP_ESIG, NULL},
+		{5, RAW("\x00"), MP_EAUTH, "within the time"}, /* before the invite's time */
+		{5, RAW("\x1b\x00\x00\x01\x8b\xcf\xe5\x68\x00"), 0,
+			NULL}, /* at its first instant */
+		{5, RAW("\x1b\x00\x00\x01\x8b\xcf\xe5\x67\xff"), MP_EAUTH,
+			"within the time"},                                /* and before that */
+		{5, RAW("\x1b\x00\x00\x01\x8b\xd0\x1c\x56\x80"), 0, NULL}, /* at its last */
+		{5, RAW("\x1b\x00\x00\x01\x8b\xd0\x1c\x56\x81"), MP_EAUTH,
+			"within the time"}, /* and after */
+		{5, RAW("\x1b\x7f\xff\xff\xff\xff\xff\xff\xff"), MP_ELIMIT, NULL},
+		{5, {NULL, 0}, MP_EFORMAT, NULL},
+		{6, RAW("\x00"), MP_EFORMAT, NULL},
 	};
 
 	(void)state;
