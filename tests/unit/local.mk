@@ -9,6 +9,7 @@ unit_tests = \
 	tests/unit/test_cache \
 	tests/unit/test_cbor \
 	tests/unit/test_control \
+	tests/unit/test_executor \
 	tests/unit/test_glob \
 	tests/unit/test_out
 
@@ -124,3 +125,7 @@ tests_unit_test_pipeline_parse_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 tests_unit_test_yaml_SOURCES = %D%/test_yaml.c
 tests_unit_test_yaml_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_yaml_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_executor_SOURCES = %D%/test_executor.c
+tests_unit_test_executor_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_executor_LDADD = $(SHELL_LIBS)
