@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,11 +68,15 @@ static void
 executor_set_signals(void)
 {
 	const struct sigaction dfl = {.sa_handler = SIG_DFL};
+	const unsigned long none[16] = {0}; /* the kernel's struct sigaction, SIG_DFL */
 	sigset_t all;
 	int sig;
 
 	for (sig = 1; sig < NSIG; sig++)
 		(void)sigaction(sig, &dfl, NULL);
+	/* libc keeps its own two from us, but they are inherited like all others. */
+	for (sig = 32; sig < SIGRTMIN; sig++)
+		(void)syscall(SYS_rt_sigaction, sig, none, NULL, 8);
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, NULL);
 }
