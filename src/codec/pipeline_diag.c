@@ -88,3 +88,25 @@ mp_diags_add(struct mp_diags *d, struct mp_pos pos, const char *fmt, ...)
 	mp_diags_vadd(d, pos, fmt, ap);
 	va_end(ap);
 }
+
+void
+mp_diags_format(const struct mp_diags *d, size_t i, char out[MP_DIAG_LINE_MAX])
+{
+	const struct mp_diag *diag = &d->v[i];
+	struct mp_error place;
+
+	if (i == d->n)
+		(void)mp_fail(&place, 0, "%.255s: %zu more mistakes", d->file_name, d->dropped);
+	else if (diag->pos.line > 0)
+		(void)mp_fail(&place, 0, "%.255s:%u:%u: ", d->file_name, (unsigned)diag->pos.line,
+			(unsigned)diag->pos.column);
+	else if (diag->pos.column > 0)
+		(void)mp_fail(&place, 0, "%.255s:byte %u: ", d->file_name,
+			(unsigned)diag->pos.column - 1);
+	else
+		(void)mp_fail(&place, 0, "%.255s: ", d->file_name);
+	_Static_assert(255 + 32 + MP_ERROR_TEXT_MAX <= MP_DIAG_LINE_MAX, "both fit");
+	memcpy(out, place.text, strlen(place.text) + 1);
+	if (i < d->n)
+		memcpy(out + strlen(out), diag->text, strlen(diag->text) + 1);
+}

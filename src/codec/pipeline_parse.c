@@ -1,29 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The entry for programs, which takes both forms; and how a diagnostic is written out. */
+/* The entry for programs, which takes both forms. */
 #include "codec/yaml.h"
-
-#include <stdio.h>
 
 #include "mp/limits.h"
 #include "util/utf8.h"
-
-void
-mp_diags_format(const struct mp_diags *d, size_t i, char out[MP_DIAG_LINE_MAX])
-{
-	const struct mp_diag *diag = &d->v[i];
-
-	if (i == d->n)
-		(void)snprintf(out, MP_DIAG_LINE_MAX, "%.255s: %zu more mistakes", d->file_name,
-			d->dropped);
-	else if (diag->pos.line > 0)
-		(void)snprintf(out, MP_DIAG_LINE_MAX, "%.255s:%u:%u: %s", d->file_name,
-			(unsigned)diag->pos.line, (unsigned)diag->pos.column, diag->text);
-	else if (diag->pos.column > 0)
-		(void)snprintf(out, MP_DIAG_LINE_MAX, "%.255s:byte %u: %s", d->file_name,
-			(unsigned)diag->pos.column - 1, diag->text);
-	else
-		(void)snprintf(out, MP_DIAG_LINE_MAX, "%.255s: %s", d->file_name, diag->text);
-}
 
 /* "release" of "/some/where/release.yaml"; NULL when that makes no name. */
 static const char *

@@ -11,8 +11,10 @@ fuzz_targets = \
 	tests/fuzz/fuzz_msg_blob \
 	tests/fuzz/fuzz_msg_work \
 	tests/fuzz/fuzz_noise \
+	tests/fuzz/fuzz_pipeline \
 	tests/fuzz/fuzz_record_work \
-	tests/fuzz/fuzz_trust
+	tests/fuzz/fuzz_trust \
+	tests/fuzz/fuzz_yaml
 
 tests_fuzz_fuzz_cbor_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_frame_LDADD = $(FUZZ_LIBS)
@@ -20,8 +22,10 @@ tests_fuzz_fuzz_manifest_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_blob_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_work_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_noise_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_pipeline_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_record_work_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_trust_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_yaml_LDADD = $(FUZZ_LIBS)
 
 if !FUZZERS
 # Without libFuzzer main() comes from this library.

@@ -102,6 +102,7 @@ noinst_HEADERS += %D%/pipeline_case.h
 unit_tests += \
 	tests/unit/test_names \
 	tests/unit/test_pipeline_cbor \
+	tests/unit/test_pipeline_examples \
 	tests/unit/test_pipeline_graph \
 	tests/unit/test_pipeline_parse \
 	tests/unit/test_yaml
@@ -113,6 +114,10 @@ tests_unit_test_names_LDADD = $(UNIT_LIBS)
 tests_unit_test_pipeline_cbor_SOURCES = %D%/test_pipeline_cbor.c
 tests_unit_test_pipeline_cbor_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_pipeline_cbor_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_pipeline_examples_SOURCES = %D%/test_pipeline_examples.c
+tests_unit_test_pipeline_examples_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pipeline_examples_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 
 tests_unit_test_pipeline_graph_SOURCES = %D%/test_pipeline_graph.c
 tests_unit_test_pipeline_graph_CPPFLAGS = $(UNIT_CPPFLAGS)

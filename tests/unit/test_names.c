@@ -81,8 +81,8 @@ test_near(void **state)
 		"a word that is longer than any name could be, and then it goes on";
 
 	(void)state;
-	assert_string_equal(nearest("timout", words, 5), "timeout");
-	assert_string_equal(nearest("tiemout", words, 5), "timeout");
+	assert_string_equal(nearest("timeouut", words, 5), "timeout");
+	assert_string_equal(nearest("tmieout", words, 5), "timeout");
 	assert_string_equal(nearest("time_out", words, 5), "timeout");
 	assert_string_equal(nearest("rnu", words, 5), "run");
 	assert_string_equal(nearest("require", words, 5), "requires");

@@ -253,6 +253,7 @@ test_bounds(void **state)
 	static const struct mp_param big = {"p", value};
 	struct unit_heap heap = {0};
 	struct mp_alloc alloc = UNIT_ALLOC(&heap);
+	int n;
 
 	(void)state;
 	memset(value, 'x', sizeof(value) - 1);
@@ -268,15 +269,15 @@ test_bounds(void **state)
 		"p.yaml:5:3: command, environment and globs of 'a' have more than 262144 bytes");
 
 	/* 20 x 20 x 20 x 2 instances of 120 kB are more than half a gigabyte. */
-	strcpy(text, HEAD "params: { p: x }\nmodules:\n  a:\n"
-			  "    run: [a, \"${params.p}${params.p}\"]\n    matrix: { d: [1, 2]");
-	for (int axis = 0; axis < 3; axis++) {
-		sprintf(text + strlen(text), ", %c: [0", 'a' + axis);
-		for (int i = 1; i < 20; i++)
-			sprintf(text + strlen(text), ", %d", i);
-		strcat(text, "]");
-	}
-	strcat(text, " }\n");
+	n = snprintf(text, sizeof(text),
+		HEAD "params: { p: x }\nmodules:\n  a:\n"
+		     "    run: [a, \"${params.p}${params.p}\"]\n    matrix: { d: [1, 2]");
+	for (int i = 0; i < 3 * 20; i++)
+		n += i % 20 == 0 ? snprintf(text + n, sizeof(text) - (size_t)n, ", %c: [0",
+					   'a' + i / 20)
+				 : snprintf(text + n, sizeof(text) - (size_t)n, ", %d%s", i % 20,
+					   i % 20 == 19 ? "]" : "");
+	(void)snprintf(text + n, sizeof(text) - (size_t)n, " }\n");
 	(void)expand(&alloc, text, &big, 1,
 		"p.yaml:6:14: the modules expand to more than 536870912 bytes");
 	assert_int_equal(heap.live, 0);

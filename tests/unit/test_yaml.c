@@ -151,14 +151,17 @@ test_repeats(void **state)
 static void
 test_alias_bomb(void **state)
 {
-	char text[2000] = "a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n";
+	char text[2000];
+	size_t n = 0;
 
 	(void)state;
-	for (int i = 1; i < 10; i++) {
-		sprintf(text + strlen(text), "a%d: &a%d [", i, i);
-		for (int k = 0; k < 9; k++)
-			sprintf(text + strlen(text), "%s*a%d", k == 0 ? "" : ", ", i - 1);
-		strcat(text, "]\n");
+	for (int i = 0; i < 90; i++) {
+		if (i % 9 == 0)
+			n += (size_t)snprintf(
+				text + n, sizeof(text) - n, "a%d: &a%d [", i / 9, i / 9);
+		n += (size_t)(i < 9 ? snprintf(text + n, sizeof(text) - n, "lol")
+				    : snprintf(text + n, sizeof(text) - n, "*a%d", i / 9 - 1));
+		n += (size_t)snprintf(text + n, sizeof(text) - n, i % 9 == 8 ? "]\n" : ", ");
 	}
 	try_big(text, strlen(text), MP_EPIPELINE, "anchors and aliases are not possible");
 }
