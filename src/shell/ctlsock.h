@@ -5,8 +5,8 @@
  * Who connects must be this process's user or root (SO_PEERCRED); others are cut off. A connection
  * has one request under way, and the next one is taken when its answer was written. Requests
  * 150–199 are answered here, from the cache on the thread pool or by the callbacks; all others go
- * to `request`. What is malformed is answered with an error, and the connection closed. A client
- * that does not take its answer, or sends half a request, for MP_CTLSOCK_SLOW_MS is cut off.
+ * to `request`. What is no request at all is answered with an error, and the connection closed. A
+ * client that does not take its answer, or sends half a request, for MP_CTLSOCK_SLOW_MS is cut off.
  */
 #ifndef MP_SHELL_CTLSOCK_H
 #define MP_SHELL_CTLSOCK_H
@@ -49,8 +49,9 @@ struct mp_ctlsock_config {
 	void *ctx;
 };
 
-/* Replaces a socket that is there already: the caller holds the state directory's lock. MP_EBUSY:
- * the path is something else; MP_ELIMIT: it is too long; MP_EIO, MP_EFULL, MP_ENOMEM. */
+/* The process ignores SIGPIPE. Replaces a socket that is there already: the caller holds the state
+ * directory's lock. MP_EBUSY: the path is something else; MP_ELIMIT: it is too long; MP_EIO,
+ * MP_EFULL, MP_ENOMEM. */
 int mp_ctlsock_open(
 	const struct mp_ctlsock_config *config, struct mp_ctlsock **out, struct mp_error *err);
 

@@ -22,6 +22,10 @@ libmp_shell_a_SOURCES = \
 	%D%/executor_spool.h \
 	%D%/executor_tree.c \
 	%D%/executor_tree.h \
+	%D%/ctlsock.c \
+	%D%/ctlsock.h \
+	%D%/ctlsock_int.h \
+	%D%/ctlsock_local.c \
 	%D%/heap.c \
 	%D%/heap.h \
 	%D%/sql.c \

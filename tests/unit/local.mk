@@ -134,3 +134,7 @@ tests_unit_test_yaml_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 tests_unit_test_executor_SOURCES = %D%/test_executor.c
 tests_unit_test_executor_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_executor_LDADD = $(SHELL_LIBS)
+unit_tests += tests/unit/test_ctlsock
+tests_unit_test_ctlsock_SOURCES = %D%/test_ctlsock.c
+tests_unit_test_ctlsock_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_ctlsock_LDADD = libmp-ctl.a $(SHELL_LIBS)
