@@ -1,2 +1,1 @@
 # Manual pages.
-dist_man_MANS += %D%/meshpipe-pipeline.5

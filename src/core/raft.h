@@ -46,9 +46,9 @@ struct mp_raft_config {
 int mp_raft_new(struct mp_env *env, const struct mp_raft_config *config, struct mp_raft **out);
 void mp_raft_free(struct mp_raft *raft);
 
-/* Rows of MP_TABLE_VOTE and MP_TABLE_ENTRY of this run, in order, before the start. MP_ENOMEM;
- * MP_ECORRUPT: the chain does not hold; this elector then neither votes nor acknowledges, see
- * mp_raft_corrupt(). */
+/* Rows of MP_TABLE_VOTE (key run16) and MP_TABLE_ENTRY (run16, index as 8 bytes) of this run, in
+ * order, before the start. MP_ENOMEM; MP_ECORRUPT: the chain does not hold; this elector then
+ * neither votes nor acknowledges, see mp_raft_corrupt(). */
 int mp_raft_restore(struct mp_raft *raft, struct mp_env *env, enum mp_table table,
 	struct mp_span key, struct mp_span value);
 
@@ -121,7 +121,8 @@ mp_time mp_raft_stalled_since(const struct mp_raft *raft);
  * leader always there; on a follower once the leader showed it; else empty. Valid until the next
  * call that is given an env. */
 struct mp_span mp_raft_certificate(const struct mp_raft *raft);
-/* Hands over to the most complete elector (thesis section 3.10): on drain and stop. */
+/* Hands over to the most complete elector (thesis section 3.10): on drain and stop. Until another
+ * one leads, this one neither proposes nor dispatches. */
 void mp_raft_transfer(struct mp_raft *raft, struct mp_env *env);
 
 #endif

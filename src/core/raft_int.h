@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of Raft share: raft.c (life, time, messages), raft_elect.c (terms and votes) and
+ * raft_repl.c (entries and commit). Nobody else includes this.
+ *
+ *            time                      majority would         majority did
+ *   FOLLOWER ────▶ PRE_CANDIDATE ───────────────▶ CANDIDATE ─────────────▶ LEADER
+ *       ▲               │ refused, a leader or a higher term │                │ no majority heard
+ *       └───────────────┴────────────────────────────────────┴────────────────┘ for election_ms
+ */
+#ifndef MP_CORE_RAFT_INT_H
+#define MP_CORE_RAFT_INT_H
+
+#include "codec/msg_raft.h"
+#include "core/raft.h"
+#include "core/raft_log.h"
+
+#define RAFT_NOBODY      (-1)
+#define RAFT_PENDING_MAX 16
+#define RAFT_BACKOFF_MAX 3
+#define RAFT_SPARE       4096 /* entries kept free for what ends a run */
+#define RAFT_LONG_AGO    (INT64_MIN / 2)
+
+struct raft_peer {
+	struct mp_node_id id;
+	/* Of the round that this elector stands in. */
+	bool answered;
+	bool granted;
+	struct mp_sig sig;
+	/* Of this leadership. */
+	bool probing;    /* not known what it holds: one message at a time, without entries */
+	bool cert_known; /* it has shown that it accepts this leader */
+	uint32_t inflight;
+	uint32_t backoff;
+	uint64_t match;   /* it holds all up to here, durably */
+	uint64_t next;    /* what to send next */
+	uint64_t fresh;   /* answers to messages below this sequence number are stale */
+	mp_time match_ms; /* when match changed */
+	mp_time heard_ms; /* its last answer came */
+	mp_time acked_ms; /* when the last thing that it answered was sent */
+	mp_time resend_at;
+#ifdef MP_MUTANT_VIEW_QUORUM
+	mp_time seen_ms;
+#endif
+};
+
+struct mp_raft {
+	const struct mp_alloc *alloc;
+	uint64_t generation;
+	mp_time election_ms, lease_ms;
+	size_t elector_count;
+	int self; /* index in peers */
+	struct raft_peer peers[MP_ELECTORS_MAX];
+	struct mp_raft_log log;
+	bool started, corrupt;
+	bool dirty; /* leader: entries or an answer wait for flush */
+
+	/* Durable: rows are put whenever these change. */
+	uint64_t term;
+	int voted; /* in this term */
+
+	enum mp_raft_role role;
+	int leader;
+	uint64_t commit;
+	mp_time commit_ms; /* when it last grew */
+
+	uint64_t rows_seq; /* of the last row put */
+	uint64_t durable;  /* own entries on disk up to here */
+	struct {
+		uint64_t seq, index;
+	} pending[RAFT_PENDING_MAX];
+	size_t pending_count;
+
+	mp_time heard_ms;    /* the leader, as follower */
+	mp_time quiet_until; /* neither votes nor stands before: it may have promised to */
+	mp_time elect_at;    /* as follower: stand */
+	mp_time jitter_ms;   /* of elect_at */
+	bool made_room;      /* elect_at was put off for another */
+	mp_time round_until;
+	mp_time resend_at;
+	mp_time ok_ms; /* when there was a majority last */
+	bool by_transfer;
+
+	uint64_t append_seq;
+	uint64_t lead_next;  /* what came after the log when this leadership began */
+	uint64_t term_start; /* index of this leadership's first entry */
+	int transfer_to;
+	bool transfer_told;
+	mp_time transfer_until;
+
+	uint64_t cert_term;
+	int cert_leader;
+	size_t cert_size;
+	uint8_t cert[MP_LEADER_CERT_MAX];
+};
+
+/* raft.c */
+void mp_raft_put_vote(struct mp_raft *raft, struct mp_env *env);
+/* Entries from..last were appended: rows, and when their copy will count. */
+void mp_raft_put_entries(struct mp_raft *raft, struct mp_env *env, uint64_t from);
+/* Forgets entries after this one, which a leader's contradict; none of them is committed. */
+void mp_raft_drop_entries(struct mp_raft *raft, struct mp_env *env, uint64_t after);
+void mp_raft_say(
+	struct mp_raft *raft, struct mp_env *env, int to, struct mp_msg_raft *msg, uint64_t after);
+size_t mp_raft_quorum(const struct mp_raft *raft, mp_time now_ms);
+
+/* raft_elect.c */
+/* A new term when it is higher; a follower in any case, whose leader may be RAFT_NOBODY. */
+void mp_raft_follow(struct mp_raft *raft, struct mp_env *env, uint64_t term, int leader);
+void mp_raft_leader_heard(struct mp_raft *raft, struct mp_env *env, int leader);
+void mp_raft_stand(struct mp_raft *raft, struct mp_env *env);
+void mp_raft_campaign(struct mp_raft *raft, struct mp_env *env, bool transfer);
+void mp_raft_vote_durable(struct mp_raft *raft, struct mp_env *env);
+void mp_raft_elect_tick(struct mp_raft *raft, struct mp_env *env);
+int mp_raft_elect_message(
+	struct mp_raft *raft, struct mp_env *env, int from, const struct mp_msg_raft *msg);
+
+/* raft_repl.c */
+void mp_raft_lead(struct mp_raft *raft, struct mp_env *env);
+void mp_raft_advance(struct mp_raft *raft, struct mp_env *env);
+void mp_raft_lead_tick(struct mp_raft *raft, struct mp_env *env);
+mp_time mp_raft_lead_deadline(const struct mp_raft *raft);
+int mp_raft_repl_message(
+	struct mp_raft *raft, struct mp_env *env, int from, struct mp_msg_raft *msg);
+
+#endif
