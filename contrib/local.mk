@@ -1,1 +1,26 @@
 # Examples, schema, service files.
+EXTRA_DIST += \
+	%D%/meshpipe.cddl \
+	%D%/examples/hello.yaml \
+	%D%/examples/hello/fetch.sh \
+	%D%/examples/hello/process.sh \
+	%D%/examples/hello/publish.sh \
+	%D%/examples/hello/texts/alice.txt \
+	%D%/examples/hello/texts/cities.txt \
+	%D%/examples/hello/texts/whale.txt \
+	%D%/examples/hello/validate.sh \
+	%D%/examples/release.yaml \
+	%D%/examples/release/SUMS \
+	%D%/examples/release/build.sh \
+	%D%/examples/release/publish.sh \
+	%D%/examples/release/restore.sh \
+	%D%/examples/release/src/main.c \
+	%D%/examples/release/src/words.c \
+	%D%/examples/release/src/words.h \
+	%D%/examples/release/test.sh \
+	%D%/examples/release/tests/empty.expected \
+	%D%/examples/release/tests/empty.txt \
+	%D%/examples/release/tests/mixed.expected \
+	%D%/examples/release/tests/mixed.txt \
+	%D%/examples/release/tests/pets.expected \
+	%D%/examples/release/tests/pets.txt

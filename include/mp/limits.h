@@ -121,8 +121,8 @@
 /* What a module may leave in $MP_OUTPUT. More: the module fails. */
 #define MP_VALUE_MAX (1024u * 1024)
 
-/* A credential (codec/record_trust.h): room for a full authority log. Larger: refused. */
-#define MP_CREDENTIAL_MAX (20u * 1024)
+/* A credential (codec/record_trust.h), typically 900 bytes. Larger: refused. */
+#define MP_CREDENTIAL_MAX (8u * 1024)
 
 /* What a handshake message carries besides its keys. Larger: the stream is closed. */
 #define MP_HANDSHAKE_MAX (MP_CREDENTIAL_MAX + 1024u)
@@ -136,5 +136,26 @@
 #define MP_REKEY_FRAMES (1u << 20)
 #define MP_REKEY_BYTES  (1u << 30)
 #define MP_REKEY_MS     (60 * 60 * 1000)
+
+/* One pipeline: parameters, names in one env, axes of a matrix, entries of one exclude, entries of
+ * other lists (argv, globs, tools, tags). More: the pipeline is refused, as for all that follow. */
+#define MP_PARAMS_MAX   1024
+#define MP_ENV_MAX      512
+#define MP_AXES_MAX     8
+#define MP_EXCLUDES_MAX 1024
+#define MP_LIST_MAX     16384
+
+/* Values in one module, or under one other key, of a pipeline file. */
+#define MP_PIPELINE_VALUES_MAX (2u * 1024 * 1024)
+
+/* One argument or one environment string: Linux takes 32 pages with the NUL (execve(2)). */
+#define MP_ARG_MAX 131071
+
+/* Attempts of a module by its own `retry`, and durations: a year of 366 days. */
+#define MP_ATTEMPTS_MAX    100
+#define MP_DURATION_MS_MAX (366ull * 24 * 60 * 60 * 1000)
+
+/* Bytes that the modules of one graph expand to, all together. */
+#define MP_GRAPH_BYTES_MAX (512ull * 1024 * 1024)
 
 #endif

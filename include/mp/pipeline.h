@@ -55,6 +55,8 @@ void mp_diags_fini(struct mp_diags *d);
 
 /* Adds one; control characters and what is not UTF-8 become '?'. d may be NULL. */
 void mp_diags_add(struct mp_diags *d, struct mp_pos pos, const char *fmt, ...) MP_PRINTF(3, 4);
+void mp_diags_vadd(struct mp_diags *d, struct mp_pos pos, const char *fmt, va_list ap)
+	MP_PRINTF(3, 0);
 
 /* The longest line that mp_diags_format writes, its NUL included. */
 #define MP_DIAG_LINE_MAX (MP_ERROR_TEXT_MAX + 320)
@@ -109,6 +111,8 @@ struct mp_need {
 struct mp_axis {
 	struct mp_text name;
 	struct mp_texts values;
+	uint32_t unsafe; /* index of a value that the string form of run may not take, or UINT32_MAX
+			  */
 };
 
 /* One entry of `exclude`: instances whose values equal all of these do not exist. */

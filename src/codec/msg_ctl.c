@@ -1,55 +1,150 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/msg_ctl.h"
 
-static struct mp_span
-read_run(struct mp_cbor_r *r)
-{
-	return mp_cbor_r_text(r, MP_NAME_MAX);
-}
-
-/* Checks an array of arrays of `width` items and returns it whole. */
-static struct mp_span
-read_pairs(struct mp_cbor_r *r, size_t max, void (*pair)(struct mp_cbor_r *r))
-{
-	const uint8_t *at = r->p;
-	size_t n = mp_cbor_r_array(r, max);
-
-	while (n-- > 0 && r->rc == 0)
-		pair(r);
-	return r->rc == 0 ? mp_span(at, (size_t)(r->p - at)) : mp_span(NULL, 0);
-}
+/* ---- small parts ---- */
 
 static void
-read_param(struct mp_cbor_r *r)
+write_hash_or_null(struct mp_cbor_w *w, const struct mp_hash *hash)
+{
+	if (hash == NULL || mp_hash_is_zero(hash))
+		mp_cbor_w_null(w);
+	else
+		mp_cbor_w_bytes(w, hash->b, sizeof(hash->b));
+}
+
+void
+mp_ctl_addr_write(struct mp_cbor_w *w, const struct mp_addr *addr)
+{
+	uint8_t b[18];
+
+	if (addr->port == 0) {
+		mp_cbor_w_null(w);
+		return;
+	}
+	memcpy(b, addr->ip, sizeof(addr->ip));
+	b[16] = (uint8_t)(addr->port >> 8);
+	b[17] = (uint8_t)addr->port;
+	mp_cbor_w_bytes(w, b, sizeof(b));
+}
+
+void
+mp_ctl_addr_read(struct mp_cbor_r *r, struct mp_addr *addr)
+{
+	uint8_t b[18];
+
+	*addr = (struct mp_addr){.port = 0};
+	if (mp_cbor_r_peek(r) == MP_CBOR_NULL) {
+		mp_cbor_r_null(r);
+		return;
+	}
+	mp_cbor_r_fixed(r, b, sizeof(b));
+	memcpy(addr->ip, b, sizeof(addr->ip));
+	addr->port = (uint16_t)(b[16] << 8 | b[17]);
+}
+
+/* ---- lists inside requests ---- */
+
+static void
+read_param(struct mp_cbor_r *r, struct mp_ctl_param *out)
 {
 	mp_cbor_r_array_exact(r, 2);
-	(void)mp_cbor_r_text(r, MP_NAME_MAX);
-	(void)mp_cbor_r_text(r, MP_SPEC_MAX);
+	out->name = mp_cbor_r_text(r, MP_NAME_MAX);
+	out->value = mp_cbor_r_text(r, MP_RUN_PARAM_MAX);
 }
 
 static void
-read_blob(struct mp_cbor_r *r)
+read_blob(struct mp_cbor_r *r, struct mp_blob_ref *out)
 {
-	struct mp_hash digest;
-
 	mp_cbor_r_array_exact(r, 2);
-	mp_cbor_r_fixed(r, digest.b, sizeof(digest.b));
-	(void)mp_cbor_r_uint(r, MP_BLOB_MAX);
+	mp_cbor_r_fixed(r, out->digest.b, sizeof(out->digest.b));
+	if (mp_cbor_r_peek(r) == MP_CBOR_NULL) {
+		mp_cbor_r_null(r);
+		out->size = MP_SIZE_UNKNOWN;
+	} else {
+		out->size = mp_cbor_r_uint(r, MP_BLOB_MAX);
+	}
 }
 
 static void
-read_node(struct mp_cbor_r *r)
+check_param(struct mp_cbor_r *r)
+{
+	struct mp_ctl_param param;
+
+	read_param(r, &param);
+}
+
+static void
+check_blob(struct mp_cbor_r *r)
+{
+	struct mp_blob_ref blob;
+
+	read_blob(r, &blob);
+}
+
+static void
+check_node(struct mp_cbor_r *r)
 {
 	struct mp_node_id id;
 
 	mp_cbor_r_fixed(r, id.b, sizeof(id.b));
 }
 
+/* Checks an array and returns it whole. */
+static struct mp_span
+read_list(struct mp_cbor_r *r, size_t max, void (*element)(struct mp_cbor_r *r))
+{
+	const uint8_t *at = r->p;
+	size_t n = mp_cbor_r_array(r, max);
+
+	while (n-- > 0 && r->rc == 0)
+		element(r);
+	return r->rc == 0 ? mp_span(at, (size_t)(r->p - at)) : mp_span(NULL, 0);
+}
+
+size_t
+mp_ctl_list_begin(struct mp_cbor_r *r, struct mp_span array)
+{
+	mp_cbor_r_init(r, array);
+	return array.n == 0 ? 0 : mp_cbor_r_array(r, SIZE_MAX);
+}
+
+bool
+mp_ctl_param_next(struct mp_cbor_r *r, size_t *left, struct mp_ctl_param *out)
+{
+	if (*left == 0)
+		return false;
+	(*left)--;
+	read_param(r, out);
+	return r->rc == 0;
+}
+
+bool
+mp_ctl_blob_next(struct mp_cbor_r *r, size_t *left, struct mp_blob_ref *out)
+{
+	if (*left == 0)
+		return false;
+	(*left)--;
+	read_blob(r, out);
+	return r->rc == 0;
+}
+
+bool
+mp_ctl_holder_next(struct mp_cbor_r *r, size_t *left, struct mp_node_id *out)
+{
+	if (*left == 0)
+		return false;
+	(*left)--;
+	mp_cbor_r_fixed(r, out->b, sizeof(out->b));
+	return r->rc == 0;
+}
+
+/* ---- requests to the core ---- */
+
 static void
 read_submit(struct mp_cbor_r *r, struct mp_ctl_request *out)
 {
 	out->pipeline = mp_cbor_r_bytes(r, MP_PIPELINE_BYTES_MAX);
-	out->params = read_pairs(r, MP_CTL_PARAMS_MAX, read_param);
+	out->params = read_list(r, MP_CTL_PARAMS_MAX, check_param);
 	if (mp_cbor_r_peek(r) == MP_CBOR_NULL)
 		mp_cbor_r_null(r);
 	else
@@ -66,14 +161,15 @@ request_items(enum mp_ctl_number number)
 	switch (number) {
 	case MP_CTL_SUBMIT:
 		return 5;
+	case MP_CTL_SHOW:
+		return 4;
+	case MP_CTL_NODES:
 	case MP_CTL_CANCEL:
 	case MP_CTL_FETCH:
 		return 3;
-	case MP_CTL_SHOW:
 	case MP_CTL_WAIT:
 		return 2;
 	case MP_CTL_RUNS:
-	case MP_CTL_NODES:
 	case MP_CTL_LEAVE:
 		return 1;
 	case MP_CTL_OK:
@@ -81,6 +177,37 @@ request_items(enum mp_ctl_number number)
 		break;
 	}
 	return 0;
+}
+
+static void
+read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
+{
+	switch (out->number) {
+	case MP_CTL_SUBMIT:
+		read_submit(r, out);
+		return;
+	case MP_CTL_SHOW:
+	case MP_CTL_WAIT:
+	case MP_CTL_CANCEL:
+		out->run = mp_cbor_r_text(r, MP_NAME_MAX);
+		break;
+	case MP_CTL_FETCH:
+		out->blobs = read_list(r, MP_CTL_FETCH_MAX, check_blob);
+		out->holders = read_list(r, MP_MEMBERS_MAX, check_node);
+		return;
+	case MP_CTL_RUNS:
+	case MP_CTL_NODES:
+	case MP_CTL_LEAVE:
+	case MP_CTL_OK:
+	case MP_CTL_ERROR:
+		break;
+	}
+	if (out->number == MP_CTL_CANCEL)
+		out->by = mp_cbor_r_text(r, MP_NAME_MAX);
+	if (out->number == MP_CTL_SHOW || out->number == MP_CTL_NODES) {
+		out->from = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+		out->count = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+	}
 }
 
 int
@@ -95,29 +222,9 @@ mp_ctl_request_decode(struct mp_span bytes, struct mp_ctl_request *out)
 	out->number = (enum mp_ctl_number)mp_cbor_r_uint(&r, 199);
 	if (r.rc == 0 && (items == 0 || items != request_items(out->number)))
 		return MP_EFORMAT;
-	if (out->number == MP_CTL_SUBMIT)
-		read_submit(&r, out);
-	else if (items >= 2 && out->number != MP_CTL_FETCH)
-		out->run = read_run(&r);
-	if (out->number == MP_CTL_CANCEL)
-		out->by = mp_cbor_r_text(&r, MP_NAME_MAX);
-	if (out->number == MP_CTL_FETCH) {
-		out->blobs = read_pairs(&r, MP_CTL_FETCH_MAX, read_blob);
-		out->holders = read_pairs(&r, MP_MEMBERS_MAX, read_node);
-	}
+	if (r.rc == 0)
+		read_request(&r, out);
 	return mp_cbor_r_end(&r);
-}
-
-bool
-mp_ctl_param_next(struct mp_cbor_r *r, size_t *left, struct mp_ctl_param *out)
-{
-	if (*left == 0)
-		return false;
-	(*left)--;
-	mp_cbor_r_array_exact(r, 2);
-	out->name = mp_cbor_r_text(r, MP_NAME_MAX);
-	out->value = mp_cbor_r_text(r, MP_SPEC_MAX);
-	return r->rc == 0;
 }
 
 int
@@ -136,10 +243,7 @@ mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline, const struct m
 		mp_cbor_w_text_n(&w, (const char *)params[i].name.p, params[i].name.n);
 		mp_cbor_w_text_n(&w, (const char *)params[i].value.p, params[i].value.n);
 	}
-	if (inputs == NULL || mp_hash_is_zero(inputs))
-		mp_cbor_w_null(&w);
-	else
-		mp_cbor_w_bytes(&w, inputs->b, sizeof(inputs->b));
+	write_hash_or_null(&w, inputs);
 	if (key == NULL)
 		mp_cbor_w_null(&w);
 	else
@@ -161,6 +265,22 @@ mp_ctl_simple_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *
 }
 
 int
+mp_ctl_page_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run, uint32_t from,
+	uint32_t count)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, run != NULL ? 4 : 3);
+	mp_cbor_w_uint(&w, number);
+	if (run != NULL)
+		mp_cbor_w_text(&w, run);
+	mp_cbor_w_uint(&w, from);
+	mp_cbor_w_uint(&w, count);
+	return w.rc;
+}
+
+int
 mp_ctl_cancel_encode(struct mp_buf *buf, const char *run, const char *by)
 {
 	struct mp_cbor_w w;
@@ -174,8 +294,8 @@ mp_ctl_cancel_encode(struct mp_buf *buf, const char *run, const char *by)
 }
 
 int
-mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_hash *digests, const uint64_t *sizes,
-	size_t count, const struct mp_node_id *holders, size_t holder_count)
+mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_blob_ref *blobs, size_t count,
+	const struct mp_node_id *holders, size_t holder_count)
 {
 	struct mp_cbor_w w;
 
@@ -185,14 +305,19 @@ mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_hash *digests, const uin
 	mp_cbor_w_array(&w, count);
 	for (size_t i = 0; i < count; i++) {
 		mp_cbor_w_array(&w, 2);
-		mp_cbor_w_bytes(&w, digests[i].b, sizeof(digests[i].b));
-		mp_cbor_w_uint(&w, sizes[i]);
+		mp_cbor_w_bytes(&w, blobs[i].digest.b, sizeof(blobs[i].digest.b));
+		if (blobs[i].size == MP_SIZE_UNKNOWN)
+			mp_cbor_w_null(&w);
+		else
+			mp_cbor_w_uint(&w, blobs[i].size);
 	}
 	mp_cbor_w_array(&w, holder_count);
 	for (size_t i = 0; i < holder_count; i++)
 		mp_cbor_w_bytes(&w, holders[i].b, sizeof(holders[i].b));
 	return w.rc;
 }
+
+/* ---- answers ---- */
 
 int
 mp_ctl_ok_encode(struct mp_buf *buf, struct mp_span payload)
@@ -204,6 +329,14 @@ mp_ctl_ok_encode(struct mp_buf *buf, struct mp_span payload)
 	mp_cbor_w_uint(&w, MP_CTL_OK);
 	mp_cbor_w_raw(&w, payload);
 	return w.rc;
+}
+
+int
+mp_ctl_ok_null_encode(struct mp_buf *buf)
+{
+	static const uint8_t null = 0xf6;
+
+	return mp_ctl_ok_encode(buf, mp_span(&null, 1));
 }
 
 int
@@ -244,4 +377,24 @@ mp_ctl_answer_decode(struct mp_span bytes, struct mp_span *payload, struct mp_er
 		code < INT32_MIN)
 		return mp_fail(err, MP_EFORMAT, "the node's answer makes no sense");
 	return mp_fail(err, (int)code, "%s", text);
+}
+
+int
+mp_ctl_submitted_encode(struct mp_buf *buf, const struct mp_run_id *run)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_bytes(&w, run->b, sizeof(run->b));
+	return w.rc;
+}
+
+int
+mp_ctl_submitted_decode(struct mp_span payload, struct mp_run_id *run)
+{
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, payload);
+	mp_cbor_r_fixed(&r, run->b, sizeof(run->b));
+	return mp_cbor_r_end(&r);
 }

@@ -4,27 +4,33 @@
  *
  * On the socket each message is a 4-byte big-endian length and a CBOR array whose first item is its
  * number. 100–149 are answered by the core, 150–199 by the shell (shell/ctlsock.h). Every request
- * gets one answer: [200, payload] or [201, code, text].
+ * gets one answer: [200, payload] or [201, code, text]. A client sends the next request when it has
+ * the answer to the last one.
  *
- * Decoders return MP_EFORMAT, MP_ETRUNC or MP_ELIMIT and borrow from the input.
+ * Decoders return MP_EFORMAT, MP_ETRUNC or MP_ELIMIT and borrow from the input. Encoders append to
+ * a buffer and return 0 or its error.
  */
 #ifndef MP_CODEC_MSG_CTL_H
 #define MP_CODEC_MSG_CTL_H
 
 #include "codec/cbor.h"
+#include "codec/msg_blob.h"
 #include "mp/base.h"
 #include "mp/limits.h"
+#include "mp/store.h"
+#include "mp/work.h"
 
 enum mp_ctl_number {
-	MP_CTL_SUBMIT = 100, /* [100, pipeline, [[name, value]...], inputs digest|null, key|null] */
-	MP_CTL_SHOW = 101,   /* [101, run] -> a run's snapshot, core/runs.h */
+	MP_CTL_SUBMIT = 100, /* [100, pipeline, [[name, value]...], inputs digest|null, key|null]
+			      * -> run16 */
+	MP_CTL_SHOW = 101,   /* [101, run, from, count] -> a page of a run, codec/msg_show.h */
 	MP_CTL_RUNS = 102,   /* [102] -> all known runs */
-	MP_CTL_NODES = 103,  /* [103] -> all members */
-	MP_CTL_WAIT = 104,   /* [104, run] -> its snapshot once it has ended */
-	MP_CTL_CANCEL = 105, /* [105, run, by] */
+	MP_CTL_NODES = 103,  /* [103, from, count] -> a page of members, codec/snapshot.h */
+	MP_CTL_WAIT = 104,   /* [104, run] -> as SHOW with count 0, once it has ended */
+	MP_CTL_CANCEL = 105, /* [105, run, by] -> null */
 	MP_CTL_FETCH =
-		106, /* [106, [[digest, size]...], [node...]] -> they are in the local store */
-	MP_CTL_LEAVE = 107, /* [107] */
+		106, /* [106, [[digest, size|null]...], [node...]] -> null, they are here now */
+	MP_CTL_LEAVE = 107, /* [107] -> null */
 	MP_CTL_OK = 200,
 	MP_CTL_ERROR = 201,
 };
@@ -33,12 +39,14 @@ enum mp_ctl_number {
 #define MP_MSG_CTL_ASK    56 /* [56, ask, hops, request] */
 #define MP_MSG_CTL_ANSWER 57 /* [57, ask, answer] */
 
-#define MP_CTL_PARAMS_MAX 256
+#define MP_CTL_PARAMS_MAX MP_RUN_PARAMS_MAX
 #define MP_CTL_FETCH_MAX  65536
 
 struct mp_ctl_request {
 	enum mp_ctl_number number;
-	struct mp_span run;      /* text: an id or the start of one */
+	struct mp_span run;      /* text: an id in hex, or the start of one */
+	uint32_t from;           /* SHOW, NODES: the first one wanted */
+	uint32_t count;          /* SHOW, NODES: at most so many; 0 for none */
 	struct mp_span pipeline; /* SUBMIT */
 	struct mp_span params;   /* SUBMIT: the encoded array, checked */
 	struct mp_hash inputs;   /* SUBMIT: zero when there are none */
@@ -54,24 +62,106 @@ struct mp_ctl_param {
 	struct mp_span name, value; /* UTF-8 text */
 };
 
-/* Clients' side. 0 or the error of the buffer. */
+/* Walks an array of the request, whose shape the decoder has checked. Begin with
+ * mp_ctl_list_begin(&r, request.params); each gives the next element, and false at the end. */
+size_t mp_ctl_list_begin(struct mp_cbor_r *r, struct mp_span array);
+bool mp_ctl_param_next(struct mp_cbor_r *r, size_t *left, struct mp_ctl_param *out);
+/* A size that is not known is MP_SIZE_UNKNOWN. */
+bool mp_ctl_blob_next(struct mp_cbor_r *r, size_t *left, struct mp_blob_ref *out);
+bool mp_ctl_holder_next(struct mp_cbor_r *r, size_t *left, struct mp_node_id *out);
+
+/* Clients' side. */
 int mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline,
 	const struct mp_ctl_param *params, size_t param_count, const struct mp_hash *inputs,
 	const char *key);
-/* SHOW, WAIT, RUNS, NODES, LEAVE: run is NULL for the last three. */
+/* WAIT, RUNS, LEAVE: run is NULL for the last two. */
 int mp_ctl_simple_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run);
+/* SHOW, NODES: run is NULL for NODES. */
+int mp_ctl_page_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run,
+	uint32_t from, uint32_t count);
 int mp_ctl_cancel_encode(struct mp_buf *buf, const char *run, const char *by);
-int mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_hash *digests, const uint64_t *sizes,
-	size_t count, const struct mp_node_id *holders, size_t holder_count);
+int mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_blob_ref *blobs, size_t count,
+	const struct mp_node_id *holders, size_t holder_count);
 
 /* Answers. payload is one encoded item. */
 int mp_ctl_ok_encode(struct mp_buf *buf, struct mp_span payload);
+int mp_ctl_ok_null_encode(struct mp_buf *buf);
 int mp_ctl_error_encode(struct mp_buf *buf, int code, const char *text);
 /* 0 with *payload, or the code that the answer carries with its text in err, or the decoder's own
  * error. */
 int mp_ctl_answer_decode(struct mp_span bytes, struct mp_span *payload, struct mp_error *err);
 
-/* Walks request.params, whose shape the decoder has checked. */
-bool mp_ctl_param_next(struct mp_cbor_r *r, size_t *left, struct mp_ctl_param *out);
+/* The payload of SUBMIT's answer. */
+int mp_ctl_submitted_encode(struct mp_buf *buf, const struct mp_run_id *run);
+int mp_ctl_submitted_decode(struct mp_span payload, struct mp_run_id *run);
+
+/* ---- what the shell answers ---- */
+
+enum mp_ctl_local_number {
+	MP_CTL_BLOB_WRITE = 150, /* [150, digest, size, offset, bytes] -> complete */
+	MP_CTL_BLOB_STAT = 151,  /* [151, [digest...]] -> [size|null...], null: not complete */
+	MP_CTL_BLOB_READ = 152,  /* [152, digest, offset, size] -> [size of the blob, bytes] */
+	MP_CTL_INVITE = 153,     /* [153, roles, expires_ms] -> token, text */
+	MP_CTL_INFO = 154,       /* [154] -> struct mp_ctl_info */
+	MP_CTL_LOG_TAIL = 155, /* [155, run16, module, term, counter, which, offset, size] -> bytes
+				* of an attempt that runs here; MP_ENOENT for every other one */
+};
+
+#define MP_CTL_STAT_MAX 4096
+/* A piece of a blob or a log in one answer. */
+#define MP_CTL_READ_MAX  (1024u * 1024)
+#define MP_CTL_TOKEN_MAX 65536
+/* An invite lives at most this long. */
+#define MP_CTL_INVITE_MS_MAX (366ull * 24 * 60 * 60 * 1000)
+
+struct mp_ctl_local {
+	enum mp_ctl_local_number number;
+	struct mp_hash digest;    /* BLOB_WRITE, BLOB_READ */
+	uint64_t total;           /* BLOB_WRITE: size of the blob */
+	uint64_t offset;          /* BLOB_WRITE, BLOB_READ, LOG_TAIL */
+	uint32_t size;            /* BLOB_READ, LOG_TAIL: at most so many bytes */
+	struct mp_span bytes;     /* BLOB_WRITE */
+	struct mp_cbor_r digests; /* BLOB_STAT: mp_cbor_r_fixed() each */
+	size_t digest_count;
+	uint32_t roles;            /* INVITE: MP_ROLE_* */
+	uint64_t expires_ms;       /* INVITE: from now, above 0 */
+	struct mp_attempt_key key; /* LOG_TAIL */
+	bool err;                  /* LOG_TAIL: stderr */
+};
+
+/* Is it a request of 150–199, well-formed or not? */
+bool mp_ctl_is_local(struct mp_span bytes);
+int mp_ctl_local_decode(struct mp_span bytes, struct mp_ctl_local *out);
+
+/* By out->number, and what belongs to it; bytes, digests and so on of the others are ignored.
+ * Digests of BLOB_STAT come as an array. */
+int mp_ctl_local_encode(
+	struct mp_buf *buf, const struct mp_ctl_local *m, const struct mp_hash *digests);
+
+/* The payload of INFO's answer: [id32, name, cluster32, address18|null, version, boot_ms,
+ * [[name, value]...]]. */
+struct mp_ctl_counter {
+	const char *name;
+	uint64_t value;
+};
+
+struct mp_ctl_info {
+	struct mp_node_id id;
+	char name[MP_NAME_MAX + 1];
+	struct mp_cluster_id cluster;
+	struct mp_addr addr; /* port 0: none */
+	char version[64];
+	mp_time started_ms;                    /* Unix */
+	const struct mp_ctl_counter *counters; /* encoder */
+	size_t counter_count;
+	struct mp_cbor_r items; /* decoder: counter_count of [name, value] */
+};
+
+int mp_ctl_info_encode(struct mp_buf *buf, const struct mp_ctl_info *info);
+int mp_ctl_info_decode(struct mp_span payload, struct mp_ctl_info *out);
+
+/* An address as 18 bytes: IPv6 and port, big-endian. */
+void mp_ctl_addr_write(struct mp_cbor_w *w, const struct mp_addr *addr);
+void mp_ctl_addr_read(struct mp_cbor_r *r, struct mp_addr *addr);
 
 #endif

@@ -2,8 +2,8 @@
 #include "codec/msg_show.h"
 
 #define SHOW_VERSION 1
-#define SHOW_ITEMS   14
-#define MODULE_ITEMS 17
+#define SHOW_ITEMS   17
+#define MODULE_ITEMS 18
 #define LIST_MAX     (2 * MP_RUNS_MAX)
 
 const char *
@@ -181,6 +181,13 @@ mp_show_module(struct mp_cbor_w *w, const struct mp_show_module *m,
 	log_write(w, &m->err);
 	hash_write(w, &m->value);
 	text_write(w, m->text);
+	if (m->attempt_term == 0) {
+		mp_cbor_w_null(w);
+	} else {
+		mp_cbor_w_array(w, 2);
+		mp_cbor_w_uint(w, m->attempt_term);
+		mp_cbor_w_uint(w, m->attempt_counter);
+	}
 }
 
 static int32_t
@@ -224,6 +231,13 @@ module_element(struct mp_cbor_r *r, void *scratch)
 	log_read(r, &m->err);
 	hash_read(r, &m->value);
 	m->text = mp_cbor_r_text(r, MP_ERROR_TEXT_MAX);
+	if (!null_read(r)) {
+		mp_cbor_r_array_exact(r, 2);
+		m->attempt_term = mp_cbor_r_uint(r, UINT64_MAX);
+		m->attempt_counter = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+		if (m->attempt_term == 0 && r->rc == 0)
+			r->rc = MP_EFORMAT;
+	}
 }
 
 bool
@@ -257,6 +271,11 @@ mp_show_begin(struct mp_cbor_w *w, const struct mp_show *s, size_t modules)
 	mp_cbor_w_uint(w, s->copies);
 	hash_write(w, &s->inputs);
 	text_write(w, s->text);
+	mp_cbor_w_array(w, MP_MODULE_STATE_COUNT);
+	for (size_t i = 0; i < MP_MODULE_STATE_COUNT; i++)
+		mp_cbor_w_uint(w, s->states[i]);
+	mp_cbor_w_uint(w, s->module_count);
+	mp_cbor_w_uint(w, s->from);
 	mp_cbor_w_array(w, modules);
 }
 
@@ -284,6 +303,11 @@ mp_show_decode(struct mp_span bytes, struct mp_show *out)
 	out->copies = (uint32_t)mp_cbor_r_uint(&r, UINT32_MAX);
 	hash_read(&r, &out->inputs);
 	out->text = mp_cbor_r_text(&r, MP_ERROR_TEXT_MAX);
+	mp_cbor_r_array_exact(&r, MP_MODULE_STATE_COUNT);
+	for (size_t i = 0; i < MP_MODULE_STATE_COUNT; i++)
+		out->states[i] = (uint32_t)mp_cbor_r_uint(&r, MP_MODULES_MAX);
+	out->module_count = (uint32_t)mp_cbor_r_uint(&r, MP_MODULES_MAX);
+	out->from = (uint32_t)mp_cbor_r_uint(&r, UINT32_MAX);
 	mp_list_read(&r, MP_MODULES_MAX, &out->modules, module_element, &scratch);
 	return mp_cbor_r_end(&r);
 }

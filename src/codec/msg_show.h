@@ -4,12 +4,18 @@
  * as text or as the JSON of DESIGN 10.
  *
  *   show  [1, run16, name, state, leader|null, term, [elector...], submitted_ms, ended_ms|null,
- *          opener, copies, inputs32|null, text, [module...]]
+ *          opener, copies, inputs32|null, text, [count of each module state...], modules, from,
+ *          [module...]]
  *   module [name, state, node|null, attempts, lost, cached, exit|null, signal, queued_ms|null,
  *          started_ms|null, ended_ms|null, [manifest32, files, bytes]|null, [holder32...],
- *          [log32, size, cut]|null, [log32, size, cut]|null, value32|null, text]
+ *          [log32, size, cut]|null, [log32, size, cut]|null, value32|null, text,
+ *          [term, counter]|null]
  *   list  [[run16, name, state, leader|null, submitted_ms, ended_ms|null]...]
  *   leader, elector, opener, node: [id32, name]
+ *
+ * A million modules do not fit into one message: modules come in pages. Who asks says from which
+ * one and how many at most, who answers gives fewer when the page is full, and at least one if
+ * there is one.
  *
  * The same rules as in codec/msg_work.h hold for decoders and encoders.
  */
@@ -81,6 +87,9 @@ struct mp_show_log {
 	bool cut;
 };
 
+/* A page is full once its modules have this many bytes. */
+#define MP_SHOW_PAGE_BYTES (1024u * 1024)
+
 /* Times are Unix milliseconds, 0 when absent. */
 struct mp_show_module {
 	struct mp_span name;
@@ -103,6 +112,9 @@ struct mp_show_module {
 	struct mp_show_log err;
 	struct mp_hash value; /* what it left in $MP_OUTPUT; zero: nothing */
 	struct mp_span text;  /* why it failed, or waits */
+	/* The last attempt; term 0: none yet. */
+	uint64_t attempt_term;
+	uint32_t attempt_counter;
 };
 
 struct mp_show {
@@ -117,13 +129,17 @@ struct mp_show {
 	mp_time ended_ms; /* 0: not ended */
 	struct mp_show_node opener;
 	uint32_t copies;
-	struct mp_hash inputs;  /* manifest; zero: none */
-	struct mp_span text;    /* why it is stalled or failed; may be empty */
-	struct mp_list modules; /* mp_show_module_next() */
+	struct mp_hash inputs;                  /* manifest; zero: none */
+	struct mp_span text;                    /* why it is stalled or failed; may be empty */
+	uint32_t states[MP_MODULE_STATE_COUNT]; /* how many modules are in each */
+	uint32_t module_count;                  /* of the run */
+	uint32_t from;                          /* number of the first one of the page */
+	struct mp_list modules;                 /* of the page; mp_show_module_next() */
 };
 
-/* Encoding: begin with how many modules follow, then each of them. Errors stay in w->rc. The
- * module's holders are given beside it. */
+/* Encoding: begin with how many modules follow, then each of them, or a page of modules that was
+ * encoded on its own by mp_cbor_w_raw(). Errors stay in w->rc. The module's holders are given
+ * beside it. */
 void mp_show_begin(struct mp_cbor_w *w, const struct mp_show *show, size_t modules);
 void mp_show_module(struct mp_cbor_w *w, const struct mp_show_module *m,
 	const struct mp_node_id *holders, size_t n);

@@ -13,7 +13,7 @@
  *   8 STATEMENT [8, statement]                   alive or left, signed by its subject
  *   9 SUSPECT   [9, subject32, incarnation, from32]   10 DEAD, the same
  *
- *  32 VIEW      [32, reply, [[id32, incarnation, state]...]]    ids ascending; state: enum mp_view
+ *  32 VIEW      [32, [[id32, incarnation, state]...]]     all the sender knows; state: enum mp_view
  *  33 DELTA     [33, [credential bstr...], [statement...], [[id32, incarnation, state]...],
  * [id32...]] what the receiver lacked; last, what the sender lacks itself 34 CAPS_GET  [34,
  * [digest32...]]             35 CAPS [35, [caps bstr...]] 36 JOIN      [36, credential bstr,
@@ -151,10 +151,6 @@ struct mp_list {
 	size_t count;
 };
 
-struct mp_view_msg {
-	bool reply; /* an answer: not to be answered by a view */
-	struct mp_list view;
-};
 struct mp_delta_msg {
 	struct mp_list credentials, statements, view, wanted;
 };
@@ -163,9 +159,9 @@ struct mp_joined_msg {
 	struct mp_list keys, credentials, statements;
 };
 
-void mp_view_msg_begin(struct mp_cbor_w *w, bool reply, size_t entries);
+void mp_view_msg_begin(struct mp_cbor_w *w, size_t entries);
 /* 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, for all of these; lists are well-formed, items unread. */
-int mp_view_msg_read(struct mp_span bytes, struct mp_view_msg *out);
+int mp_view_msg_read(struct mp_span bytes, struct mp_list *view);
 int mp_delta_msg_read(struct mp_span bytes, struct mp_delta_msg *out);
 int mp_joined_msg_read(struct mp_span bytes, struct mp_joined_msg *out);
 int mp_join_msg_read(struct mp_span bytes, struct mp_span *credential, struct mp_span *statement);
@@ -177,6 +173,7 @@ int mp_caps_msg_read(struct mp_span bytes, enum mp_member_msg kind, struct mp_li
 bool mp_list_next(struct mp_list *list, struct mp_span *item);
 bool mp_list_next_bytes(struct mp_list *list, size_t max, struct mp_span *bytes, int *rc);
 bool mp_list_next_entry(struct mp_list *list, struct mp_view_entry *entry, int *rc);
+bool mp_list_next_id(struct mp_list *list, struct mp_node_id *id, int *rc);
 bool mp_list_next_key(struct mp_list *list, uint64_t *epoch, uint8_t key[32], int *rc);
 
 #endif

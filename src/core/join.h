@@ -65,6 +65,9 @@ void mp_join_persisted(struct mp_join *join, struct mp_env *env);
 void mp_join_tick(struct mp_join *join, struct mp_env *env);
 mp_time mp_join_deadline(const struct mp_join *join);
 
+/* The name that a credential claims, for mp_swim_config. Errors of mp_roster_peek(). */
+int mp_join_credential_name(struct mp_span credential, struct mp_name *out);
+
 /*
  * May a stream with this peer be opened? What mp_node_check_peer() is made of: the credential
  * verifies in this cluster, names xkey, and its holder has not left. 0 with *id and *joiner (true:

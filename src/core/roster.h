@@ -7,6 +7,7 @@
 #define MP_CORE_ROSTER_H
 
 #include "codec/msg_swim.h"
+#include "codec/record_trust.h"
 #include "core/env.h"
 #include "mp/base.h"
 #include "mp/error.h"
@@ -35,6 +36,7 @@ struct mp_member {
 	uint64_t signed_incarnation; /* of that statement */
 	bool has_caps;
 	struct mp_hash caps_digest; /* with has_caps: of what it can do now */
+	uint64_t serial;            /* of its certificate */
 	uint32_t slot;    /* from 0 in order of arrival, for tables that others keep beside */
 	uint64_t changed; /* mp_roster_version() after its last change */
 };
@@ -82,6 +84,16 @@ void mp_roster_addrs(void *roster, const struct mp_node_id *peer, struct mp_addr
 int mp_roster_new(const struct mp_env *env, struct mp_roster **out);
 void mp_roster_free(struct mp_roster *roster);
 
+/* Is this node itself in it? */
+bool mp_roster_is_member(const struct mp_roster *roster);
+
+/* What credentials are verified against: its cluster, its authority log, its members. */
+const struct mp_trust *mp_roster_trust(const struct mp_roster *roster);
+
+/* Cluster, id, keys, name, roles and serial that a credential claims, unverified. MP_EFORMAT,
+ * MP_ETRUNC, MP_ELIMIT, MP_EVERSION. */
+int mp_roster_peek(struct mp_span credential, struct mp_cert *out);
+
 /*
  * One row of MP_TABLE_MEMBER, [credential bstr, statement|null]. MP_ECORRUPT, MP_ENOMEM, MP_ELIMIT.
  * Restored members are MP_MEMBER_SUSPECT until something is heard of them, or LEFT.
@@ -92,8 +104,9 @@ int mp_roster_restore(
 /*
  * A credential with its admission: verifies it, copies it, puts its row. 0 with *out (may be NULL)
  * when it is new or newer; MP_EEXIST with *out when it is known or older than the one known; the
- * errors of mp_credential_verify(); MP_EAUTH when it may only ask to join; MP_ELIMIT for
- * more than MP_MEMBERS_MAX; MP_ENOMEM. A new member is MP_MEMBER_DEAD until it speaks.
+ * errors of mp_credential_verify(); MP_EAUTH when it has no admission by a member known here;
+ * MP_ELIMIT for more than MP_MEMBERS_MAX; MP_ENOMEM. A new member is MP_MEMBER_DEAD until it
+ * speaks.
  */
 int mp_roster_add(struct mp_roster *roster, struct mp_env *env, struct mp_span credential,
 	struct mp_member **out);

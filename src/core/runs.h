@@ -114,10 +114,10 @@ enum mp_runs_have {
 };
 enum mp_runs_have mp_runs_have(const struct mp_runs *runs, const struct mp_run_id *run);
 
-/* Appends the run as codec/msg_show.h has it. MP_ENOENT when only its record is here; MP_ENOMEM,
- * MP_ELIMIT. */
+/* Appends the run as codec/msg_show.h has it, with at most `count` (0: none) of its modules from
+ * number `from` on. MP_ENOENT when only its record is here; MP_ENOMEM, MP_ELIMIT. */
 int mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env,
-	const struct mp_run_id *run, struct mp_buf *buf);
+	const struct mp_run_id *run, uint32_t from, uint32_t count, struct mp_buf *buf);
 /* Appends the list of all runs, the newest first. */
 int mp_runs_list(const struct mp_runs *runs, const struct mp_env *env, struct mp_buf *buf);
 

@@ -34,6 +34,7 @@ struct mp_keeper_spawn {
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t grace_ms;   /* between SIGTERM and SIGKILL */
 	uint64_t keep_max;   /* of stdout and stderr each */
+	void *mem;           /* of a decoded one, for mp_keeper_msg_fini() */
 };
 
 struct mp_keeper_exited {

@@ -10,12 +10,26 @@ libmp_shell_a_SOURCES = \
 	%D%/cache_read.c \
 	%D%/control.c \
 	%D%/control.h \
+	%D%/executor.c \
+	%D%/executor.h \
+	%D%/executor_keeper.c \
+	%D%/executor_keeper.h \
+	%D%/executor_msg.c \
+	%D%/executor_msg.h \
+	%D%/executor_spawn.c \
+	%D%/executor_spawn.h \
+	%D%/executor_spool.c \
+	%D%/executor_spool.h \
+	%D%/executor_tree.c \
+	%D%/executor_tree.h \
+	%D%/ctlsock.c \
+	%D%/ctlsock.h \
+	%D%/ctlsock_int.h \
+	%D%/ctlsock_local.c \
 	%D%/heap.c \
 	%D%/heap.h \
 	%D%/sql.c \
 	%D%/sql.h
 noinst_HEADERS += \
 	%D%/exec.h \
-	%D%/executor.h \
-	%D%/executor_msg.h \
 	%D%/workspace.h

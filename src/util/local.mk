@@ -12,6 +12,10 @@ libmp_util_a_SOURCES = \
 	%D%/glob.h \
 	%D%/map.c \
 	%D%/map.h \
+	%D%/names.c \
+	%D%/names.h \
+	%D%/near.c \
+	%D%/near.h \
 	%D%/rng.h \
 	%D%/sum.h \
 	%D%/utf8.c \

@@ -6,16 +6,26 @@ FUZZ_LIBS = $(MP_FUZZ_ENGINE) $(FUZZ_MAIN) libmp-core.a libmp-crypto.a libmp-cod
 
 fuzz_targets = \
 	tests/fuzz/fuzz_cbor \
+	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_manifest \
 	tests/fuzz/fuzz_msg_blob \
 	tests/fuzz/fuzz_msg_work \
-	tests/fuzz/fuzz_record_work
+	tests/fuzz/fuzz_noise \
+	tests/fuzz/fuzz_pipeline \
+	tests/fuzz/fuzz_record_work \
+	tests/fuzz/fuzz_trust \
+	tests/fuzz/fuzz_yaml
 
 tests_fuzz_fuzz_cbor_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_frame_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_manifest_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_blob_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_work_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_noise_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_pipeline_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_record_work_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_trust_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_yaml_LDADD = $(FUZZ_LIBS)
 
 if !FUZZERS
 # Without libFuzzer main() comes from this library.
@@ -25,7 +35,7 @@ libmp_fuzz_a_SOURCES = %D%/replay.c
 endif
 
 check_PROGRAMS += $(fuzz_targets)
-noinst_HEADERS += %D%/fuzz.h
+noinst_HEADERS += %D%/fuzz.h %D%/null_crypto.h
 dist_check_SCRIPTS += %D%/replay.sh
 TESTS += %D%/replay.sh
 EXTRA_DIST += %D%/run.sh %D%/corpus

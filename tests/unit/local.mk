@@ -9,6 +9,7 @@ unit_tests = \
 	tests/unit/test_cache \
 	tests/unit/test_cbor \
 	tests/unit/test_control \
+	tests/unit/test_executor \
 	tests/unit/test_glob \
 	tests/unit/test_out
 
@@ -36,9 +37,11 @@ UNIT_CRYPTO_LIBS = libmp-codec.a libmp-crypto.a libmp-util.a $(SODIUM_LIBS) $(CB
 	$(CMOCKA_LIBS)
 
 unit_tests += \
+	tests/unit/test_authority \
 	tests/unit/test_crypto \
 	tests/unit/test_frame \
-	tests/unit/test_noise
+	tests/unit/test_noise \
+	tests/unit/test_trust
 
 tests_unit_test_crypto_SOURCES = %D%/test_crypto.c %D%/hex.h
 tests_unit_test_crypto_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -98,3 +101,51 @@ tests_unit_test_control_LDADD = $(SHELL_LIBS)
 tests_unit_test_cache_SOURCES = %D%/test_cache.c
 tests_unit_test_cache_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_cache_LDADD = $(SHELL_LIBS)
+tests_unit_test_authority_SOURCES = %D%/test_authority.c %D%/trust.h
+tests_unit_test_authority_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_authority_LDADD = $(UNIT_CRYPTO_LIBS)
+
+tests_unit_test_trust_SOURCES = %D%/test_trust.c %D%/trust.h
+tests_unit_test_trust_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_trust_LDADD = $(UNIT_CRYPTO_LIBS)
+# The pipeline: text, CBOR, graph, specification.
+noinst_HEADERS += %D%/pipeline_case.h
+unit_tests += \
+	tests/unit/test_names \
+	tests/unit/test_pipeline_cbor \
+	tests/unit/test_pipeline_examples \
+	tests/unit/test_pipeline_graph \
+	tests/unit/test_pipeline_parse \
+	tests/unit/test_yaml
+
+tests_unit_test_names_SOURCES = %D%/test_names.c
+tests_unit_test_names_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_names_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_pipeline_cbor_SOURCES = %D%/test_pipeline_cbor.c
+tests_unit_test_pipeline_cbor_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pipeline_cbor_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_pipeline_examples_SOURCES = %D%/test_pipeline_examples.c
+tests_unit_test_pipeline_examples_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pipeline_examples_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_pipeline_graph_SOURCES = %D%/test_pipeline_graph.c
+tests_unit_test_pipeline_graph_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pipeline_graph_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_pipeline_parse_SOURCES = %D%/test_pipeline_parse.c
+tests_unit_test_pipeline_parse_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pipeline_parse_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_yaml_SOURCES = %D%/test_yaml.c
+tests_unit_test_yaml_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_yaml_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_executor_SOURCES = %D%/test_executor.c
+tests_unit_test_executor_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_executor_LDADD = $(SHELL_LIBS)
+unit_tests += tests/unit/test_ctlsock
+tests_unit_test_ctlsock_SOURCES = %D%/test_ctlsock.c
+tests_unit_test_ctlsock_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_ctlsock_LDADD = libmp-ctl.a $(SHELL_LIBS)

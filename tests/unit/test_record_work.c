@@ -247,7 +247,9 @@ test_show(void **state)
 		.has_exit = true,
 		.exit_code = 3,
 		.manifest = {{1}},
-		.output_files = 4};
+		.output_files = 4,
+		.attempt_term = 2,
+		.attempt_counter = 7};
 	struct mp_show_module module;
 	struct mp_cbor_w w;
 	struct fixture f;
@@ -255,6 +257,10 @@ test_show(void **state)
 	(void)state;
 	fixture_init(&f);
 	in.electors[0] = in.opener = (struct mp_show_node){nodes[0], mp_span_str("a")};
+	in.states[MP_MODULE_FAILED] = 1;
+	in.states[MP_MODULE_WAITING] = 5;
+	in.module_count = 6;
+	in.from = 5;
 	mp_cbor_w_init(&w, &f.buf);
 	mp_show_begin(&w, &in, 1);
 	mp_show_module(&w, &m, nodes, 2);
@@ -266,6 +272,11 @@ test_show(void **state)
 	assert_int_equal(module.exit_code, 3);
 	assert_int_equal(module.holders.left, 2);
 	assert_int_equal(module.ended_ms, 0);
+	assert_int_equal(module.attempt_term, 2);
+	assert_int_equal(module.attempt_counter, 7);
+	assert_int_equal(out.states[MP_MODULE_WAITING], 5);
+	assert_int_equal(out.module_count, 6);
+	assert_int_equal(out.from, 5);
 	assert_false(mp_show_module_next(&out.modules, &module));
 	for (size_t n = 0; n < f.buf.n; n++)
 		assert_int_not_equal(mp_show_decode(mp_span(f.buf.p, n), &out), 0);

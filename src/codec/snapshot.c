@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/snapshot.h"
+
+#include "codec/caps.h"
+#include "codec/msg_ctl.h"
+
+/* Items that a newer node may add to an array of ours. */
+#define EXTRA_MAX 32
+
+const char *
+mp_member_state_word(enum mp_member_state state)
+{
+	static const char *const words[] = {"alive", "suspect", "dead", "left"};
+
+	return (size_t)state < mp_countof(words) ? words[state] : "unknown";
+}
+
+const char *
+mp_member_status_word(enum mp_member_status status)
+{
+	static const char *const words[] = {"available", "busy", "draining", "offline"};
+
+	return (size_t)status < mp_countof(words) ? words[status] : "unknown";
+}
+
+static bool
+read_null(struct mp_cbor_r *r)
+{
+	if (r->rc != 0 || mp_cbor_r_peek(r) != MP_CBOR_NULL)
+		return false;
+	mp_cbor_r_null(r);
+	return true;
+}
+
+static void
+read_extra(struct mp_cbor_r *r, size_t extra)
+{
+	while (extra-- > 0 && r->rc == 0)
+		mp_cbor_r_skip(r);
+}
+
+static void
+write_node(struct mp_cbor_w *w, const struct mp_snap_node *node)
+{
+	if (mp_node_id_is_zero(&node->id)) {
+		mp_cbor_w_null(w);
+		return;
+	}
+	mp_cbor_w_array(w, 2);
+	mp_cbor_w_bytes(w, node->id.b, sizeof(node->id.b));
+	mp_cbor_w_text_n(w, (const char *)node->name.p, node->name.n);
+}
+
+static void
+read_node(struct mp_cbor_r *r, struct mp_snap_node *node)
+{
+	*node = (struct mp_snap_node){.name = mp_span(NULL, 0)};
+	if (read_null(r))
+		return;
+	mp_cbor_r_array_exact(r, 2);
+	mp_cbor_r_fixed(r, node->id.b, sizeof(node->id.b));
+	node->name = mp_cbor_r_text(r, MP_NAME_MAX);
+}
+
+int
+mp_snap_member_encode(struct mp_buf *items, const struct mp_snap_member *member)
+{
+	struct mp_cbor_w w;
+	size_t before = items->n;
+
+	mp_cbor_w_init(&w, items);
+	mp_cbor_w_array(&w, 6);
+	write_node(&w, &member->node);
+	mp_ctl_addr_write(&w, &member->addr);
+	mp_cbor_w_uint(&w, member->state);
+	mp_cbor_w_uint(&w, member->status);
+	mp_cbor_w_uint(&w, member->used);
+	if (member->caps.n == 0)
+		mp_cbor_w_null(&w);
+	else
+		mp_cbor_w_span(&w, member->caps);
+	if (w.rc != 0)
+		items->n = before;
+	return w.rc;
+}
+
+int
+mp_snap_nodes_encode(struct mp_buf *buf, uint32_t member_count, uint32_t from, uint32_t count,
+	struct mp_span items)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_uint(&w, member_count);
+	mp_cbor_w_uint(&w, from);
+	mp_cbor_w_array(&w, count);
+	mp_cbor_w_raw(&w, items);
+	return w.rc;
+}
+
+int
+mp_snap_nodes_decode(struct mp_span payload, uint32_t *member_count, uint32_t *from,
+	uint32_t *count, struct mp_cbor_r *members)
+{
+	struct mp_cbor_r r;
+	size_t extra;
+
+	mp_cbor_r_init(&r, payload);
+	mp_cbor_r_array_min(&r, 3, 3 + EXTRA_MAX, &extra);
+	*member_count = (uint32_t)mp_cbor_r_uint(&r, MP_MEMBERS_MAX);
+	*from = (uint32_t)mp_cbor_r_uint(&r, UINT32_MAX);
+	*count = (uint32_t)mp_cbor_r_array(&r, MP_MEMBERS_MAX);
+	*members = r;
+	for (uint32_t i = 0; i < *count && r.rc == 0; i++)
+		mp_cbor_r_skip(&r);
+	read_extra(&r, extra);
+	return mp_cbor_r_end(&r);
+}
+
+int
+mp_snap_member_next(struct mp_cbor_r *r, struct mp_snap_member *out)
+{
+	size_t extra;
+
+	*out = (struct mp_snap_member){.used = 0};
+	mp_cbor_r_array_min(r, 6, 6 + EXTRA_MAX, &extra);
+	read_node(r, &out->node);
+	mp_ctl_addr_read(r, &out->addr);
+	out->state = (enum mp_member_state)mp_cbor_r_uint(r, MP_MEMBER_LEFT);
+	out->status = (enum mp_member_status)mp_cbor_r_uint(r, MP_NODE_OFFLINE);
+	out->used = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+	if (!read_null(r))
+		out->caps = mp_cbor_r_bytes(r, MP_CAPS_BYTES_MAX);
+	read_extra(r, extra);
+	return r->rc;
+}

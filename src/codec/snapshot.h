@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The members of a cluster as a node answers NODES and mpctl shows them (DESIGN 10); runs are in
+ * codec/msg_show.h.
+ *
+ *   [members, from, [[node, address18|null, state, status, used, capabilities|null]...]]
+ *   node  [id32, name]
+ *
+ * Members come in pages: who asks says from where and how many at most, who answers gives fewer
+ * when the page is full, and at least one if there is one. Longer arrays are from a newer node; the
+ * rest of them is skipped.
+ *
+ * Encoders append and return 0 or the error of the buffer. Decoders take hostile bytes, return
+ * MP_EFORMAT, MP_ETRUNC or MP_ELIMIT, and borrow from the input; names are text.
+ */
+#ifndef MP_CODEC_SNAPSHOT_H
+#define MP_CODEC_SNAPSHOT_H
+
+#include "codec/cbor.h"
+#include "mp/base.h"
+#include "mp/limits.h"
+#include "mp/member.h"
+
+/* The words of DESIGN 10; never NULL. */
+const char *mp_member_state_word(enum mp_member_state state);
+const char *mp_member_status_word(enum mp_member_status status);
+
+/* A page is closed once its items have this many bytes. */
+#define MP_SNAP_PAGE_BYTES (1024u * 1024)
+/* Items that are asked for when all are wanted. */
+#define MP_SNAP_COUNT_MAX 65536u
+
+struct mp_snap_node {
+	struct mp_node_id id; /* zero: nobody */
+	struct mp_span name;  /* at most MP_NAME_MAX bytes; empty: not known */
+};
+
+struct mp_snap_member {
+	struct mp_snap_node node;
+	struct mp_addr addr; /* port 0: not known */
+	enum mp_member_state state;
+	enum mp_member_status status;
+	uint32_t used;       /* slots */
+	struct mp_span caps; /* encoded, codec/caps.h; empty: not known */
+};
+
+/* A page of members is encoded one by one into a buffer of its own, then the list around it. */
+int mp_snap_member_encode(struct mp_buf *items, const struct mp_snap_member *member);
+int mp_snap_nodes_encode(struct mp_buf *buf, uint32_t member_count, uint32_t from, uint32_t count,
+	struct mp_span items);
+int mp_snap_nodes_decode(struct mp_span payload, uint32_t *member_count, uint32_t *from,
+	uint32_t *count, struct mp_cbor_r *members);
+int mp_snap_member_next(struct mp_cbor_r *members, struct mp_snap_member *out);
+
+#endif

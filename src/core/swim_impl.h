@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the parts of swim share; nobody else includes it.
+ *
+ *   swim.c        life cycle, this node's own word, input, timers
+ *   swim_view.c   what is believed of whom: statements, accusations, suspicion, death
+ *   swim_news.c   what is told to whom: the queue, datagrams, gossip
+ *   swim_probe.c  who is asked: probes, relays, the dead
+ *   swim_sync.c   streams: whole views, capabilities
+ */
+#ifndef MP_CORE_SWIM_IMPL_H
+#define MP_CORE_SWIM_IMPL_H
+
+#include "core/swim.h"
+
+#define SWIM_NONE        UINT32_MAX
+#define SWIM_HEALTH_MAX  7
+#define SWIM_INDIRECT    3 /* relays of one probe */
+#define SWIM_CONFIRM_MAX 3 /* confirmations that bring a suspicion to its shortest */
+#define SWIM_FANOUT      3
+#define SWIM_RELAYS_MAX  32   /* more: not relayed, the asker has others */
+#define SWIM_GREET_MAX   8    /* members pinged at once on start */
+#define SWIM_LEAP_MAX    1024 /* refutations that an accusation may be ahead of a statement */
+#define SWIM_REPLY_MS    5000 /* "you are dead" to one peer at most this often */
+#define SWIM_PULL_MS     1000 /* views pulled at most this often, unless due */
+#define SWIM_CAPS_MS     300
+#define SWIM_LAG_MS      250 /* a tick later than this is our own fault */
+#define SWIM_LEAVE_MS    3000
+#define SWIM_MISMATCHES  3
+#define SWIM_PROLONG_MAX 3 /* times that a sign of life stays an execution */
+
+/* Kinds of news about a member; at most one of each waits. */
+enum swim_news_kind { NEWS_ACCUSATION, NEWS_CREDENTIAL, NEWS_STATEMENT, NEWS_KINDS };
+
+struct swim_news {
+	uint32_t slot;
+	uint8_t kind;
+	uint8_t sent;
+};
+
+/* What SWIM keeps beside a member, by slot. */
+struct swim_peer {
+	mp_time suspect_ms;                      /* SUSPECT: since when */
+	mp_time expire_ms;                       /* SUSPECT: when it will be dead */
+	mp_time dead_ms;                         /* DEAD: since when */
+	mp_time replied_ms;                      /* our last "you are dead" to it */
+	struct mp_node_id accuser;               /* the last one whose word was new */
+	uint32_t accusers[SWIM_CONFIRM_MAX + 1]; /* slots */
+	uint64_t digest;                         /* its share of the view digest */
+	uint32_t news[NEWS_KINDS];               /* index in the queue + 1 */
+	uint8_t accuser_count;
+	uint8_t prolonged;
+	uint8_t mismatches; /* of the view digest, in a row */
+	uint8_t addr;       /* which of its addresses is tried */
+	bool unverified;    /* known from disk or hearsay of a join, nothing heard since */
+	bool lived;         /* was alive in this boot of ours */
+	bool hearsay_dead;  /* the accusation said DEAD */
+};
+
+struct swim_probe {
+	uint32_t slot; /* SWIM_NONE: none runs */
+	uint64_t seq;
+	mp_time sent_ms, ask_ms, end_ms; /* ask_ms: NEVER once others were asked */
+	uint32_t relays[SWIM_INDIRECT];
+	uint8_t relay_count, nacks;
+};
+
+/* A ping on behalf of somebody else. */
+struct swim_relay {
+	uint32_t asker, target; /* slots; asker SWIM_NONE: free */
+	uint64_t asker_seq, seq;
+	mp_time nack_ms, end_ms; /* nack_ms: NEVER once sent */
+	struct mp_addr from;
+	bool by_stream;
+};
+
+struct mp_swim {
+	const struct mp_alloc *alloc;
+	struct mp_roster *roster;
+	struct mp_dgram *dgram;
+	bool started, leaving, synced;
+	mp_time leave_until_ms;
+	uint32_t self; /* slot; SWIM_NONE before it is known */
+	/* This node's word. */
+	struct mp_statement own;
+	struct mp_buf own_bytes; /* signed; empty: has to be signed */
+	struct mp_buf caps;
+	uint32_t slots_used;
+	/* Tables beside the roster. */
+	struct swim_peer *peers;
+	uint32_t *order;        /* probe order, as long as peer_count */
+	struct swim_news *news; /* room for NEWS_KINDS each */
+	size_t peer_count, peer_cap, news_count;
+	size_t order_at;
+	uint32_t urgent; /* slot to probe next */
+	uint64_t digest;
+	uint64_t seq;
+	uint32_t health;
+	mp_time isolated_since_ms; /* NEVER: not isolated */
+	struct swim_probe probe;
+	struct swim_relay relays[SWIM_RELAYS_MAX];
+	size_t relay_count;
+	uint32_t pull_from; /* SWIM_NONE: nobody */
+	bool pull_has_about;
+	struct mp_node_id pull_about;
+	/* Timers. */
+	mp_time probe_ms, gossip_ms, suspicion_ms, relay_ms, push_pull_ms, dead_contact_ms;
+	mp_time pull_ms, pulled_ms, caps_ms, gossiped_ms;
+	uint64_t stats[MP_SWIM_STAT_COUNT];
+};
+
+/* ---- swim.c ---- */
+
+static inline const struct mp_member *
+swim_member(const struct mp_swim *swim, uint32_t slot)
+{
+	return mp_roster_slot(swim->roster, slot);
+}
+
+static inline struct mp_member *
+swim_edit(struct mp_swim *swim, const struct mp_member *m)
+{
+	return mp_roster_edit(swim->roster, m);
+}
+
+static inline struct swim_peer *
+swim_peer(struct mp_swim *swim, const struct mp_member *m)
+{
+	mp_assert(m->slot < swim->peer_count);
+	return &swim->peers[m->slot];
+}
+
+/* Follows the roster: a peer for each member. MP_ENOMEM. */
+int mp_swim_follow(struct mp_swim *swim, struct mp_env *env);
+/* A new signed statement of this node with this incarnation, told to all. MP_ENOMEM. */
+int mp_swim_speak(struct mp_swim *swim, struct mp_env *env, uint64_t incarnation);
+
+/* ---- swim_view.c ---- */
+
+/* Its share of the view digest is computed anew. */
+void mp_swim_view_changed(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m);
+/* SUSPECT or DEAD, told by `sender`. */
+int mp_swim_accuse(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
+	const struct mp_swim_record *record);
+/* Our own probe failed. */
+void mp_swim_suspect(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m);
+/* Something signed by it, of the boot we know, has just arrived. */
+void mp_swim_vouch(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m);
+void mp_swim_judge(struct mp_swim *swim, struct mp_env *env);
+/* Our tick came late: gives everybody that much more time. */
+void mp_swim_excuse(struct mp_swim *swim, mp_time late_ms);
+/* Is it under an accusation that others should hear of? */
+bool mp_swim_accused(const struct mp_swim *swim, const struct mp_member *m);
+void mp_swim_health_add(struct mp_swim *swim, int delta);
+
+/* ---- swim_news.c ---- */
+
+void mp_swim_tell(
+	struct mp_swim *swim, struct mp_env *env, uint32_t slot, enum swim_news_kind kind);
+void mp_swim_untell(struct mp_swim *swim, uint32_t slot, enum swim_news_kind kind);
+/* Sends a record (NULL: only news) and as much news as fits; to NULL: where it listens. */
+void mp_swim_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
+	const struct mp_addr *to, const struct mp_swim_record *record);
+/* The same record, alone, as a message on a stream. */
+void mp_swim_send_stream(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
+	const struct mp_swim_record *record);
+void mp_swim_gossip(struct mp_swim *swim, struct mp_env *env);
+/* Up to max members other than this node and `except` that may be listening, at random: the alive
+ * only, or (dead) the dead only, or (neither) alive and suspect. */
+enum swim_pick {
+	PICK_ALIVE,
+	PICK_PRESENT,
+	PICK_DEAD,
+};
+size_t mp_swim_pick(struct mp_swim *swim, struct mp_env *env, enum swim_pick what, uint32_t except,
+	uint32_t *slots, size_t max);
+
+/* ---- swim_probe.c ---- */
+
+void mp_swim_probe_tick(struct mp_swim *swim, struct mp_env *env);
+void mp_swim_relay_tick(struct mp_swim *swim, struct mp_env *env);
+void mp_swim_contact_dead(struct mp_swim *swim, struct mp_env *env);
+void mp_swim_greet(struct mp_swim *swim, struct mp_env *env);
+void mp_swim_ping(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m);
+/* PING, ACK, PING_REQ, NACK, IND_ACK. */
+void mp_swim_probe_record(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
+	const struct mp_addr *from, const struct mp_swim_record *record);
+
+/* ---- swim_sync.c ---- */
+
+/* Pulls the view of that member soon, unless `about` (or NULL) has become a member by then. */
+void mp_swim_want(struct mp_swim *swim, struct mp_env *env, const struct mp_member *from,
+	const struct mp_node_id *about);
+void mp_swim_sync_tick(struct mp_swim *swim, struct mp_env *env);
+void mp_swim_caps_tick(struct mp_swim *swim, struct mp_env *env);
+void mp_swim_want_caps(struct mp_swim *swim, struct mp_env *env);
+/* Messages 32-35. */
+int mp_swim_sync_message(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
+	struct mp_span bytes);
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/swim_impl.h"
+
+static struct mp_swim_record
+ping_make(const struct mp_swim *swim, enum mp_swim_kind kind, uint64_t seq)
+{
+	struct mp_swim_record record = {.kind = kind};
+
+	record.u.ping.seq = seq;
+	record.u.ping.view = swim->digest;
+	record.u.ping.slots_used = swim->slots_used;
+	return record;
+}
+
+void
+mp_swim_ping(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
+{
+	struct mp_swim_record record = ping_make(swim, MP_SWIM_PING, ++swim->seq);
+
+	mp_swim_send(swim, env, m, NULL, &record);
+}
+
+/* To where the question came from. */
+static void
+answer(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
+	const struct mp_addr *from, const struct mp_swim_record *record)
+{
+	if (from != NULL)
+		mp_swim_send(swim, env, m, from, record);
+	else
+		mp_swim_send_stream(swim, env, m, record);
+}
+
+/* ---- our probe ---- */
+
+/* The order is drawn anew when it was walked through. */
+static uint32_t
+target_next(struct mp_swim *swim, struct mp_env *env)
+{
+	for (size_t i = 0; i < swim->peer_count; i++) {
+		const struct mp_member *m;
+		uint32_t slot;
+
+		if (swim->order_at >= swim->peer_count) {
+			swim->order_at = 0;
+			for (size_t k = swim->peer_count; k > 1; k--) {
+				size_t other = (size_t)mp_rng_below(&env->rng, k);
+
+				slot = swim->order[k - 1];
+				swim->order[k - 1] = swim->order[other];
+				swim->order[other] = slot;
+			}
+		}
+		slot = swim->order[swim->order_at++];
+		m = swim_member(swim, slot);
+		if (slot != swim->self && m->addr_count > 0 &&
+			(m->state == MP_MEMBER_ALIVE || m->state == MP_MEMBER_SUSPECT))
+			return slot;
+	}
+	return SWIM_NONE;
+}
+
+static uint32_t
+target_pick(struct mp_swim *swim, struct mp_env *env)
+{
+	uint32_t urgent = swim->urgent;
+
+	swim->urgent = SWIM_NONE;
+	if (urgent != SWIM_NONE && urgent != swim->self) {
+		enum mp_member_state state = swim_member(swim, urgent)->state;
+
+		if (state == MP_MEMBER_ALIVE || state == MP_MEMBER_SUSPECT)
+			return urgent;
+	}
+	return target_next(swim, env);
+}
+
+static void
+probe_start(struct mp_swim *swim, struct mp_env *env)
+{
+	const struct mp_profile *p = env->profile;
+	mp_time scale = (mp_time)swim->health + 1;
+	struct mp_swim_record record;
+	uint32_t slot = target_pick(swim, env);
+
+	if (slot == SWIM_NONE) {
+		mp_swim_health_add(swim, -1);
+		swim->probe_ms = env->now_ms + p->probe_interval_ms;
+		return;
+	}
+	swim->probe = (struct swim_probe){.slot = slot,
+		.seq = ++swim->seq,
+		.sent_ms = env->now_ms,
+		.ask_ms = env->now_ms + p->probe_timeout_ms * scale,
+		.end_ms = env->now_ms + p->probe_interval_ms * scale};
+	swim->probe_ms = swim->probe.end_ms;
+	swim->stats[MP_SWIM_STAT_PROBES]++;
+	record = ping_make(swim, MP_SWIM_PING, swim->probe.seq);
+	mp_swim_send(swim, env, swim_member(swim, slot), NULL, &record);
+}
+
+/* It did not answer: others try, and so does a stream. */
+static void
+probe_ask(struct mp_swim *swim, struct mp_env *env)
+{
+	struct swim_probe *probe = &swim->probe;
+	const struct mp_member *m = swim_member(swim, probe->slot);
+	struct mp_swim_record record = {.kind = MP_SWIM_PING_REQ};
+
+	probe->ask_ms = MP_TIME_NEVER;
+	record.u.ask.seq = probe->seq;
+	record.u.ask.target = m->id;
+	probe->relay_count = (uint8_t)mp_swim_pick(
+		swim, env, PICK_ALIVE, probe->slot, probe->relays, SWIM_INDIRECT);
+	for (size_t i = 0; i < probe->relay_count; i++)
+		mp_swim_send(swim, env, swim_member(swim, probe->relays[i]), NULL, &record);
+	record = ping_make(swim, MP_SWIM_PING, probe->seq);
+	mp_swim_send_stream(swim, env, m, &record);
+}
+
+static void
+probe_fail(struct mp_swim *swim, struct mp_env *env)
+{
+	struct swim_probe *probe = &swim->probe;
+	const struct mp_member *m = swim_member(swim, probe->slot);
+
+	/* Relays that did not even say "no" mean that the fault may be ours. */
+	mp_swim_health_add(swim, probe->relay_count > 0 ? probe->relay_count - probe->nacks : 1);
+	swim->stats[MP_SWIM_STAT_PROBES_FAILED]++;
+	swim_peer(swim, m)->addr++;
+	probe->slot = SWIM_NONE;
+	mp_swim_suspect(swim, env, m);
+}
+
+static void
+probe_succeed(struct mp_swim *swim)
+{
+	mp_swim_health_add(swim, -1);
+	swim->probe.slot = SWIM_NONE;
+}
+
+void
+mp_swim_probe_tick(struct mp_swim *swim, struct mp_env *env)
+{
+	struct swim_probe *probe = &swim->probe;
+
+	if (probe->slot != SWIM_NONE && probe->ask_ms <= env->now_ms)
+		probe_ask(swim, env);
+	if (probe->slot != SWIM_NONE && probe->end_ms <= env->now_ms)
+		probe_fail(swim, env);
+	if (probe->slot == SWIM_NONE && swim->probe_ms <= env->now_ms)
+		probe_start(swim, env);
+}
+
+static bool
+probe_relayed_by(const struct mp_swim *swim, const struct mp_member *m, uint64_t seq)
+{
+	const struct swim_probe *probe = &swim->probe;
+
+	for (size_t i = 0; probe->slot != SWIM_NONE && i < probe->relay_count; i++) {
+		if (probe->relays[i] == m->slot && probe->seq == seq)
+			return true;
+	}
+	return false;
+}
+
+/* ---- probes of others ---- */
+
+static void
+relay_answer(struct mp_swim *swim, struct mp_env *env, const struct swim_relay *relay,
+	enum mp_swim_kind kind)
+{
+	struct mp_swim_record record = {.kind = kind};
+
+	record.u.ask.seq = relay->asker_seq;
+	answer(swim, env, swim_member(swim, relay->asker), relay->by_stream ? NULL : &relay->from,
+		&record);
+}
+
+static void
+relay_start(struct mp_swim *swim, struct mp_env *env, const struct mp_member *asker,
+	const struct mp_addr *from, const struct mp_swim_record *record)
+{
+	const struct mp_profile *p = env->profile;
+	const struct mp_member *m = mp_roster_find(swim->roster, &record->u.ask.target);
+	struct mp_swim_record ping;
+	struct swim_relay *relay;
+
+	if (m == NULL || m->slot == swim->self || swim->relay_count == SWIM_RELAYS_MAX)
+		return;
+	relay = &swim->relays[swim->relay_count++];
+	*relay = (struct swim_relay){.asker = asker->slot,
+		.target = m->slot,
+		.asker_seq = record->u.ask.seq,
+		.seq = ++swim->seq,
+		.nack_ms = env->now_ms + p->probe_timeout_ms * 4 / 5,
+		.end_ms = env->now_ms + 2 * p->probe_interval_ms,
+		.by_stream = from == NULL};
+	if (from != NULL)
+		relay->from = *from;
+	if (relay->nack_ms < swim->relay_ms)
+		swim->relay_ms = relay->nack_ms;
+	ping = ping_make(swim, MP_SWIM_PING, relay->seq);
+	mp_swim_send(swim, env, m, NULL, &ping);
+}
+
+void
+mp_swim_relay_tick(struct mp_swim *swim, struct mp_env *env)
+{
+	size_t i = 0;
+
+	swim->relay_ms = MP_TIME_NEVER;
+	while (i < swim->relay_count) {
+		struct swim_relay *relay = &swim->relays[i];
+		mp_time next;
+
+		if (relay->nack_ms <= env->now_ms) {
+			relay_answer(swim, env, relay, MP_SWIM_NACK);
+			relay->nack_ms = MP_TIME_NEVER;
+		}
+		if (relay->end_ms <= env->now_ms) {
+			*relay = swim->relays[--swim->relay_count];
+			continue;
+		}
+		next = relay->nack_ms < relay->end_ms ? relay->nack_ms : relay->end_ms;
+		if (next < swim->relay_ms)
+			swim->relay_ms = next;
+		i++;
+	}
+}
+
+static void
+relay_acked(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m, uint64_t seq)
+{
+	for (size_t i = 0; i < swim->relay_count; i++) {
+		struct swim_relay *relay = &swim->relays[i];
+
+		if (relay->target != m->slot || relay->seq != seq)
+			continue;
+		relay_answer(swim, env, relay, MP_SWIM_IND_ACK);
+		*relay = swim->relays[--swim->relay_count];
+		return;
+	}
+}
+
+/* ---- input ---- */
+
+/* What pings and acks carry besides. */
+static void
+soft_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
+	const struct mp_swim_record *record)
+{
+	struct swim_peer *peer = swim_peer(swim, m);
+
+	swim_edit(swim, m)->slots_used = record->u.ping.slots_used;
+	if (record->u.ping.view == swim->digest) {
+		peer->mismatches = 0;
+	} else if (++peer->mismatches >= SWIM_MISMATCHES) {
+		peer->mismatches = 0;
+		mp_swim_want(swim, env, m, NULL);
+	}
+}
+
+static void
+acked(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
+	const struct mp_addr *from, uint64_t seq)
+{
+	struct swim_probe *probe = &swim->probe;
+
+	if (probe->slot != m->slot || probe->seq != seq) {
+		relay_acked(swim, env, m, seq);
+		return;
+	}
+	if (from != NULL)
+		swim_edit(swim, m)->rtt_ms = (uint32_t)(env->now_ms - probe->sent_ms);
+	probe_succeed(swim);
+}
+
+void
+mp_swim_probe_record(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
+	const struct mp_addr *from, const struct mp_swim_record *record)
+{
+	struct mp_swim_record reply;
+
+	switch (record->kind) {
+	case MP_SWIM_PING:
+		soft_in(swim, env, sender, record);
+		reply = ping_make(swim, MP_SWIM_ACK, record->u.ping.seq);
+		answer(swim, env, sender, from, &reply);
+		return;
+	case MP_SWIM_ACK:
+		soft_in(swim, env, sender, record);
+		acked(swim, env, sender, from, record->u.ping.seq);
+		return;
+	case MP_SWIM_PING_REQ:
+		relay_start(swim, env, sender, from, record);
+		return;
+	case MP_SWIM_NACK:
+		if (probe_relayed_by(swim, sender, record->u.ask.seq) &&
+			swim->probe.nacks < swim->probe.relay_count)
+			swim->probe.nacks++;
+		return;
+	case MP_SWIM_IND_ACK:
+		if (probe_relayed_by(swim, sender, record->u.ask.seq))
+			probe_succeed(swim);
+		return;
+	case MP_SWIM_CRED:
+	case MP_SWIM_STATEMENT:
+	case MP_SWIM_SUSPECT:
+	case MP_SWIM_DEAD:
+		break;
+	}
+	mp_unreachable();
+}
+
+/* ---- those who may be back ---- */
+
+void
+mp_swim_contact_dead(struct mp_swim *swim, struct mp_env *env)
+{
+	uint32_t slots[2];
+	size_t n = mp_swim_pick(swim, env, PICK_DEAD, SWIM_NONE, slots, mp_countof(slots));
+
+	for (size_t i = 0; i < n; i++) {
+		const struct mp_member *m = swim_member(swim, slots[i]);
+
+		swim_peer(swim, m)->addr++;
+		mp_swim_ping(swim, env, m);
+	}
+	swim->dead_contact_ms = env->now_ms + env->profile->dead_contact_ms;
+}
+
+void
+mp_swim_greet(struct mp_swim *swim, struct mp_env *env)
+{
+	uint32_t slots[SWIM_GREET_MAX];
+	size_t n = mp_swim_pick(swim, env, PICK_PRESENT, SWIM_NONE, slots, mp_countof(slots));
+
+	for (size_t i = 0; i < n; i++)
+		mp_swim_ping(swim, env, swim_member(swim, slots[i]));
+}

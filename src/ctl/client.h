@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mpctl's end of the control socket (codec/msg_ctl.h): plain blocking calls with a deadline. */
+#ifndef MP_CTL_CLIENT_H
+#define MP_CTL_CLIENT_H
+
+#include "mp/base.h"
+#include "mp/error.h"
+#include "util/buf.h"
+
+struct mp_client {
+	int fd;
+	const struct mp_alloc *alloc; /* borrowed */
+	mp_time deadline_ms;          /* CLOCK_MONOTONIC; MP_TIME_NEVER is none */
+	struct mp_buf in;
+};
+
+/* The clock of deadlines. */
+mp_time mp_client_now_ms(void);
+
+/* Connects to STATE/control.sock. MP_EREFUSED: no node runs with that state directory; MP_EAUTH: it
+ * belongs to somebody else; MP_ELIMIT, MP_EIO. */
+int mp_client_open(struct mp_client *c, const struct mp_alloc *alloc, const char *state_dir,
+	struct mp_error *err);
+/* Fine on one that is zeroed or closed. */
+void mp_client_close(struct mp_client *c);
+
+/*
+ * One request, one answer. *payload is borrowed until the next call. The node's own error, or
+ * MP_ECLOSED (it went away: open again), MP_ETIMEOUT (the deadline; the connection is closed then),
+ * MP_EFORMAT, MP_ELIMIT (of the answer), MP_ENOMEM.
+ */
+int mp_client_call(
+	struct mp_client *c, struct mp_span request, struct mp_span *payload, struct mp_error *err);
+
+#endif

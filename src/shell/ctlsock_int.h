@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What ctlsock.c, which owns the connections, shares with ctlsock_local.c, which answers. */
+#ifndef MP_SHELL_CTLSOCK_INT_H
+#define MP_SHELL_CTLSOCK_INT_H
+
+#include "shell/ctlsock.h"
+
+struct mp_ctlsock {
+	struct mp_ctlsock_config config;
+	char *path;
+	uv_pipe_t listener;
+	uv_timer_t sweep; /* runs while there are clients */
+	struct mp_ctlsock_client *clients;
+	size_t client_count;
+	uint64_t last_request;
+	size_t handles; /* open uv handles, of clients too */
+	size_t works;   /* on the thread pool */
+	bool closing;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+};
+
+/* A request of 150–199 that has come whole. Answers by mp_ctlsock_answer(), now or later. */
+void mp_ctlsock_local(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes);
+
+/* The last answer to a request: a payload, or with rc != 0 an error. */
+void mp_ctlsock_answer(struct mp_ctlsock *sock, uint64_t request, int rc, struct mp_span payload,
+	const struct mp_error *err);
+
+/* After the last work is done: completes a close that waits for it. */
+void mp_ctlsock_finish(struct mp_ctlsock *sock);
+
+#endif
