@@ -358,7 +358,7 @@ mp_statement_verify(
 
 /* An array whose items stay unread. */
 static void
-read_list(struct mp_cbor_r *r, size_t max, struct mp_list *out)
+read_list(struct mp_cbor_r *r, size_t max, struct mp_part *out)
 {
 	const uint8_t *start;
 
@@ -370,7 +370,7 @@ read_list(struct mp_cbor_r *r, size_t max, struct mp_list *out)
 }
 
 bool
-mp_list_next(struct mp_list *list, struct mp_span *item)
+mp_list_next(struct mp_part *list, struct mp_span *item)
 {
 	struct mp_cbor_r r;
 
@@ -386,7 +386,7 @@ mp_list_next(struct mp_list *list, struct mp_span *item)
 
 /* Starts to read the next item; false at the end or after an error. */
 static bool
-list_begin(struct mp_list *list, struct mp_cbor_r *r, const int *rc)
+list_begin(struct mp_part *list, struct mp_cbor_r *r, const int *rc)
 {
 	struct mp_span item;
 
@@ -404,7 +404,7 @@ list_done(const struct mp_cbor_r *r, int *rc)
 }
 
 bool
-mp_list_next_bytes(struct mp_list *list, size_t max, struct mp_span *bytes, int *rc)
+mp_list_next_bytes(struct mp_part *list, size_t max, struct mp_span *bytes, int *rc)
 {
 	struct mp_cbor_r r;
 
@@ -415,7 +415,7 @@ mp_list_next_bytes(struct mp_list *list, size_t max, struct mp_span *bytes, int 
 }
 
 bool
-mp_list_next_entry(struct mp_list *list, struct mp_view_entry *entry, int *rc)
+mp_list_next_entry(struct mp_part *list, struct mp_view_entry *entry, int *rc)
 {
 	struct mp_cbor_r r;
 
@@ -429,7 +429,7 @@ mp_list_next_entry(struct mp_list *list, struct mp_view_entry *entry, int *rc)
 }
 
 bool
-mp_list_next_id(struct mp_list *list, struct mp_node_id *id, int *rc)
+mp_list_next_id(struct mp_part *list, struct mp_node_id *id, int *rc)
 {
 	struct mp_cbor_r r;
 
@@ -440,7 +440,7 @@ mp_list_next_id(struct mp_list *list, struct mp_node_id *id, int *rc)
 }
 
 bool
-mp_list_next_key(struct mp_list *list, uint64_t *epoch, uint8_t key[32], int *rc)
+mp_list_next_key(struct mp_part *list, uint64_t *epoch, uint8_t key[32], int *rc)
 {
 	struct mp_cbor_r r;
 
@@ -473,9 +473,9 @@ mp_view_msg_begin(struct mp_cbor_w *w, size_t entries)
 
 /* [kind, list]. */
 static int
-read_one_list(struct mp_span bytes, uint64_t kind, size_t max, struct mp_list *out)
+read_one_list(struct mp_span bytes, uint64_t kind, size_t max, struct mp_part *out)
 {
-	struct mp_list list;
+	struct mp_part list;
 	struct mp_cbor_r r;
 	size_t extra;
 	int rc;
@@ -489,7 +489,7 @@ read_one_list(struct mp_span bytes, uint64_t kind, size_t max, struct mp_list *o
 }
 
 int
-mp_view_msg_read(struct mp_span bytes, struct mp_list *view)
+mp_view_msg_read(struct mp_span bytes, struct mp_part *view)
 {
 	return read_one_list(bytes, MP_MSG_VIEW, MP_MEMBERS_MAX, view);
 }
@@ -574,7 +574,7 @@ mp_join_refused_read(struct mp_span bytes, int64_t *code, char text[MP_JOIN_TEXT
 }
 
 int
-mp_caps_msg_read(struct mp_span bytes, enum mp_member_msg kind, struct mp_list *out)
+mp_caps_msg_read(struct mp_span bytes, enum mp_member_msg kind, struct mp_part *out)
 {
 	return read_one_list(bytes, kind, MP_CAPS_ASK_MAX, out);
 }

@@ -146,34 +146,34 @@ struct mp_view_entry {
 void mp_view_entry_write(struct mp_cbor_w *w, const struct mp_view_entry *entry);
 
 /* A message in parts. Lists are spans of `count` encoded items, checked when they are walked. */
-struct mp_list {
+struct mp_part {
 	struct mp_span items;
 	size_t count;
 };
 
 struct mp_delta_msg {
-	struct mp_list credentials, statements, view, wanted;
+	struct mp_part credentials, statements, view, wanted;
 };
 struct mp_joined_msg {
 	struct mp_span credential;
-	struct mp_list keys, credentials, statements;
+	struct mp_part keys, credentials, statements;
 };
 
 void mp_view_msg_begin(struct mp_cbor_w *w, size_t entries);
 /* 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, for all of these; lists are well-formed, items unread. */
-int mp_view_msg_read(struct mp_span bytes, struct mp_list *view);
+int mp_view_msg_read(struct mp_span bytes, struct mp_part *view);
 int mp_delta_msg_read(struct mp_span bytes, struct mp_delta_msg *out);
 int mp_joined_msg_read(struct mp_span bytes, struct mp_joined_msg *out);
 int mp_join_msg_read(struct mp_span bytes, struct mp_span *credential, struct mp_span *statement);
 int mp_join_refused_read(struct mp_span bytes, int64_t *code, char text[MP_JOIN_TEXT_MAX + 1]);
 /* CAPS_GET and CAPS. */
-int mp_caps_msg_read(struct mp_span bytes, enum mp_member_msg kind, struct mp_list *out);
+int mp_caps_msg_read(struct mp_span bytes, enum mp_member_msg kind, struct mp_part *out);
 
 /* Walks a list: the next item, and its parts. False at the end; malformed: false and *rc set. */
-bool mp_list_next(struct mp_list *list, struct mp_span *item);
-bool mp_list_next_bytes(struct mp_list *list, size_t max, struct mp_span *bytes, int *rc);
-bool mp_list_next_entry(struct mp_list *list, struct mp_view_entry *entry, int *rc);
-bool mp_list_next_id(struct mp_list *list, struct mp_node_id *id, int *rc);
-bool mp_list_next_key(struct mp_list *list, uint64_t *epoch, uint8_t key[32], int *rc);
+bool mp_list_next(struct mp_part *list, struct mp_span *item);
+bool mp_list_next_bytes(struct mp_part *list, size_t max, struct mp_span *bytes, int *rc);
+bool mp_list_next_entry(struct mp_part *list, struct mp_view_entry *entry, int *rc);
+bool mp_list_next_id(struct mp_part *list, struct mp_node_id *id, int *rc);
+bool mp_list_next_key(struct mp_part *list, uint64_t *epoch, uint8_t key[32], int *rc);
 
 #endif

@@ -63,7 +63,7 @@ void mp_dgram_send(struct mp_dgram *d, struct mp_env *env, const struct mp_addr 
 struct mp_dgram_in {
 	const struct mp_member *sender;
 	uint64_t boot, seq;
-	struct mp_list records;      /* walk with mp_list_next(); kinds by mp_msg_kind() */
+	struct mp_part records;      /* walk with mp_list_next(); kinds by mp_msg_kind() */
 	uint8_t plain[MP_DGRAM_MAX]; /* what records points into */
 };
 

@@ -195,7 +195,7 @@ mp_join_persisted(struct mp_join *join, struct mp_env *env)
 /* ---- the joiner: the answer ---- */
 
 static int
-keys_in(struct mp_join *join, struct mp_env *env, struct mp_list *keys)
+keys_in(struct mp_join *join, struct mp_env *env, struct mp_part *keys)
 {
 	uint8_t key[MP_SYMKEY_SIZE];
 	uint64_t epoch;
@@ -383,8 +383,8 @@ admit(struct mp_join *join, struct mp_env *env, struct mp_span credential,
 	rc = mp_trust_admit(
 		mp_roster_trust(join->roster), credential, &signer, env->wall_ms, &admitted, err);
 	if (rc == 0 || rc == MP_EEXIST) { /* EEXIST: admitted elsewhere, its credential says so */
-		rc = mp_roster_add(join->roster, env,
-			rc == 0 ? mp_buf_span(&admitted) : credential, &added);
+		rc = mp_roster_add(
+			join->roster, env, rc == 0 ? mp_buf_span(&admitted) : credential, &added);
 		if (rc == 0)
 			*m = added;
 		else

@@ -8,10 +8,15 @@ libmp_core_a_SOURCES = \
 	%D%/hold.h \
 	%D%/join.c \
 	%D%/join.h \
+	%D%/lead.c \
+	%D%/lead.h \
+	%D%/lead_int.h \
 	%D%/node.h \
+	%D%/offer.c \
 	%D%/out.c \
 	%D%/out.h \
 	%D%/raft.c \
+	%D%/plan.c \
 	%D%/raft.h \
 	%D%/roster.c \
 	%D%/raft_elect.c \
@@ -20,8 +25,12 @@ libmp_core_a_SOURCES = \
 	%D%/raft_log.h \
 	%D%/raft_repl.c \
 	%D%/roster.h \
+	%D%/run.c \
+	%D%/run.h \
 	%D%/runs.h \
 	%D%/swim.c \
+	%D%/sched.c \
+	%D%/sched.h \
 	%D%/swim.h \
 	%D%/swim_impl.h \
 	%D%/swim_news.c \

@@ -114,7 +114,7 @@ count_say(const struct mp_swim *swim, const uint8_t *say, uint8_t what)
 /* In order of slots: whoever admitted a member comes before it. */
 static void
 delta_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *to, const uint8_t *say,
-	const struct mp_list *wanted)
+	const struct mp_part *wanted)
 {
 	struct mp_cbor_w w;
 
@@ -221,7 +221,7 @@ static int
 view_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
 	struct mp_span bytes)
 {
-	struct mp_list view, wanted = {.count = 0};
+	struct mp_part view, wanted = {.count = 0};
 	struct mp_view_entry entry;
 	struct mp_buf ids;
 	struct mp_cbor_w w;
@@ -262,9 +262,9 @@ view_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender
 /* What the other asked for. */
 static int
 wanted_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
-	struct mp_list *wanted)
+	struct mp_part *wanted)
 {
-	static const struct mp_list none;
+	static const struct mp_part none;
 	struct mp_node_id id;
 	uint8_t *say = mp_out_mem(env->out, swim->peer_count);
 	int rc = 0;
@@ -368,7 +368,7 @@ caps_get_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *se
 	struct mp_span bytes)
 {
 	struct mp_span found[MP_CAPS_ASK_MAX], digest;
-	struct mp_list list;
+	struct mp_part list;
 	struct mp_cbor_w w;
 	size_t n = 0, total = 0;
 	int rc = mp_caps_msg_read(bytes, MP_MSG_CAPS_GET, &list);
@@ -399,7 +399,7 @@ static int
 caps_in(struct mp_swim *swim, struct mp_env *env, struct mp_span bytes)
 {
 	struct mp_span caps;
-	struct mp_list list;
+	struct mp_part list;
 	int rc = mp_caps_msg_read(bytes, MP_MSG_CAPS, &list);
 
 	while (rc == 0 && mp_list_next_bytes(&list, MP_CAPS_BYTES_MAX, &caps, &rc)) {

@@ -118,7 +118,7 @@ pump(struct mp_session s[2], size_t piece, uint64_t received[2])
 static void
 honest(const uint8_t *data, size_t size)
 {
-	static uint8_t bytes[66000]; /* more than one frame */
+	static uint8_t bytes[150000]; /* more than two frames */
 	uint64_t received[2] = {0}, sent[2] = {0};
 	struct mp_session s[2];
 	mp_time now_ms = 0;
@@ -155,7 +155,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		hostile((data[0] & 1) != 0 ? MP_NOISE_RESPONDER : MP_NOISE_INITIATOR, data + 1,
 			size - 1);
 	else
-		honest(data + 1, mp_min_size(size - 1, 16));
+		honest(data + 1, mp_min_size(size - 1, 32));
 	mp_assert(heap.live == 0);
 	return 0;
 }

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A leader and its workers, for one run and one term (DESIGN 5): hands out attempts, watches over
+ * them, takes results, and says to the log what was decided.
+ *
+ *            mp_run_apply() ─ changes ─▶ visit: queue, retry, kill, settle
+ *   log ◀── ASSIGNED LOST FINISHED RETRY SKIP END ── plan ──▶ workers: LEAD ASSIGN KILL SETTLED
+ *                                                     ▲ STATUS RESULT REJECT WHO FREE ──┘
+ *
+ * mp_lead_plan() compares the run's state with what is outstanding and emits what is missing;
+ * called twice it emits nothing new. It acts only while mp_raft_may_dispatch().
+ *
+ * A leader of a run that had begun before first asks every live member what it runs and holds for
+ * it. Attempts that the log has as running are withheld until their worker has answered or counts
+ * as lost; everything else is handed out at once. ASSIGNED is logged and not awaited; FINISHED is
+ * committed before dependants are released and before the worker is told to forget (SETTLED).
+ *
+ * An attempt is lost at once when its worker has left, refuses connections, or answers without it
+ * in a newer boot; after two answers in a row without it; and on silence of max(15 s, a tenth of
+ * its age, at most 5 min). What an attempt that was given up reports is taken all the same if it
+ * comes first.
+ *
+ * The result cache is not asked yet: `cache` changes nothing here.
+ */
+#ifndef MP_CORE_LEAD_H
+#define MP_CORE_LEAD_H
+
+#include "codec/record_run.h"
+#include "core/env.h"
+#include "core/raft.h"
+#include "core/roster.h"
+#include "core/run.h"
+#include "mp/base.h"
+#include "mp/error.h"
+#include "mp/event.h"
+#include "mp/pipeline.h"
+
+#define MP_LEAD_SILENCE_MIN_MS 15000
+#define MP_LEAD_SILENCE_MAX_MS 300000
+/* Workers with something outstanding are asked so often. */
+#define MP_LEAD_ASK_MS 5000
+/* A worker that said that it is full is left alone so long. */
+#define MP_LEAD_BUSY_MS 1000
+
+struct mp_lead;
+
+/* All borrowed for the leadership's life. */
+struct mp_lead_config {
+	const struct mp_run_record *record;
+	struct mp_span signed_record;
+	const struct mp_graph *graph;
+	struct mp_run *run; /* its `changed` is ours until mp_lead_free() */
+	struct mp_raft *raft;
+	const struct mp_roster *roster;
+	const struct mp_node_id *inputs; /* who holds the run's inputs */
+	size_t input_count;
+};
+
+/* This node has become the leader of a term. 0 or MP_ENOMEM. */
+int mp_lead_new(struct mp_env *env, const struct mp_lead_config *config, struct mp_lead **out);
+void mp_lead_free(struct mp_lead *lead);
+
+/* An entry was given to mp_run_apply(), which returned rc. */
+void mp_lead_applied(
+	struct mp_lead *lead, struct mp_env *env, const struct mp_raft_entry *entry, int rc);
+
+/* Messages 70 to 73 of a member about this run. 0 or MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, MP_ESIG,
+ * MP_EAUTH, MP_EREPLAY (of another term), MP_ENOMEM. */
+int mp_lead_message(struct mp_lead *lead, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes);
+
+/* WORK_FREE: that worker has a slot. */
+void mp_lead_room(struct mp_lead *lead, const struct mp_node_id *worker);
+
+void mp_lead_link(struct mp_lead *lead, struct mp_env *env, const struct mp_node_id *peer,
+	enum mp_link_state state);
+
+/* mp_roster_version() has grown. */
+void mp_lead_members(struct mp_lead *lead, struct mp_env *env);
+
+/* At the end of a step, and when the deadline has come. */
+void mp_lead_plan(struct mp_lead *lead, struct mp_env *env);
+mp_time mp_lead_deadline(const struct mp_lead *lead);
+
+/* Proposes CANCEL. 0, also when it was said before; MP_ENOTLEADER, MP_ENOMEM. */
+int mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by);
+
+/* Why a ready module is not running, if no live member could run it. */
+bool mp_lead_unplaceable(struct mp_lead *lead, uint32_t module, struct mp_error *why);
+
+/* For tests and health: attempts handed out and not known to be over. */
+size_t mp_lead_outstanding(const struct mp_lead *lead);
+
+#endif

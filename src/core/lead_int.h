@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What lead.c (workers and their messages), plan.c (what is missing) and offer.c (handing out)
+ * share. Nobody else includes this. */
+#ifndef MP_CORE_LEAD_INT_H
+#define MP_CORE_LEAD_INT_H
+
+#include "codec/msg_work.h"
+#include "core/lead.h"
+#include "core/sched.h"
+#include "util/buf.h"
+#include "util/dlist.h"
+
+/* An attempt that this leader waits for; at most one per module. */
+struct lead_attempt {
+	struct mp_dlist in_worker;
+	struct mp_attempt_id id;
+	struct lead_worker *worker;
+	mp_time since_ms; /* of our clock */
+	uint64_t asked;   /* answers to later requests than this one must name it */
+	uint64_t boot;    /* of its worker when it was handed out; 0: not known */
+	uint8_t misses;   /* answers in a row that did not name it */
+	bool seen;        /* named by the answer that is being read */
+	bool done;        /* its result came, FINISHED is on its way through the log */
+	bool given_up;    /* LOST is on its way */
+};
+
+struct lead_worker {
+	struct mp_dlist in_dirty; /* something is to be sent */
+	struct mp_dlist attempts;
+	struct mp_node_id id;
+	uint32_t slot;   /* in the roster */
+	bool introduced; /* it got WORK_LEAD on the link that is up */
+	bool ask;        /* it is to get a request for its status */
+	uint64_t seq;    /* of the last request */
+	uint64_t answered;
+	uint64_t boot; /* the highest it has shown */
+	mp_time asked_ms;
+	mp_time heard_ms;
+	struct mp_buf settle; /* struct mp_attempt_id, one after the other */
+	struct mp_buf kill;
+};
+
+struct lead_backoff {
+	uint32_t module;
+	mp_time due_ms;
+};
+
+/* Per module. */
+#define LEAD_TOUCHED  0x1u /* on the list of changes */
+#define LEAD_FINISHED 0x2u /* a FINISHED for it is on its way through the log */
+#define LEAD_RETRY    0x4u /* a RETRY is */
+#define LEAD_SKIP     0x8u /* a SKIP is */
+
+struct mp_lead {
+	const struct mp_alloc *alloc;
+	struct mp_lead_config c;
+	struct mp_work_head head;
+	uint32_t counter; /* of the last attempt of this term */
+	bool begun;
+	bool acting;        /* the last plan might act */
+	bool members_stale; /* the scheduler has not taken over the last change */
+	bool open_proposed;
+	bool end_proposed;
+	bool rescan; /* a change could not be noted: look at every module */
+	struct mp_sched *sched;
+	struct lead_attempt **current; /* per module; NULL: none */
+	uint8_t *flags;                /* per module */
+	size_t outstanding;
+	uint32_t *touched;
+	size_t touched_count;
+	size_t touched_cap;
+	struct lead_backoff *backoffs;
+	size_t backoff_count;
+	size_t backoff_cap;
+	struct lead_worker **workers; /* by roster slot; NULL: nothing to do with it yet */
+	size_t worker_cap;
+	struct mp_dlist dirty;
+	mp_time began_ms;
+	mp_time check_ms;   /* when to look for the lost and the silent */
+	mp_time backoff_ms; /* the first of backoffs */
+	mp_time again_ms;   /* something could not be done now */
+};
+
+/* lead.c */
+
+/* NULL when it is no member or memory is out. */
+struct lead_worker *lead_worker_of(
+	struct mp_lead *lead, struct mp_env *env, const struct mp_node_id *id);
+void lead_dirty(struct mp_lead *lead, struct lead_worker *worker);
+/* Puts an attempt on the list of those that a worker is told to forget, or to kill. */
+void lead_settle(struct mp_lead *lead, struct lead_worker *worker, const struct mp_attempt_id *id);
+void lead_kill(struct mp_lead *lead, struct lead_worker *worker, const struct mp_attempt_id *id);
+/* Begins or ends waiting for an attempt. track: 0 or MP_ENOMEM. */
+int lead_track(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker,
+	const struct mp_attempt_id *id, mp_time since_ms);
+void lead_untrack(struct mp_lead *lead, struct lead_attempt *attempt);
+/* The result is there, or it is lost: its slot is free. */
+void lead_slot_free(struct mp_lead *lead, struct lead_attempt *attempt);
+/* Sends what the worker has not got yet of WORK_LEAD. */
+void lead_introduce(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker);
+/* Sends everything that the lists above have gathered. */
+void lead_flush(struct mp_lead *lead, struct mp_env *env);
+/* Notes that a module is to be looked at by the next plan. */
+void lead_touch(struct mp_lead *lead, uint32_t module);
+
+/* plan.c */
+
+/* The raft's propose; on an error the plan comes back to it soon. */
+int lead_propose(struct mp_lead *lead, struct mp_env *env, enum mp_entry_kind kind,
+	const struct mp_buf *body);
+void lead_again(struct mp_lead *lead, mp_time at_ms);
+int lead_lost(struct mp_lead *lead, struct mp_env *env, const struct mp_attempt_id *id,
+	enum mp_lost_why why);
+void lead_give_up(struct mp_lead *lead, struct mp_env *env, struct lead_attempt *attempt,
+	enum mp_lost_why why);
+/* A module that the log has as running is handed out again. */
+void lead_requeue(struct mp_lead *lead, struct mp_env *env, uint32_t module);
+
+/* offer.c */
+
+/* What an attempt of this module is asked to run and reads. 0, MP_ENOMEM, or MP_ECORRUPT: a
+ * dependency's result cannot be read from the log. */
+int lead_hashes(struct mp_lead *lead, struct mp_env *env, uint32_t module, struct mp_hash *spec,
+	struct mp_hash *inputs);
+/* The hash of the offer for that attempt. */
+int lead_offer_hash(struct mp_lead *lead, struct mp_env *env, const struct mp_attempt_id *id,
+	const struct mp_node_id *worker, const struct mp_hash *spec, const struct mp_hash *inputs,
+	struct mp_hash *out);
+/* Places what can be placed, logs it and hands it out. */
+void lead_place(struct mp_lead *lead, struct mp_env *env);
+
+#endif

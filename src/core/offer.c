@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Handing out: which attempts, what they read, and the messages that carry them. */
+#include "core/lead_int.h"
+
+/* Placements of one ASSIGNED entry. More: at once in the next step. */
+#define PLACE_MAX 256
+/* One WORK_ASSIGN is not begun with more than this, so that with its last item it fits. */
+#define ASSIGN_BYTES (1u * 1024 * 1024)
+
+/* ---- dependencies ---- */
+
+static bool
+dep_finished(struct mp_lead *lead, uint32_t need, struct mp_finished *out)
+{
+	struct mp_raft_entry entry;
+
+	return mp_raft_entry_at(lead->c.raft, lead->c.run->modules[need].entry, &entry) &&
+	       entry.kind == MP_ENTRY_FINISHED && mp_body_finished_decode(entry.body, out) == 0;
+}
+
+int
+lead_hashes(struct mp_lead *lead, struct mp_env *env, uint32_t module, struct mp_hash *spec,
+	struct mp_hash *inputs)
+{
+	const struct mp_graph_module *g = &lead->c.graph->modules[module];
+	const struct mp_hash *manifest = &lead->c.record->inputs;
+	size_t size = g->need_count * sizeof(struct mp_hash) + 1;
+	struct mp_hash *deps = mp_realloc(lead->alloc, NULL, 0, size);
+	int rc = deps != NULL ? 0 : MP_ENOMEM;
+
+	for (uint32_t i = 0; i < g->need_count && rc == 0; i++) {
+		struct mp_finished finished;
+		struct mp_result_sig sig;
+		struct mp_span record;
+
+		if (!dep_finished(lead, g->needs[i], &finished) ||
+			mp_signed_result_decode(finished.result, &record, &sig) != 0)
+			rc = MP_ECORRUPT;
+		else
+			env->crypto->hash(&deps[i], &record, 1);
+	}
+	if (rc == 0)
+		rc = mp_inputs_hash(env->crypto, lead->alloc,
+			mp_hash_is_zero(manifest) ? NULL : manifest, deps, g->need_count, inputs);
+	if (rc == 0)
+		env->crypto->hash(spec, &g->spec, 1);
+	mp_dealloc(lead->alloc, deps, size);
+	return rc;
+}
+
+int
+lead_offer_hash(struct mp_lead *lead, struct mp_env *env, const struct mp_attempt_id *id,
+	const struct mp_node_id *worker, const struct mp_hash *spec, const struct mp_hash *inputs,
+	struct mp_hash *out)
+{
+	struct mp_offer offer = {
+		.cluster = env->cluster,
+		.run = lead->head.run,
+		.generation = lead->head.generation,
+		.attempt = *id,
+		.worker = *worker,
+		.spec = *spec,
+		.inputs = *inputs,
+	};
+	struct mp_span bytes;
+	struct mp_buf buf;
+	int rc;
+
+	mp_buf_init(&buf, lead->alloc, MP_RESULT_MAX);
+	rc = mp_offer_encode(&buf, &offer);
+	bytes = mp_buf_span(&buf);
+	if (rc == 0)
+		env->crypto->hash(out, &bytes, 1);
+	mp_buf_fini(&buf);
+	return rc;
+}
+
+/* ---- items ---- */
+
+/* The results of all dependencies go with the item, so a worker needs nobody else to know what it
+ * reads and where that is. */
+static int
+item_deps(struct mp_lead *lead, struct mp_cbor_w *w, const struct mp_graph_module *g)
+{
+	for (uint32_t i = 0; i < g->need_count && w->rc == 0; i++) {
+		struct mp_node_id holders[MP_HOLDERS_MAX];
+		struct mp_finished finished;
+		size_t n = 0;
+
+		if (!dep_finished(lead, g->needs[i], &finished))
+			return MP_ECORRUPT;
+		while (n < MP_HOLDERS_MAX && mp_holders_next(&finished.holders, &holders[n]))
+			n++;
+		mp_work_assign_dep(w, mp_span_str(lead->c.graph->modules[g->needs[i]].name),
+			finished.result, holders, n);
+	}
+	return w->rc;
+}
+
+static int
+item_encode(struct mp_lead *lead, struct mp_env *env, struct mp_buf *buf,
+	const struct mp_assigned *assigned)
+{
+	const struct mp_attempt_id *id = &assigned->attempt;
+	const struct mp_run_module *m = &lead->c.run->modules[id->module];
+	const struct mp_graph_module *g = &lead->c.graph->modules[id->module];
+	struct mp_work_item item = {
+		.module = id->module,
+		.counter = id->counter,
+		.attempt_number = m->attempts + (m->state != MP_MODULE_RUNNING),
+		.name = mp_span_str(g->name),
+		.spec = g->spec,
+	};
+	struct mp_hash spec, inputs, offer;
+	struct mp_cbor_w w;
+	int rc = lead_hashes(lead, env, id->module, &spec, &inputs);
+
+	if (rc == 0)
+		rc = lead_offer_hash(lead, env, id, &assigned->worker, &spec, &inputs, &offer);
+	if (rc != 0)
+		return rc;
+	env->crypto->sign(env->secret, &item.offer_sig, mp_span(offer.b, sizeof(offer.b)));
+	mp_cbor_w_init(&w, buf);
+	mp_work_assign_item(&w, &item, g->need_count);
+	return item_deps(lead, &w, g);
+}
+
+static int
+assign_send(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker,
+	const struct mp_buf *items, size_t count)
+{
+	struct mp_cbor_w w;
+	struct mp_buf buf;
+
+	mp_buf_init(&buf, lead->alloc, MP_MSG_MAX);
+	mp_cbor_w_init(&w, &buf);
+	mp_work_assign_begin(&w, &lead->head, count);
+	mp_cbor_w_raw(&w, mp_buf_span(items));
+	mp_work_assign_end(&w, lead->c.inputs, lead->c.input_count);
+	if (w.rc == 0) {
+		lead_introduce(lead, env, worker);
+		mp_out_send(env->out, &worker->id, MP_CLASS_CONTROL, mp_buf_span(&buf), 0);
+	}
+	mp_buf_fini(&buf);
+	return w.rc;
+}
+
+/* ---- one batch ---- */
+
+struct batch {
+	struct mp_assigned items[PLACE_MAX];
+	struct lead_worker *workers[PLACE_MAX];
+	size_t count;
+};
+
+/* All items of one worker, in as few messages as fit. What cannot be said is found missing in the
+ * worker's next answers, and given up. */
+static void
+batch_send(struct mp_lead *lead, struct mp_env *env, struct batch *b, size_t first)
+{
+	struct lead_worker *worker = b->workers[first];
+	struct mp_buf items;
+	size_t count = 0;
+
+	mp_buf_init(&items, lead->alloc, MP_MSG_MAX);
+	for (size_t i = first; i < b->count; i++) {
+		size_t before = items.n;
+
+		if (b->workers[i] != worker)
+			continue;
+		b->workers[i] = NULL;
+		if (item_encode(lead, env, &items, &b->items[i]) != 0) {
+			items.n = before;
+			continue;
+		}
+		count++;
+		if (items.n < ASSIGN_BYTES && count < MP_WORK_ASSIGN_MAX)
+			continue;
+		(void)assign_send(lead, env, worker, &items, count);
+		mp_buf_clear(&items);
+		count = 0;
+	}
+	if (count > 0)
+		(void)assign_send(lead, env, worker, &items, count);
+	mp_buf_fini(&items);
+}
+
+static size_t
+place_prefer(void *ctx, uint32_t module, uint32_t workers[MP_SCHED_PREFER_MAX])
+{
+	struct mp_lead *lead = ctx;
+	const struct mp_graph_module *g = &lead->c.graph->modules[module];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < g->need_count && n < MP_SCHED_PREFER_MAX; i++) {
+		struct mp_finished finished;
+		struct mp_node_id holder;
+
+		if (!dep_finished(lead, g->needs[i], &finished))
+			continue;
+		while (n < MP_SCHED_PREFER_MAX && mp_holders_next(&finished.holders, &holder)) {
+			const struct mp_member *m = mp_roster_find(lead->c.roster, &holder);
+
+			if (m != NULL)
+				workers[n++] = m->slot;
+		}
+	}
+	return n;
+}
+
+static void
+batch_gather(struct mp_lead *lead, struct mp_env *env, struct batch *b)
+{
+	struct mp_placement p;
+
+	while (b->count < PLACE_MAX &&
+		mp_sched_next(lead->sched, env->now_ms, place_prefer, lead, &p)) {
+		const struct mp_member *m = mp_roster_slot(lead->c.roster, p.worker);
+		struct lead_worker *worker = lead_worker_of(lead, env, &m->id);
+
+		if (worker == NULL) {
+			mp_sched_done(lead->sched, p.worker);
+			(void)mp_sched_push(lead->sched, p.module, env->now_ms);
+			lead_again(lead, env->now_ms + MP_LEAD_BUSY_MS);
+			return;
+		}
+		b->workers[b->count] = worker;
+		b->items[b->count].worker = worker->id;
+		b->items[b->count++].attempt = (struct mp_attempt_id){
+			.module = p.module,
+			.term = lead->head.term,
+			.counter = ++lead->counter,
+		};
+	}
+	if (b->count == PLACE_MAX)
+		lead_again(lead, env->now_ms);
+}
+
+static void
+batch_undo(struct mp_lead *lead, struct mp_env *env, const struct mp_assigned *item, uint32_t slot)
+{
+	mp_sched_done(lead->sched, slot);
+	(void)mp_sched_push(lead->sched, item->attempt.module, env->now_ms);
+	lead_again(lead, env->now_ms + MP_LEAD_BUSY_MS);
+}
+
+static int
+batch_log(struct mp_lead *lead, struct mp_env *env, const struct batch *b)
+{
+	struct mp_buf body;
+	int rc;
+
+	mp_buf_init(&body, lead->alloc, MP_MSG_MAX);
+	rc = mp_body_assigned_encode(&body, b->items, b->count);
+	if (rc == 0)
+		rc = lead_propose(lead, env, MP_ENTRY_ASSIGNED, &body);
+	mp_buf_fini(&body);
+	return rc;
+}
+
+void
+lead_place(struct mp_lead *lead, struct mp_env *env)
+{
+	struct batch *b;
+	int rc;
+
+	if (mp_sched_ready(lead->sched) == 0)
+		return;
+	b = mp_realloc(lead->alloc, NULL, 0, sizeof(*b));
+	if (b == NULL) {
+		lead_again(lead, env->now_ms + MP_LEAD_BUSY_MS);
+		return;
+	}
+	memset(b, 0, sizeof(*b));
+	batch_gather(lead, env, b);
+	rc = b->count > 0 ? batch_log(lead, env, b) : 0;
+	for (size_t i = 0; i < b->count; i++) {
+		struct lead_worker *worker = b->workers[i];
+		const struct mp_attempt_id *id = &b->items[i].attempt;
+
+		if (rc != 0 || lead_track(lead, env, worker, id, env->now_ms) != 0) {
+			batch_undo(lead, env, &b->items[i], worker->slot);
+			b->workers[i] = NULL;
+		}
+	}
+	for (size_t i = 0; i < b->count; i++) {
+		if (b->workers[i] != NULL)
+			batch_send(lead, env, b, i);
+	}
+	mp_dealloc(lead->alloc, b, sizeof(*b));
+}

@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is missing: compares the run's state with what is outstanding. */
+#include "core/lead_int.h"
+
+/* The lost and the silent are looked for so often. */
+#define CHECK_MS 1000
+/* What the log did not take is proposed again after this. */
+#define AGAIN_MS 200
+
+void
+lead_again(struct mp_lead *lead, mp_time at_ms)
+{
+	if (at_ms < lead->again_ms)
+		lead->again_ms = at_ms;
+}
+
+int
+lead_propose(struct mp_lead *lead, struct mp_env *env, enum mp_entry_kind kind,
+	const struct mp_buf *body)
+{
+	int rc = mp_raft_propose(lead->c.raft, env, kind, mp_buf_span(body), NULL);
+
+	if (rc != 0)
+		lead_again(lead, env->now_ms + AGAIN_MS);
+	return rc;
+}
+
+int
+lead_lost(struct mp_lead *lead, struct mp_env *env, const struct mp_attempt_id *id,
+	enum mp_lost_why why)
+{
+	const struct mp_lost lost = {*id, why};
+	struct mp_buf body;
+	int rc;
+
+	mp_buf_init(&body, lead->alloc, MP_RESULT_MAX);
+	rc = mp_body_lost_encode(&body, &lost);
+	if (rc == 0)
+		rc = lead_propose(lead, env, MP_ENTRY_LOST, &body);
+	mp_buf_fini(&body);
+	return rc;
+}
+
+void
+lead_give_up(struct mp_lead *lead, struct mp_env *env, struct lead_attempt *a, enum mp_lost_why why)
+{
+	if (!a->given_up && lead_lost(lead, env, &a->id, why) == 0)
+		a->given_up = true;
+}
+
+void
+lead_requeue(struct mp_lead *lead, struct mp_env *env, uint32_t module)
+{
+	if (mp_sched_push(lead->sched, module, env->now_ms) != 0) {
+		lead->rescan = true;
+		lead_again(lead, env->now_ms + AGAIN_MS);
+	}
+}
+
+/* ---- one module ---- */
+
+static void
+visit_retry(struct mp_lead *lead, struct mp_env *env, uint32_t module)
+{
+	const struct mp_retry *policy = &lead->c.graph->modules[module].retry;
+	uint64_t wait = mp_retry_backoff_ms(policy, lead->c.run->modules[module].failures);
+	struct mp_retry_at at = {.module = module};
+	struct mp_buf body;
+
+	if ((lead->flags[module] & LEAD_RETRY) != 0)
+		return;
+	wait += mp_rng_below(&env->rng, wait / 2 + 1);
+	at.not_before_ms = env->wall_ms + (mp_time)wait;
+	mp_buf_init(&body, lead->alloc, MP_RESULT_MAX);
+	if (mp_body_retry_encode(&body, &at) == 0 &&
+		lead_propose(lead, env, MP_ENTRY_RETRY, &body) == 0)
+		lead->flags[module] |= LEAD_RETRY;
+	else
+		lead->rescan = true;
+	mp_buf_fini(&body);
+}
+
+/* The log has wall time; a clock that jumps must not make a module wait for hours. */
+static void
+visit_backoff(struct mp_lead *lead, struct mp_env *env, uint32_t module)
+{
+	const struct mp_retry *policy = &lead->c.graph->modules[module].retry;
+	mp_time wait = lead->c.run->modules[module].not_before_ms - env->wall_ms;
+	mp_time most = (mp_time)(policy->max_backoff_ms + policy->max_backoff_ms / 2 + 1);
+	struct lead_backoff b = {.module = module};
+
+	lead->flags[module] &= (uint8_t)~LEAD_RETRY;
+	wait = wait < 0 ? 0 : wait > most ? most : wait;
+	b.due_ms = env->now_ms + wait;
+	if (lead->backoff_count == lead->backoff_cap) {
+		size_t cap = lead->backoff_cap == 0 ? 16 : 2 * lead->backoff_cap;
+		void *p = mp_realloc(lead->alloc, lead->backoffs, lead->backoff_cap * sizeof(b),
+			cap * sizeof(b));
+
+		if (p == NULL) {
+			lead->rescan = true;
+			lead_again(lead, env->now_ms + AGAIN_MS);
+			return;
+		}
+		lead->backoffs = p;
+		lead->backoff_cap = cap;
+	}
+	lead->backoffs[lead->backoff_count++] = b;
+	if (b.due_ms < lead->backoff_ms)
+		lead->backoff_ms = b.due_ms;
+}
+
+/* The log has it as running since before this leader: waits for a word of its worker. */
+static void
+visit_taken_over(struct mp_lead *lead, struct mp_env *env, uint32_t module)
+{
+	const struct mp_run_module *m = &lead->c.run->modules[module];
+	const struct mp_node_id *id = mp_run_node(lead->c.run, m->worker);
+	struct lead_worker *w = id != NULL ? lead_worker_of(lead, env, id) : NULL;
+	mp_time age = env->wall_ms - m->assigned_ms;
+
+	if (mp_sched_queued(lead->sched, module))
+		return;
+	if (w == NULL) {
+		(void)lead_lost(lead, env, &m->attempt, MP_LOST_LEFT);
+		return;
+	}
+	age = age < 0 ? 0 : age;
+	if (lead_track(lead, env, w, &m->attempt, env->now_ms - age) != 0) {
+		lead->rescan = true;
+		lead_again(lead, env->now_ms + AGAIN_MS);
+		return;
+	}
+	lead->current[module]->boot = 0;
+	mp_sched_taken(lead->sched, w->slot);
+	w->ask = true;
+	lead_dirty(lead, w);
+	if (lead->c.run->cancelled)
+		lead_kill(lead, w, &m->attempt);
+}
+
+static void
+visit_ended(struct mp_lead *lead, uint32_t module)
+{
+	struct lead_attempt *a = lead->current[module];
+
+	mp_sched_drop(lead->sched, module);
+	if (a == NULL)
+		return;
+	if (!a->done)
+		lead_kill(lead, a->worker, &a->id);
+	lead_untrack(lead, a);
+}
+
+static void
+lead_visit(struct mp_lead *lead, struct mp_env *env, uint32_t module, bool taking_over)
+{
+	enum mp_module_state state = mp_run_module_state(lead->c.run, module);
+	struct lead_attempt *a = lead->current[module];
+	bool over = a != NULL && (a->done || a->given_up);
+
+	if (mp_module_ended(state)) {
+		visit_ended(lead, module);
+		return;
+	}
+	if (over && state != MP_MODULE_RUNNING) {
+		lead_untrack(lead, a);
+		a = NULL;
+	}
+	if (state == MP_MODULE_READY && a == NULL &&
+		(lead->flags[module] & (LEAD_FINISHED | LEAD_SKIP)) == 0)
+		lead_requeue(lead, env, module);
+	else if (state == MP_MODULE_BACKOFF &&
+		 lead->c.run->modules[module].not_before_ms == MP_TIME_NEVER)
+		visit_retry(lead, env, module);
+	else if (state == MP_MODULE_BACKOFF)
+		visit_backoff(lead, env, module);
+	else if (state == MP_MODULE_RUNNING && a == NULL && taking_over)
+		visit_taken_over(lead, env, module);
+}
+
+/* ---- beginning ---- */
+
+/* Asks everyone who may have something of this run. Who is away says so when it comes back. */
+static void
+begin_asking(struct mp_lead *lead, struct mp_env *env)
+{
+	for (size_t i = 0; i < mp_roster_count(lead->c.roster); i++) {
+		const struct mp_member *m = mp_roster_at(lead->c.roster, i);
+		struct lead_worker *w;
+
+		if (m->state != MP_MEMBER_ALIVE && m->state != MP_MEMBER_SUSPECT)
+			continue;
+		w = lead_worker_of(lead, env, &m->id);
+		if (w == NULL)
+			continue;
+		w->ask = true;
+		lead_dirty(lead, w);
+	}
+}
+
+static void
+plan_begin(struct mp_lead *lead, struct mp_env *env)
+{
+	struct mp_buf body;
+
+	if (lead->c.run->opened) {
+		lead->begun = true;
+		for (uint32_t i = 0; i < lead->c.graph->module_count; i++)
+			lead_visit(lead, env, i, true);
+		if (!lead->open_proposed)
+			begin_asking(lead, env);
+		return;
+	}
+	if (lead->open_proposed)
+		return;
+	mp_buf_init(&body, lead->alloc, MP_RESULT_MAX);
+	if (mp_body_open_encode(&body) == 0 && lead_propose(lead, env, MP_ENTRY_OPEN, &body) == 0)
+		lead->open_proposed = true;
+	mp_buf_fini(&body);
+}
+
+/* ---- what time brings ---- */
+
+static void
+plan_touched(struct mp_lead *lead, struct mp_env *env)
+{
+	uint32_t n = lead->c.graph->module_count;
+
+	if (lead->rescan) {
+		lead->rescan = false;
+		lead->touched_count = 0;
+		lead->backoff_count = 0;
+		for (uint32_t i = 0; i < n; i++) {
+			lead->flags[i] &= (uint8_t)~LEAD_TOUCHED;
+			lead_visit(lead, env, i, true);
+		}
+		return;
+	}
+	/* Nothing here applies an entry, so the list does not grow meanwhile. */
+	for (size_t i = 0; i < lead->touched_count; i++) {
+		lead->flags[lead->touched[i]] &= (uint8_t)~LEAD_TOUCHED;
+		lead_visit(lead, env, lead->touched[i], false);
+	}
+	lead->touched_count = 0;
+}
+
+static void
+plan_backoffs(struct mp_lead *lead, struct mp_env *env)
+{
+	size_t kept = 0;
+
+	if (env->now_ms < lead->backoff_ms)
+		return;
+	lead->backoff_ms = MP_TIME_NEVER;
+	for (size_t i = 0; i < lead->backoff_count; i++) {
+		struct lead_backoff b = lead->backoffs[i];
+
+		if (b.due_ms > env->now_ms) {
+			lead->backoffs[kept++] = b;
+			if (b.due_ms < lead->backoff_ms)
+				lead->backoff_ms = b.due_ms;
+		} else if (mp_run_module_state(lead->c.run, b.module) == MP_MODULE_BACKOFF &&
+			   (lead->flags[b.module] & LEAD_FINISHED) == 0) {
+			lead_requeue(lead, env, b.module);
+		}
+	}
+	lead->backoff_count = kept;
+}
+
+static mp_time
+silence_allowed(const struct lead_attempt *a, mp_time now_ms)
+{
+	mp_time allowed = (now_ms - a->since_ms) / 10;
+
+	if (allowed < MP_LEAD_SILENCE_MIN_MS)
+		return MP_LEAD_SILENCE_MIN_MS;
+	return allowed > MP_LEAD_SILENCE_MAX_MS ? MP_LEAD_SILENCE_MAX_MS : allowed;
+}
+
+static void
+check_worker(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w)
+{
+	const struct mp_member *m = mp_roster_slot(lead->c.roster, w->slot);
+	bool self = mp_node_id_eq(&w->id, &env->self);
+	mp_time silent = env->now_ms - w->heard_ms;
+
+	if (mp_dlist_empty(&w->attempts))
+		return;
+	if (env->now_ms - w->asked_ms >= MP_LEAD_ASK_MS) {
+		w->ask = true;
+		lead_dirty(lead, w);
+	}
+	for (struct mp_dlist *l = w->attempts.next; l != &w->attempts; l = l->next) {
+		struct lead_attempt *a = mp_container_of(l, struct lead_attempt, in_worker);
+
+		if (a->done || a->given_up)
+			continue;
+		if (m->state == MP_MEMBER_LEFT)
+			lead_give_up(lead, env, a, MP_LOST_LEFT);
+		else if (m->refused && !self)
+			lead_give_up(lead, env, a, MP_LOST_REFUSED);
+		else if (silent >= silence_allowed(a, env->now_ms))
+			lead_give_up(lead, env, a, MP_LOST_SILENT);
+	}
+}
+
+static void
+plan_check(struct mp_lead *lead, struct mp_env *env)
+{
+	if (lead->outstanding > 0 && lead->check_ms == MP_TIME_NEVER)
+		lead->check_ms = env->now_ms + CHECK_MS;
+	if (env->now_ms < lead->check_ms)
+		return;
+	lead->check_ms = lead->outstanding > 0 ? env->now_ms + CHECK_MS : MP_TIME_NEVER;
+	for (size_t i = 0; i < lead->worker_cap; i++) {
+		if (lead->workers[i] != NULL)
+			check_worker(lead, env, lead->workers[i]);
+	}
+}
+
+static void
+plan_expired(struct mp_lead *lead, struct mp_env *env)
+{
+	struct mp_skip skip = {.what = MP_SKIP_FAILED};
+	struct mp_error why = {0};
+
+	while (mp_sched_expired(lead->sched, env->now_ms, &skip.module, &why)) {
+		struct mp_buf body;
+
+		skip.text = mp_span_str(why.text);
+		mp_buf_init(&body, lead->alloc, MP_RESULT_MAX);
+		if (mp_body_skip_encode(&body, &skip) == 0 &&
+			lead_propose(lead, env, MP_ENTRY_SKIP, &body) == 0)
+			lead->flags[skip.module] |= LEAD_SKIP;
+		else
+			lead_requeue(lead, env, skip.module);
+		mp_buf_fini(&body);
+		if (lead->again_ms != MP_TIME_NEVER)
+			return;
+	}
+}
+
+static void
+plan_end(struct mp_lead *lead, struct mp_env *env)
+{
+	enum mp_run_outcome outcome;
+	struct mp_buf body;
+
+	if (lead->end_proposed || !mp_run_outcome(lead->c.run, &outcome))
+		return;
+	mp_buf_init(&body, lead->alloc, MP_RESULT_MAX);
+	if (mp_body_end_encode(&body, outcome) == 0 &&
+		lead_propose(lead, env, MP_ENTRY_END, &body) == 0)
+		lead->end_proposed = true;
+	mp_buf_fini(&body);
+}
+
+/* ---- the plan ---- */
+
+static bool
+lead_acts(const struct mp_lead *lead, const struct mp_env *env)
+{
+	return mp_raft_may_dispatch(lead->c.raft, env->now_ms) &&
+	       mp_raft_term(lead->c.raft) == lead->head.term;
+}
+
+/* Silence counts only while we could have heard something. */
+static void
+plan_resume(struct mp_lead *lead, struct mp_env *env)
+{
+	lead->acting = true;
+	for (size_t i = 0; i < lead->worker_cap; i++) {
+		struct lead_worker *w = lead->workers[i];
+
+		if (w == NULL || mp_dlist_empty(&w->attempts))
+			continue;
+		w->heard_ms = env->now_ms;
+		w->ask = true;
+		lead_dirty(lead, w);
+	}
+}
+
+void
+mp_lead_plan(struct mp_lead *lead, struct mp_env *env)
+{
+	if (!lead_acts(lead, env)) {
+		lead->acting = false;
+		return;
+	}
+	if (!lead->acting)
+		plan_resume(lead, env);
+	if (lead->members_stale)
+		mp_lead_members(lead, env);
+	if (env->now_ms >= lead->again_ms)
+		lead->again_ms = MP_TIME_NEVER;
+	if (!lead->begun)
+		plan_begin(lead, env);
+	if (lead->begun && !mp_run_state_ended(mp_run_state(lead->c.run))) {
+		plan_touched(lead, env);
+		plan_backoffs(lead, env);
+		plan_check(lead, env);
+		plan_expired(lead, env);
+		plan_end(lead, env);
+		if (!lead->c.run->cancelled)
+			lead_place(lead, env);
+	}
+	lead_flush(lead, env);
+}
+
+mp_time
+mp_lead_deadline(const struct mp_lead *lead)
+{
+	const mp_time due[] = {
+		lead->again_ms,
+		lead->check_ms,
+		lead->backoff_ms,
+		mp_sched_deadline(lead->sched),
+	};
+	mp_time first = MP_TIME_NEVER;
+
+	if (!lead->acting || mp_run_state_ended(mp_run_state(lead->c.run)))
+		return MP_TIME_NEVER;
+	for (size_t i = 0; i < mp_countof(due); i++) {
+		if (due[i] < first)
+			first = due[i];
+	}
+	return first;
+}
+
+int
+mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by)
+{
+	struct mp_buf body;
+	int rc;
+
+	if (lead->c.run->cancelled || mp_run_state_ended(mp_run_state(lead->c.run)))
+		return 0;
+	if (!lead->c.run->opened)
+		return MP_ENOTLEADER;
+	mp_buf_init(&body, lead->alloc, MP_RESULT_MAX);
+	rc = mp_body_cancel_encode(&body, by);
+	if (rc == 0)
+		rc = lead_propose(lead, env, MP_ENTRY_CANCEL, &body);
+	mp_buf_fini(&body);
+	return rc;
+}

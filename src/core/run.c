@@ -1,0 +1,621 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/run.h"
+
+struct mp_run_node_slot {
+	struct mp_map_node in_map;
+	struct mp_node_id id;
+	uint32_t index;
+};
+
+#define NO_MODULE UINT32_MAX
+
+int
+mp_run_init(struct mp_run *run, const struct mp_alloc *alloc, const struct mp_graph *graph,
+	const struct mp_run_id *id, uint64_t generation)
+{
+	size_t n = graph->module_count;
+
+	*run = (struct mp_run){
+		.alloc = alloc,
+		.graph = graph,
+		.id = *id,
+		.generation = generation,
+	};
+	mp_map_init(&run->node_map, alloc);
+	if (n > 0) {
+		run->modules = mp_realloc(alloc, NULL, 0, n * sizeof(*run->modules));
+		if (run->modules == NULL)
+			return MP_ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		run->modules[i] = (struct mp_run_module){
+			.state = MP_MODULE_WAITING,
+			.waiting = graph->modules[i].need_count,
+			.worker = MP_RUN_NO_NODE,
+		};
+	}
+	run->counts[MP_MODULE_WAITING] = graph->module_count;
+	return 0;
+}
+
+void
+mp_run_fini(struct mp_run *run)
+{
+	if (run->graph == NULL)
+		return;
+	for (uint32_t i = 0; i < run->node_count; i++)
+		mp_dealloc(run->alloc, run->nodes[i], sizeof(*run->nodes[i]));
+	mp_dealloc(run->alloc, run->nodes, run->node_cap * sizeof(struct mp_run_node_slot *));
+	mp_map_fini(&run->node_map);
+	mp_dealloc(run->alloc, run->modules, run->graph->module_count * sizeof(*run->modules));
+	*run = (struct mp_run){0};
+}
+
+/* ---- nodes ---- */
+
+const struct mp_node_id *
+mp_run_node(const struct mp_run *run, uint32_t node)
+{
+	return node < run->node_count ? &run->nodes[node]->id : NULL;
+}
+
+static bool
+run_find_node(const struct mp_run *run, const struct mp_node_id *id, uint64_t hash, uint32_t *index)
+{
+	for (struct mp_map_node *n = mp_map_find(&run->node_map, hash); n != NULL;
+		n = mp_map_find_next(n)) {
+		struct mp_run_node_slot *slot = mp_container_of(n, struct mp_run_node_slot, in_map);
+
+		if (mp_node_id_eq(&slot->id, id)) {
+			*index = slot->index;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+run_add_node(struct mp_run *run, const struct mp_node_id *id, uint32_t *index)
+{
+	uint64_t hash = mp_hash64(id->b, sizeof(id->b), 0);
+	struct mp_run_node_slot *slot;
+	size_t unit = sizeof(struct mp_run_node_slot *);
+
+	if (run_find_node(run, id, hash, index))
+		return 0;
+	if (run->node_count == run->node_cap) {
+		uint32_t cap = run->node_cap == 0 ? 8 : 2 * run->node_cap;
+		void *p = mp_realloc(run->alloc, run->nodes, run->node_cap * unit, cap * unit);
+
+		if (p == NULL)
+			return MP_ENOMEM;
+		run->nodes = p;
+		run->node_cap = cap;
+	}
+	slot = mp_realloc(run->alloc, NULL, 0, sizeof(*slot));
+	if (slot == NULL)
+		return MP_ENOMEM;
+	*slot = (struct mp_run_node_slot){.id = *id, .index = run->node_count};
+	if (mp_map_add(&run->node_map, &slot->in_map, hash) != 0) {
+		mp_dealloc(run->alloc, slot, sizeof(*slot));
+		return MP_ENOMEM;
+	}
+	run->nodes[run->node_count] = slot;
+	*index = run->node_count++;
+	return 0;
+}
+
+/* ---- modules ---- */
+
+static void
+run_move(struct mp_run *run, uint32_t module, enum mp_module_state to)
+{
+	struct mp_run_module *m = &run->modules[module];
+	enum mp_module_state from = (enum mp_module_state)m->state;
+
+	mp_assert(!mp_module_ended(from));
+	mp_assert(run->counts[from] > 0);
+	run->counts[from]--;
+	run->counts[to]++;
+	m->state = (uint8_t)to;
+	m->not_before_ms = 0;
+	if (mp_module_ended(to))
+		run->ended_count++;
+	if (run->changed != NULL)
+		run->changed(run->changed_ctx, module, from);
+}
+
+static void
+run_release_dependants(struct mp_run *run, uint32_t module, mp_time wall_ms)
+{
+	const struct mp_graph_module *g = &run->graph->modules[module];
+
+	for (uint32_t i = 0; i < g->dependant_count; i++) {
+		struct mp_run_module *d = &run->modules[g->dependants[i]];
+
+		mp_assert(d->waiting > 0);
+		d->waiting--;
+		if (d->waiting > 0 || d->state != MP_MODULE_WAITING)
+			continue;
+		d->queued_ms = wall_ms;
+		run_move(run, g->dependants[i], MP_MODULE_READY);
+	}
+}
+
+/* Policy `stop`: whatever needs a module that has not succeeded is skipped, through and through.
+ * The modules still to be looked at form a list through `next`. */
+static void
+run_skip_dependants(struct mp_run *run, uint32_t module, mp_time wall_ms)
+{
+	uint32_t top = module;
+
+	run->modules[module].next = NO_MODULE;
+	while (top != NO_MODULE) {
+		const struct mp_graph_module *g = &run->graph->modules[top];
+
+		top = run->modules[top].next;
+		for (uint32_t i = 0; i < g->dependant_count; i++) {
+			uint32_t d = g->dependants[i];
+
+			if (run->modules[d].state != MP_MODULE_WAITING)
+				continue;
+			run->modules[d].ended_ms = wall_ms;
+			run_move(run, d, MP_MODULE_SKIPPED);
+			run->modules[d].next = top;
+			top = d;
+		}
+	}
+}
+
+static void
+run_end_module(struct mp_run *run, uint32_t module, enum mp_module_state to, mp_time wall_ms)
+{
+	mp_assert(mp_module_ended(to));
+	run->modules[module].ended_ms = wall_ms;
+	run_move(run, module, to);
+	if (to == MP_MODULE_SUCCEEDED || to == MP_MODULE_IGNORED)
+		run_release_dependants(run, module, wall_ms);
+	else
+		run_skip_dependants(run, module, wall_ms);
+}
+
+/* An attempt is gone without a word of its own about the module. */
+static void
+run_lose(struct mp_run *run, uint32_t module, mp_time wall_ms)
+{
+	struct mp_run_module *m = &run->modules[module];
+
+	if (m->lost < UINT8_MAX)
+		m->lost++;
+	if (run->cancelled)
+		run_end_module(run, module, MP_MODULE_CANCELLED, wall_ms);
+	else if (m->lost > MP_LOST_MAX)
+		run_end_module(run, module, MP_MODULE_FAILED, wall_ms);
+	else if (m->state != MP_MODULE_READY)
+		run_move(run, module, MP_MODULE_READY);
+}
+
+/* ---- entries ---- */
+
+static int
+apply_open(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	int rc = mp_body_open_decode(entry->body);
+
+	if (rc != 0)
+		return rc;
+	if (run->opened)
+		return MP_EEXIST;
+	run->opened = true;
+	for (uint32_t i = 0; i < run->graph->module_count; i++) {
+		if (run->modules[i].waiting > 0)
+			continue;
+		run->modules[i].queued_ms = entry->wall_ms;
+		run_move(run, i, MP_MODULE_READY);
+	}
+	return 0;
+}
+
+static int
+apply_term_start(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	struct mp_node_id leader;
+	int rc = mp_body_term_start_decode(entry->body, &leader);
+
+	if (rc != 0)
+		return rc;
+	run->term = entry->term;
+	run->leader = leader;
+	return 0;
+}
+
+static bool
+assigned_possible(
+	const struct mp_run *run, const struct mp_raft_entry *entry, const struct mp_assigned *a)
+{
+	const struct mp_run_module *m;
+
+	if (a->attempt.module >= run->graph->module_count || a->attempt.term > entry->term)
+		return false;
+	m = &run->modules[a->attempt.module];
+	return m->state == MP_MODULE_READY || m->state == MP_MODULE_RUNNING ||
+	       (m->state == MP_MODULE_BACKOFF && m->not_before_ms != MP_TIME_NEVER);
+}
+
+/* Items about modules that have ended are passed over: their results came first. */
+static int
+apply_assigned(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	struct mp_assigned a;
+	struct mp_list list, check;
+	uint32_t node;
+	int rc = mp_body_assigned_decode(entry->body, &list);
+
+	if (rc != 0)
+		return rc;
+	check = list;
+	while (mp_assigned_next(&check, &a)) {
+		if (a.attempt.module >= run->graph->module_count || a.attempt.term > entry->term)
+			return MP_EFORMAT;
+		if (run_add_node(run, &a.worker, &node) != 0)
+			return MP_ENOMEM;
+	}
+	while (mp_assigned_next(&list, &a)) {
+		struct mp_run_module *m = &run->modules[a.attempt.module];
+
+		if (!assigned_possible(run, entry, &a))
+			continue;
+		(void)run_add_node(run, &a.worker, &node);
+		m->attempt = a.attempt;
+		m->worker = node;
+		m->assigned_ms = entry->wall_ms;
+		if (m->state == MP_MODULE_RUNNING)
+			continue; /* its worker did not take it; this is the same attempt elsewhere
+				   */
+		m->attempts++;
+		run_move(run, a.attempt.module, MP_MODULE_RUNNING);
+	}
+	return 0;
+}
+
+static int
+apply_lost(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	struct mp_run_module *m;
+	struct mp_lost lost;
+	int rc = mp_body_lost_decode(entry->body, &lost);
+
+	if (rc != 0)
+		return rc;
+	if (lost.attempt.module >= run->graph->module_count)
+		return MP_EFORMAT;
+	m = &run->modules[lost.attempt.module];
+	if (m->state != MP_MODULE_RUNNING || !mp_attempt_eq(&m->attempt, &lost.attempt))
+		return MP_EEXIST;
+	run_lose(run, lost.attempt.module, entry->wall_ms);
+	return 0;
+}
+
+/* A result that is not a success counts only for the attempt that the run waits for. */
+static int
+apply_failure(struct mp_run *run, const struct mp_raft_entry *entry, const struct mp_result *result)
+{
+	uint32_t module = result->attempt.module;
+	struct mp_run_module *m = &run->modules[module];
+
+	m->entry = entry->index;
+	if (result->status == MP_STATUS_CANCELLED) {
+		run_lose(run, module, entry->wall_ms);
+		return 0;
+	}
+	if (m->failures < UINT16_MAX)
+		m->failures++;
+	if (!run->cancelled && mp_retry_applies(&run->graph->modules[module].retry, result->status,
+				       result->exit_code, m->failures)) {
+		run_move(run, module, MP_MODULE_BACKOFF);
+		m->not_before_ms = MP_TIME_NEVER;
+		return 0;
+	}
+	run_end_module(run, module,
+		result->status == MP_STATUS_TIMED_OUT ? MP_MODULE_TIMED_OUT : MP_MODULE_FAILED,
+		entry->wall_ms);
+	return 0;
+}
+
+static int
+finished_decode(const struct mp_run *run, const struct mp_raft_entry *entry,
+	struct mp_finished *finished, struct mp_result *result)
+{
+	struct mp_result_sig sig;
+	struct mp_span record;
+	int rc = mp_body_finished_decode(entry->body, finished);
+
+	if (rc == 0)
+		rc = mp_signed_result_decode(finished->result, &record, &sig);
+	if (rc == 0)
+		rc = mp_result_decode(record, result);
+	if (rc != 0)
+		return rc;
+	if (finished->attempt.module >= run->graph->module_count ||
+		finished->attempt.term > entry->term ||
+		!mp_attempt_eq(&finished->attempt, &result->attempt) ||
+		!mp_node_id_eq(&finished->worker, &result->node) ||
+		!mp_run_id_eq(&result->run, &run->id) || result->generation > run->generation)
+		return MP_EFORMAT;
+	return 0;
+}
+
+static int
+apply_finished(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	struct mp_finished finished;
+	struct mp_result result;
+	struct mp_run_module *m;
+	bool current;
+	uint32_t node;
+	int rc = finished_decode(run, entry, &finished, &result);
+
+	if (rc != 0)
+		return rc;
+	m = &run->modules[finished.attempt.module];
+	current = mp_attempt_eq(&m->attempt, &finished.attempt);
+	if (m->state == MP_MODULE_WAITING)
+		return MP_EFORMAT;
+	if (mp_module_ended((enum mp_module_state)m->state))
+		return MP_EEXIST;
+	if (result.status != MP_STATUS_OK && !(m->state == MP_MODULE_RUNNING && current) &&
+		m->state != MP_MODULE_READY)
+		return MP_EEXIST;
+	if (run_add_node(run, &finished.worker, &node) != 0)
+		return MP_ENOMEM;
+	m->attempt = finished.attempt;
+	m->worker = node;
+	if (m->attempts == 0)
+		m->attempts = 1; /* its ASSIGNED went down with a leader */
+	if (result.status != MP_STATUS_OK)
+		return apply_failure(run, entry, &result);
+	m->entry = entry->index;
+	run_end_module(run, finished.attempt.module, MP_MODULE_SUCCEEDED, entry->wall_ms);
+	return 0;
+}
+
+static int
+apply_retry(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	struct mp_run_module *m;
+	struct mp_retry_at retry;
+	int rc = mp_body_retry_decode(entry->body, &retry);
+
+	if (rc != 0)
+		return rc;
+	if (retry.module >= run->graph->module_count)
+		return MP_EFORMAT;
+	m = &run->modules[retry.module];
+	if (m->state != MP_MODULE_BACKOFF || m->not_before_ms != MP_TIME_NEVER)
+		return MP_EEXIST;
+	m->not_before_ms = retry.not_before_ms;
+	if (run->changed != NULL)
+		run->changed(run->changed_ctx, retry.module, MP_MODULE_BACKOFF);
+	return 0;
+}
+
+static int
+apply_skip(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	struct mp_run_module *m;
+	struct mp_skip skip;
+	int rc = mp_body_skip_decode(entry->body, &skip);
+
+	if (rc != 0)
+		return rc;
+	if (skip.module >= run->graph->module_count)
+		return MP_EFORMAT;
+	m = &run->modules[skip.module];
+	if (m->state != MP_MODULE_READY && m->state != MP_MODULE_BACKOFF)
+		return MP_EEXIST;
+	m->entry = entry->index;
+	run_end_module(run, skip.module,
+		skip.what == MP_SKIP_FAILED ? MP_MODULE_FAILED : MP_MODULE_SKIPPED, entry->wall_ms);
+	return 0;
+}
+
+static int
+apply_cancel(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	struct mp_span by;
+	int rc = mp_body_cancel_decode(entry->body, &by);
+
+	if (rc != 0)
+		return rc;
+	if (run->cancelled)
+		return MP_EEXIST;
+	run->cancelled = true;
+	memcpy(run->cancelled_by.s, by.p, by.n);
+	run->cancelled_by.s[by.n] = '\0';
+	for (uint32_t i = 0; i < run->graph->module_count; i++) {
+		enum mp_module_state state = mp_run_module_state(run, i);
+
+		if (mp_module_ended(state) || state == MP_MODULE_RUNNING)
+			continue;
+		run->modules[i].ended_ms = entry->wall_ms;
+		run_move(run, i, MP_MODULE_CANCELLED);
+	}
+	return 0;
+}
+
+static int
+apply_end(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	enum mp_run_outcome said, is;
+	int rc = mp_body_end_decode(entry->body, &said);
+
+	if (rc != 0)
+		return rc;
+	if (!mp_run_outcome(run, &is) || is != said)
+		return MP_EFORMAT;
+	run->outcome = said;
+	run->ended_ms = entry->wall_ms;
+	run->end_hash = entry->hash;
+	return 0;
+}
+
+static int
+apply_kind(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	if (entry->kind == MP_ENTRY_TERM_START)
+		return apply_term_start(run, entry);
+	if ((unsigned)run->outcome != 0)
+		return MP_EEXIST;
+	if (entry->kind == MP_ENTRY_OPEN)
+		return apply_open(run, entry);
+	if (!run->opened)
+		return MP_EFORMAT;
+	switch (entry->kind) {
+	case MP_ENTRY_OPEN:
+	case MP_ENTRY_TERM_START:
+		break;
+	case MP_ENTRY_ASSIGNED:
+		return apply_assigned(run, entry);
+	case MP_ENTRY_LOST:
+		return apply_lost(run, entry);
+	case MP_ENTRY_FINISHED:
+		return apply_finished(run, entry);
+	case MP_ENTRY_RETRY:
+		return apply_retry(run, entry);
+	case MP_ENTRY_CANCEL:
+		return apply_cancel(run, entry);
+	case MP_ENTRY_SKIP:
+		return apply_skip(run, entry);
+	case MP_ENTRY_END:
+		return apply_end(run, entry);
+	case MP_ENTRY_ONCE_BEGIN:
+	case MP_ENTRY_ONCE_END:
+	case MP_ENTRY_PAUSE:
+	case MP_ENTRY_RESUME:
+	case MP_ENTRY_PRIORITY:
+		break;
+	}
+	return MP_EUNSUPPORTED;
+}
+
+int
+mp_run_apply(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	int rc;
+
+	if (entry->index != run->applied + 1)
+		return MP_EINVAL;
+	rc = apply_kind(run, entry);
+	if (rc != MP_ENOMEM)
+		run->applied = entry->index;
+	return rc;
+}
+
+/* ---- reading ---- */
+
+bool
+mp_run_outcome(const struct mp_run *run, enum mp_run_outcome *outcome)
+{
+	if (!run->opened || run->ended_count < run->graph->module_count)
+		return false;
+	if (run->counts[MP_MODULE_CANCELLED] > 0)
+		*outcome = MP_OUTCOME_CANCELLED;
+	else if (run->counts[MP_MODULE_SUCCEEDED] + run->counts[MP_MODULE_IGNORED] <
+		 run->graph->module_count)
+		*outcome = MP_OUTCOME_FAILED;
+	else
+		*outcome = MP_OUTCOME_SUCCEEDED;
+	return true;
+}
+
+enum mp_run_state
+mp_run_state(const struct mp_run *run)
+{
+	switch ((unsigned)run->outcome) {
+	case MP_OUTCOME_SUCCEEDED:
+		return MP_RUN_SUCCEEDED;
+	case MP_OUTCOME_FAILED:
+		return MP_RUN_FAILED;
+	case MP_OUTCOME_CANCELLED:
+		return MP_RUN_CANCELLED;
+	default:
+		return run->opened ? MP_RUN_RUNNING : MP_RUN_PENDING;
+	}
+}
+
+/* ---- digest ---- */
+
+struct digest {
+	const struct mp_crypto *crypto;
+	struct mp_hash hash;
+	uint8_t bytes[4096];
+	size_t n;
+};
+
+static void
+digest_flush(struct digest *d)
+{
+	const struct mp_span parts[] = {
+		mp_span(d->hash.b, sizeof(d->hash.b)),
+		mp_span(d->bytes, d->n),
+	};
+	struct mp_hash next;
+
+	d->crypto->hash(&next, parts, mp_countof(parts));
+	d->hash = next;
+	d->n = 0;
+}
+
+static void
+digest_u64(struct digest *d, uint64_t v)
+{
+	if (d->n + 8 > sizeof(d->bytes))
+		digest_flush(d);
+	for (int i = 0; i < 8; i++)
+		d->bytes[d->n++] = (uint8_t)(v >> (56 - 8 * i));
+}
+
+static void
+digest_bytes(struct digest *d, const void *p, size_t n)
+{
+	mp_assert(n <= sizeof(d->bytes));
+	if (d->n + n > sizeof(d->bytes))
+		digest_flush(d);
+	memcpy(d->bytes + d->n, p, n);
+	d->n += n;
+}
+
+static void
+digest_module(struct digest *d, const struct mp_run_module *m)
+{
+	digest_u64(d, (uint64_t)m->state << 32 | (uint64_t)m->lost << 16 | m->failures);
+	digest_u64(d, (uint64_t)m->attempts << 32 | m->waiting);
+	digest_u64(d, m->attempt.term);
+	digest_u64(d, (uint64_t)m->attempt.counter << 32 | m->worker);
+	digest_u64(d, m->entry);
+	digest_u64(d, (uint64_t)m->queued_ms);
+	digest_u64(d, (uint64_t)m->assigned_ms);
+	digest_u64(d, (uint64_t)m->ended_ms);
+	digest_u64(d, (uint64_t)m->not_before_ms);
+}
+
+void
+mp_run_digest(const struct mp_run *run, const struct mp_crypto *crypto, struct mp_hash *out)
+{
+	struct digest d = {.crypto = crypto};
+
+	digest_u64(&d, run->applied);
+	digest_u64(&d, run->term);
+	digest_bytes(&d, run->leader.b, sizeof(run->leader.b));
+	digest_u64(&d, (uint64_t)run->opened << 1 | (uint64_t)run->cancelled);
+	digest_bytes(&d, run->cancelled_by.s, strlen(run->cancelled_by.s));
+	digest_u64(&d, (uint64_t)run->outcome);
+	digest_u64(&d, (uint64_t)run->ended_ms);
+	digest_bytes(&d, run->end_hash.b, sizeof(run->end_hash.b));
+	for (uint32_t i = 0; i < run->node_count; i++)
+		digest_bytes(&d, run->nodes[i]->id.b, sizeof(run->nodes[i]->id.b));
+	for (uint32_t i = 0; i < run->graph->module_count; i++)
+		digest_module(&d, &run->modules[i]);
+	digest_flush(&d);
+	*out = d.hash;
+}
