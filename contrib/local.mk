@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Examples, schema, service files.
 EXTRA_DIST += \
 	%D%/meshpipe.cddl \

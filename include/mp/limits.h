@@ -148,6 +148,10 @@
 /* Values in one module, or under one other key, of a pipeline file. */
 #define MP_PIPELINE_VALUES_MAX (2u * 1024 * 1024)
 
+/* Bytes of a YAML file read ahead of the value that is next: libfyaml keeps some hundred bytes for
+ * each bracket among them. More: the file is refused. */
+#define MP_YAML_AHEAD_MAX (1024u * 1024)
+
 /* One argument or one environment string: Linux takes 32 pages with the NUL (execve(2)). */
 #define MP_ARG_MAX 131071
 

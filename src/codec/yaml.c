@@ -4,11 +4,22 @@
 #include <libfyaml.h>
 
 #include "mp/limits.h"
+#include "util/buf.h"
 #include "util/utf8.h"
 
+/* What libfyaml asks for, piece by piece. */
+struct yaml_input {
+	struct mp_span left;
+	size_t ahead; /* bytes given since the last event */
+	bool stopped; /* at MP_YAML_AHEAD_MAX */
+};
+
 struct yaml {
+	struct yaml_input input;
 	struct fy_parser *parser;
 	struct fy_diag *diag;
+	struct fy_token_iter *iter;
+	struct mp_buf text;     /* of one scalar */
 	struct fy_event *event; /* the current one; NULL at the end or after an error */
 	struct mp_pos pos;      /* of the current event, or the last one that had a place */
 	struct mp_arena arena;  /* of the values of one key or module */
@@ -81,6 +92,9 @@ yaml_next(struct yaml *y)
 	if (y->rc != 0)
 		return;
 	y->event = fy_parser_parse(y->parser);
+	y->input.ahead = 0;
+	if (y->input.stopped)
+		yaml_stop(y, y->pos, "what follows is too long for one value");
 	if (y->event == NULL) {
 		if (fy_parser_get_stream_error(y->parser))
 			yaml_syntax(y);
@@ -153,29 +167,46 @@ yaml_properties(struct yaml *y, struct mp_value *v)
 		yaml_bad(y, v, "tags are not possible here");
 }
 
+/* Into y->text, by an iterator of our own: fy_token_get_text of libfyaml 0.7 loses memory on text
+ * with many escapes. */
+static void
+yaml_text(struct yaml *y, struct fy_token *token)
+{
+	const struct fy_iter_chunk *chunk = NULL;
+	int error = 0;
+	int rc = 0;
+
+	mp_buf_clear(&y->text);
+	fy_token_iter_start(token, y->iter);
+	while (rc == 0 && (chunk = fy_token_iter_chunk_next(y->iter, chunk, &error)) != NULL)
+		rc = mp_buf_append(&y->text, chunk->str, chunk->len);
+	fy_token_iter_finish(y->iter);
+	if (rc == MP_ELIMIT)
+		yaml_stop(y, y->pos, "this text is too long");
+	else if (rc != 0 || error != 0)
+		y->rc = MP_ENOMEM;
+}
+
 static void
 yaml_scalar(struct yaml *y, struct mp_value *v)
 {
 	struct fy_token *token = y->event->scalar.value;
-	const char *s = "";
-	size_t n = 0;
 
 	if (v->kind == MP_VALUE_BAD)
 		return;
+	mp_buf_clear(&y->text);
 	if (token != NULL)
-		s = fy_token_get_text(token, &n);
-	if (s == NULL) {
-		y->rc = MP_ENOMEM;
+		yaml_text(y, token);
+	if (y->rc != 0)
 		return;
-	}
 	v->kind = MP_VALUE_TEXT;
 	v->plain = token == NULL || fy_token_scalar_style(token) == FYSS_PLAIN;
-	v->s = mp_arena_text(&y->arena, s, n);
+	v->s = mp_arena_text(&y->arena, (const char *)y->text.p, y->text.n);
 	if (v->s == NULL)
 		y->rc = MP_ENOMEM;
-	else if (memchr(v->s, 0, n) != NULL)
+	else if (memchr(v->s, 0, y->text.n) != NULL)
 		yaml_bad(y, v, "text cannot hold a NUL character");
-	else if (mp_utf8_prefix(mp_span(s, n)) != n)
+	else if (mp_utf8_prefix(mp_buf_span(&y->text)) != y->text.n)
 		yaml_bad(y, v, "an escape stands for no character of Unicode");
 }
 
@@ -347,8 +378,24 @@ yaml_is_text(struct mp_span bytes, struct mp_pos *pos)
 	return true;
 }
 
+/* The end of the file is the one way to stop libfyaml 0.7 from here: it asks for ever after -1. */
+static ssize_t
+yaml_feed(void *user, void *buf, size_t n)
+{
+	struct yaml_input *in = user;
+
+	n = mp_min_size(n, in->left.n);
+	in->stopped = in->stopped || in->ahead + n > MP_YAML_AHEAD_MAX;
+	if (in->stopped || n == 0)
+		return 0;
+	memcpy(buf, in->left.p, n);
+	in->left = mp_span(in->left.p + n, in->left.n - n);
+	in->ahead += n;
+	return (ssize_t)n;
+}
+
 static int
-yaml_open(struct yaml *y, struct mp_span bytes)
+yaml_open(struct yaml *y)
 {
 	struct fy_parse_cfg cfg = {.flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2};
 	struct fy_diag_cfg diag_cfg;
@@ -360,9 +407,11 @@ yaml_open(struct yaml *y, struct mp_span bytes)
 		return MP_ENOMEM;
 	fy_diag_set_collect_errors(y->diag, true);
 	cfg.diag = y->diag;
+	y->iter = fy_token_iter_create(NULL);
+	if (y->iter == NULL)
+		return MP_ENOMEM;
 	y->parser = fy_parser_create(&cfg);
-	if (y->parser == NULL ||
-		fy_parser_set_string(y->parser, (const char *)bytes.p, bytes.n) != 0)
+	if (y->parser == NULL || fy_parser_set_input_callback(y->parser, &y->input, yaml_feed) != 0)
 		return MP_ENOMEM;
 	return 0;
 }
@@ -374,8 +423,11 @@ yaml_close(struct yaml *y)
 		fy_parser_event_free(y->parser, y->event);
 	if (y->parser != NULL)
 		fy_parser_destroy(y->parser);
+	if (y->iter != NULL)
+		fy_token_iter_destroy(y->iter);
 	if (y->diag != NULL)
 		fy_diag_destroy(y->diag);
+	mp_buf_fini(&y->text);
 	mp_arena_fini(&y->arena);
 }
 
@@ -383,7 +435,7 @@ int
 mp_yaml_read(struct mp_span bytes, const struct mp_alloc *alloc, struct mp_pipeline_reader *reader,
 	struct mp_pos *root)
 {
-	struct yaml y = {.reader = reader, .pos = {1, 1}};
+	struct yaml y = {.input = {.left = bytes}, .reader = reader, .pos = {1, 1}};
 	struct mp_pos pos;
 
 	*root = y.pos;
@@ -397,7 +449,8 @@ mp_yaml_read(struct mp_span bytes, const struct mp_alloc *alloc, struct mp_pipel
 		return MP_EPIPELINE;
 	}
 	mp_arena_init(&y.arena, alloc, SIZE_MAX);
-	y.rc = yaml_open(&y, bytes);
+	mp_buf_init(&y.text, alloc, 2 * MP_YAML_AHEAD_MAX);
+	y.rc = yaml_open(&y);
 	if (y.rc == 0)
 		yaml_document(&y, root);
 	yaml_close(&y);

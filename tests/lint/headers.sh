@@ -8,7 +8,7 @@ compile()
 {
 	# shellcheck disable=SC2086
 	$CC -std=gnu11 -Wall -Wextra -Wno-unused-function -Werror -fsyntax-only -D_GNU_SOURCE \
-		-Iinclude -Isrc -Itests -I"$top_builddir" $lib_cflags "$1"
+		-Iinclude -Isrc -Itests -I. -I"$top_builddir" $lib_cflags "$1"
 }
 
 for header in $(lint_files '*.h'); do

@@ -88,7 +88,7 @@ test_noise(void **state)
 	try_big(text, BIG, MP_EPIPELINE, NULL);
 	for (size_t i = 0; i < BIG; i++)
 		text[i] = (char)('a' + next_random(&seed) % 26);
-	try_big(text, BIG, MP_EPIPELINE, "expected a map");
+	try_big(text, BIG, MP_EPIPELINE, "too long");
 	free(text);
 }
 
@@ -116,25 +116,25 @@ test_repeats(void **state)
 		const char *piece;
 		const char *part;
 	} rows[] = {
-		{"", "[", "expected a map"},
-		{"a: ", "[", "nested too deeply"},
-		{"", "{", "a key is one word"},
+		{"", "[", "too long"},
+		{"a: ", "[", "too long"},
+		{"", "{", "too long"},
 		{"", "- ", "expected a map"},
 		{"a:\n ", "- ", "nested too deeply"},
 		{"", "? ", NULL},
 		{"", "a: ", "not YAML"},
 		{"", "&a ", NULL},
 		{"x: ", "&a ", NULL},
-		{"", "# comment\n", "is empty"},
-		{"", "\n", "is empty"},
+		{"", "# comment\n", "too long"},
+		{"", "\n", "too long"},
 		{"", "---\n", NULL},
 		{"", "%TAG !a! b\n", "not YAML"},
-		{"x: \"", "\\n", "not YAML"},
+		{"x: \"", "\\n", "too long"},
 		{"x: [", "a,", NULL},
 		{"x: {", "a,", NULL},
-		{"x: ", "word ", "unknown key"},
+		{"x: ", "word ", "too long"},
 		{"x: ", "\"a\" ", NULL},
-		{"x: |\n", " line\n", "unknown key"},
+		{"x: |\n", " line\n", "too long"},
 		{"", "a: b\n", "unknown key"},
 		{"modules:\n", " a: {run: b}\n", "written twice"},
 		{"meshpipe: 1\nmodules:\n a: {run: x, needs: [", "b,", NULL},
@@ -144,7 +144,67 @@ test_repeats(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < mp_countof(rows); i++)
-		try_repeat(rows[i].begin, rows[i].piece, 2u << 20, rows[i].part);
+		try_repeat(rows[i].begin, rows[i].piece, 1200u << 10, rows[i].part);
+}
+
+static void
+test_scalars(void **state)
+{
+	static const char text[] =
+		"meshpipe: 1\r\nmodules:\r\n  a:\r\n    run:\r\n"
+		"      - plain words\r\n        go on\r\n"
+		"      - 'it''s'\n"
+		"      - \"tab\\t \\x41 \\u20ac \\U0001F600 \\\"\\\n         end\"\n"
+		"      - |\n        one\n          two\n\n        three\n"
+		"      - >-\n        one\n        two\n\n        three\n"
+		"      - ''\n"
+		"      - ''\n";
+	static const char *const want[] = {"plain words go on", "it's", "tab\t A € 😀 \"end",
+		"one\n  two\n\nthree\n", "one two\nthree", "", ""};
+	struct unit_heap heap = {0};
+	struct mp_alloc alloc = UNIT_ALLOC(&heap);
+	struct mp_pipeline *p = case_good(&alloc, text);
+
+	(void)state;
+	assert_int_equal(p->modules[0].argv.n, mp_countof(want));
+	for (size_t i = 0; i < mp_countof(want); i++)
+		assert_string_equal(p->modules[0].argv.v[i].s, want[i]);
+	mp_pipeline_free(p);
+	assert_int_equal(heap.live, 0);
+}
+
+/* Text of many lengths, so that characters lie across whatever pieces the file is read in. */
+static void
+test_pieces(void **state)
+{
+	static const char word[] = "é€😀x";
+	struct unit_heap heap = {0};
+	struct mp_alloc alloc = UNIT_ALLOC(&heap);
+	char *text = malloc(1u << 20);
+	struct mp_pipeline *p;
+	size_t n;
+
+	(void)state;
+	assert_non_null(text);
+	n = (size_t)snprintf(text, 1u << 20, "meshpipe: 1\nmodules:\n  a:\n    run:\n");
+	for (int i = 0; i < 300; i++) {
+		n += (size_t)snprintf(text + n, 100, "      - %s", i % 2 == 0 ? "" : "\"");
+		for (int k = 0; k < i; k++)
+			n += (size_t)snprintf(text + n, 100, "%s", word);
+		n += (size_t)snprintf(text + n, 100, "%s\n", i == 0 ? "." : i % 2 == 0 ? "" : "\"");
+	}
+	p = case_good(&alloc, text);
+	assert_int_equal(p->modules[0].argv.n, 300);
+	for (size_t i = 1; i < 300; i++) {
+		const char *s = p->modules[0].argv.v[i].s;
+
+		assert_int_equal(strlen(s), i * strlen(word));
+		for (size_t k = 0; k < i; k++)
+			assert_memory_equal(s + k * strlen(word), word, strlen(word));
+	}
+	mp_pipeline_free(p);
+	free(text);
+	assert_int_equal(heap.live, 0);
 }
 
 /* Nine levels of nine references each would be four hundred million values. */
@@ -177,18 +237,18 @@ test_large(void **state)
 	(void)state;
 	assert_non_null(text);
 	n = (size_t)snprintf(text, size, "meshpipe: 1\nname: x\nmodules:\n");
-	for (unsigned i = 0; i < 100000; i++)
+	for (unsigned i = 0; i < 30000; i++)
 		n += (size_t)snprintf(text + n, size - n,
 			"  module-%u:\n    needs: [module-%u]\n    run: [\"gcc\", \"-c\", "
 			"\"f%u.c\"]\n"
 			"    outputs: [\"f%u.o\"]\n",
 			i, i + 1, i, i);
-	n += (size_t)snprintf(text + n, size - n, "  module-100000:\n    run: x\n");
+	n += (size_t)snprintf(text + n, size - n, "  module-30000:\n    run: x\n");
 	try_big(text, n, 0, NULL);
 	n += (size_t)snprintf(text + n, size - n, "    needs: [module-0]\n");
 	try_big(text, n, MP_EPIPELINE, "cycle: module-0 -> module-1 -> ");
 	n += (size_t)snprintf(text + n, size - n, "  all:\n    run: x\n    needs:\n");
-	for (unsigned i = 0; i < 100000; i++)
+	for (unsigned i = 0; i < 30000; i++)
 		n += (size_t)snprintf(text + n, size - n, "      - modulo-%u\n", i);
 	try_big(text, n, MP_EPIPELINE, "there is no module 'modulo-7'");
 	free(text);
@@ -198,6 +258,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scalars),
+		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_noise),
 		cmocka_unit_test(test_repeats),
 		cmocka_unit_test(test_alias_bomb),
