@@ -325,7 +325,7 @@ inner_read(struct mp_span bytes, struct inner *inner, struct mp_dgram_in *out)
 	mp_cbor_r_array_exact(&r, 5);
 	mp_cbor_r_fixed(&r, inner->sender.b, sizeof(inner->sender.b));
 	out->boot = mp_cbor_r_uint(&r, UINT32_MAX);
-	out->seq = mp_cbor_r_uint(&r, UINT64_MAX);
+	out->seq = mp_cbor_r_uint(&r, INT64_MAX);
 	inner->directed = mp_cbor_r_peek(&r) != MP_CBOR_NULL;
 	if (inner->directed)
 		mp_cbor_r_fixed(&r, inner->receiver.b, sizeof(inner->receiver.b));

@@ -33,6 +33,7 @@ mp_swim_new(struct mp_env *env, struct mp_roster *roster, struct mp_dgram *dgram
 		.urgent = SWIM_NONE,
 		.pull_from = SWIM_NONE,
 		.probe.slot = SWIM_NONE,
+		.mismatches_max = SWIM_MISMATCHES,
 		.isolated_since_ms = MP_TIME_NEVER};
 	timers_stop(swim);
 	mp_buf_init(&swim->own_bytes, env->alloc, MP_STATEMENT_MAX);
@@ -446,8 +447,8 @@ mp_swim_link(struct mp_swim *swim, struct mp_env *env, const struct mp_node_id *
 		edit->refused = true;
 		mp_roster_changed(swim->roster, edit);
 	}
-	/* Whoever cannot be reached is the next to be asked. */
-	if (state == MP_LINK_REFUSED || state == MP_LINK_FAILED)
+	/* Whoever cannot be reached is the next to be asked, once. */
+	if ((state == MP_LINK_REFUSED || state == MP_LINK_FAILED) && m->state == MP_MEMBER_ALIVE)
 		swim->urgent = m->slot;
 }
 

@@ -13,21 +13,22 @@
 
 #include "core/swim.h"
 
-#define SWIM_NONE        UINT32_MAX
-#define SWIM_HEALTH_MAX  7
-#define SWIM_INDIRECT    3 /* relays of one probe */
-#define SWIM_CONFIRM_MAX 3 /* confirmations that bring a suspicion to its shortest */
-#define SWIM_FANOUT      3
-#define SWIM_RELAYS_MAX  32   /* more: not relayed, the asker has others */
-#define SWIM_GREET_MAX   8    /* members pinged at once on start */
-#define SWIM_LEAP_MAX    1024 /* refutations that an accusation may be ahead of a statement */
-#define SWIM_REPLY_MS    5000 /* "you are dead" to one peer at most this often */
-#define SWIM_PULL_MS     1000 /* views pulled at most this often, unless due */
-#define SWIM_CAPS_MS     300
-#define SWIM_LAG_MS      250 /* a tick later than this is our own fault */
-#define SWIM_LEAVE_MS    3000
-#define SWIM_MISMATCHES  3
-#define SWIM_PROLONG_MAX 3 /* times that a sign of life stays an execution */
+#define SWIM_NONE           UINT32_MAX
+#define SWIM_HEALTH_MAX     7
+#define SWIM_INDIRECT       3 /* relays of one probe */
+#define SWIM_CONFIRM_MAX    3 /* confirmations that bring a suspicion to its shortest */
+#define SWIM_FANOUT         3
+#define SWIM_RELAYS_MAX     32   /* more: not relayed, the asker has others */
+#define SWIM_GREET_MAX      8    /* members pinged at once on start */
+#define SWIM_LEAP_MAX       1024 /* refutations that an accusation may be ahead of a statement */
+#define SWIM_REPLY_MS       5000 /* "you are dead" to one peer at most this often */
+#define SWIM_PULL_MS        1000 /* views pulled at most this often, unless due */
+#define SWIM_CAPS_MS        300
+#define SWIM_LAG_MS         250 /* a tick later than this is our own fault */
+#define SWIM_LEAVE_MS       3000
+#define SWIM_MISMATCHES     3  /* of the view digest in a row, until a view is pulled */
+#define SWIM_MISMATCHES_MAX 48 /* doubled up to this while it does not help */
+#define SWIM_PROLONG_MAX    3  /* times that a sign of life stays an execution */
 
 /* Kinds of news about a member; at most one of each waits. */
 enum swim_news_kind { NEWS_ACCUSATION, NEWS_CREDENTIAL, NEWS_STATEMENT, NEWS_KINDS };
@@ -50,11 +51,10 @@ struct swim_peer {
 	uint32_t news[NEWS_KINDS];               /* index in the queue + 1 */
 	uint8_t accuser_count;
 	uint8_t prolonged;
-	uint8_t mismatches; /* of the view digest, in a row */
-	uint8_t addr;       /* which of its addresses is tried */
-	bool unverified;    /* known from disk or hearsay of a join, nothing heard since */
-	bool lived;         /* was alive in this boot of ours */
-	bool hearsay_dead;  /* the accusation said DEAD */
+	uint8_t addr;      /* which of its addresses is tried */
+	bool unverified;   /* known from disk or hearsay of a join, nothing heard since */
+	bool lived;        /* was alive in this boot of ours */
+	bool hearsay_dead; /* the accusation said DEAD */
 };
 
 struct swim_probe {
@@ -96,6 +96,7 @@ struct mp_swim {
 	uint64_t digest;
 	uint64_t seq;
 	uint32_t health;
+	uint32_t mismatches, mismatches_max;
 	mp_time isolated_since_ms; /* NEVER: not isolated */
 	struct swim_probe probe;
 	struct swim_relay relays[SWIM_RELAYS_MAX];

@@ -250,13 +250,15 @@ static void
 soft_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	const struct mp_swim_record *record)
 {
-	struct swim_peer *peer = swim_peer(swim, m);
-
 	swim_edit(swim, m)->slots_used = record->u.ping.slots_used;
 	if (record->u.ping.view == swim->digest) {
-		peer->mismatches = 0;
-	} else if (++peer->mismatches >= SWIM_MISMATCHES) {
-		peer->mismatches = 0;
+		swim->mismatches = 0;
+		swim->mismatches_max = SWIM_MISMATCHES;
+	} else if (++swim->mismatches >= swim->mismatches_max) {
+		/* Pulling did not help: others are at odds, or it takes its time. */
+		swim->mismatches = 0;
+		if (swim->mismatches_max < SWIM_MISMATCHES_MAX)
+			swim->mismatches_max *= 2;
 		mp_swim_want(swim, env, m, NULL);
 	}
 }

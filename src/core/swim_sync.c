@@ -169,6 +169,8 @@ say_of(const struct mp_swim *swim, const struct mp_member *m, const struct mp_vi
 	if (left || m->signed_incarnation > entry->incarnation ||
 		(entry->state == MP_VIEW_UNKNOWN && entry->incarnation == 0))
 		say |= SAY_STATEMENT;
+	if (m->state == MP_MEMBER_ALIVE && entry->state == MP_VIEW_UNKNOWN)
+		say |= SAY_VIEW;
 	if (mp_swim_accused(swim, m) &&
 		(m->incarnation > entry->incarnation || entry->state == MP_VIEW_UNKNOWN ||
 			(m->incarnation == entry->incarnation &&

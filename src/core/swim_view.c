@@ -308,8 +308,10 @@ mp_swim_take_statement(struct mp_swim *swim, struct mp_env *env, const struct mp
 		return 0;
 	if (s.left || m->statement.n == 0 || s.incarnation > m->signed_incarnation)
 		return statement_news(swim, env, swim_edit(swim, m), &s, bytes);
-	if (swim->started && m->statement.n > 0 && s.incarnation <= m->incarnation)
-		answer_stale(swim, env, m);
+	/* Nothing new. But that it is told at all is a sign of a life that we only knew from disk,
+	 * and if we hold the subject suspect or dead, it has to know. */
+	if (swim->started && s.incarnation <= m->incarnation)
+		mp_swim_vouch(swim, env, m);
 	return 0;
 }
 
@@ -407,22 +409,36 @@ mp_swim_suspect(struct mp_swim *swim, struct mp_env *env, const struct mp_member
 
 /* ---- judgement ---- */
 
+/* It speaks to us, so it can be that only our accusation does not reach it; or nobody else accuses
+ * it, and we hear little of others as well. */
+static bool
+reprieve(const struct mp_swim *swim, const struct mp_member *m)
+{
+	const struct swim_peer *peer = &swim->peers[m->slot];
+
+	if (peer->prolonged == SWIM_PROLONG_MAX)
+		return false;
+	return m->last_heard_ms > peer->suspect_ms ||
+	       (peer->accuser_count == 1 && peer->accusers[0] == swim->self &&
+		       present(swim) > SWIM_INDIRECT + 1 && swim->health > SWIM_HEALTH_MAX / 2);
+}
+
 /* Its time is up. */
 static void
 expire(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
 {
 	struct swim_peer *peer = swim_peer(swim, m);
 
-	if (m->last_heard_ms > peer->suspect_ms && peer->prolonged < SWIM_PROLONG_MAX) {
-		/* It speaks to us, so it can be that only our accusation does not reach it. */
-		peer->prolonged++;
-		peer->suspect_ms = env->now_ms;
-		expire_set(swim, env, peer);
-		peer->replied_ms = env->now_ms - SWIM_REPLY_MS;
-		answer_stale(swim, env, m);
+	if (!reprieve(swim, m)) {
+		dead_set(swim, env, swim_edit(swim, m));
 		return;
 	}
-	dead_set(swim, env, swim_edit(swim, m));
+	peer->prolonged++;
+	if (m->last_heard_ms > peer->suspect_ms)
+		peer->suspect_ms = env->now_ms;
+	peer->expire_ms = env->now_ms + suspicion_min(swim, env);
+	peer->replied_ms = env->now_ms - SWIM_REPLY_MS;
+	answer_stale(swim, env, m);
 }
 
 void

@@ -158,3 +158,11 @@ unit_tests += tests/unit/test_sched
 tests_unit_test_sched_SOURCES = %D%/test_sched.c %D%/graph.h %D%/roster.h
 tests_unit_test_sched_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_sched_LDADD = $(UNIT_LIBS)
+# Membership: records need the authority's code, which is codec and hashes only.
+UNIT_SWIM_LIBS = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
+unit_tests += \
+	tests/unit/test_caps \
+	tests/unit/test_dgram \
+	tests/unit/test_join \
+	tests/unit/test_roster \
+	tests/unit/test_swim
