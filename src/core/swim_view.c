@@ -258,8 +258,7 @@ static int
 statement_news(struct mp_swim *swim, struct mp_env *env, struct mp_member *m,
 	const struct mp_statement *s, struct mp_span bytes)
 {
-	bool alive = !s->left && s->incarnation > m->incarnation;
-	bool first = m->statement.n == 0;
+	bool alive = !s->left && (m->statement.n == 0 || s->incarnation > m->incarnation);
 	int rc;
 
 	swim->stats[MP_SWIM_STAT_VERIFIED]++;
@@ -273,7 +272,7 @@ statement_news(struct mp_swim *swim, struct mp_env *env, struct mp_member *m,
 		if (!s->left)
 			mp_roster_set_state(swim->roster, m, MP_MEMBER_SUSPECT);
 	} else {
-		if (alive || first)
+		if (alive)
 			alive_set(swim, env, m);
 		mp_swim_untell(swim, m->slot, NEWS_ACCUSATION);
 		mp_swim_tell(swim, env, m->slot, NEWS_STATEMENT);

@@ -6,9 +6,11 @@ FUZZ_LIBS = $(MP_FUZZ_ENGINE) $(FUZZ_MAIN) libmp-core.a libmp-crypto.a libmp-cod
 
 fuzz_targets = \
 	tests/fuzz/fuzz_cbor \
+	tests/fuzz/fuzz_dgram \
 	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_manifest \
 	tests/fuzz/fuzz_msg_blob \
+	tests/fuzz/fuzz_msg_swim \
 	tests/fuzz/fuzz_msg_work \
 	tests/fuzz/fuzz_noise \
 	tests/fuzz/fuzz_pipeline \
@@ -17,9 +19,11 @@ fuzz_targets = \
 	tests/fuzz/fuzz_yaml
 
 tests_fuzz_fuzz_cbor_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_dgram_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_frame_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_manifest_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_blob_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_msg_swim_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_work_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_noise_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_pipeline_LDADD = $(FUZZ_LIBS)

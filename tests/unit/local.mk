@@ -158,11 +158,32 @@ unit_tests += tests/unit/test_sched
 tests_unit_test_sched_SOURCES = %D%/test_sched.c %D%/graph.h %D%/roster.h
 tests_unit_test_sched_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_sched_LDADD = $(UNIT_LIBS)
-# Membership: records need the authority's code, which is codec and hashes only.
-UNIT_SWIM_LIBS = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
+
+# Membership: whole clusters of it, in virtual time.
 unit_tests += \
 	tests/unit/test_caps \
 	tests/unit/test_dgram \
 	tests/unit/test_join \
 	tests/unit/test_roster \
 	tests/unit/test_swim
+noinst_HEADERS += %D%/swimnet.h %D%/swimworld.h
+
+tests_unit_test_caps_SOURCES = %D%/test_caps.c
+tests_unit_test_caps_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_caps_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_dgram_SOURCES = %D%/test_dgram.c
+tests_unit_test_dgram_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_dgram_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_join_SOURCES = %D%/test_join.c
+tests_unit_test_join_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_join_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_roster_SOURCES = %D%/test_roster.c
+tests_unit_test_roster_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_roster_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_swim_SOURCES = %D%/test_swim.c
+tests_unit_test_swim_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_swim_LDADD = $(UNIT_LIBS)

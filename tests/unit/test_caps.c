@@ -52,7 +52,7 @@ test_round_trip(void **state)
 	assert_string_equal(mp_caps_tool(&back, "make"), "");
 	assert_null(mp_caps_tool(&back, "cc"));
 	assert_true(mp_caps_tag(&back, "build"));
-	assert_false(mp_caps_tag(&back, "buil"));
+	assert_false(mp_caps_tag(&back, "builds"));
 	mp_buf_fini(&buf);
 }
 
