@@ -110,7 +110,7 @@
  * elector that wait for its answer. More: sent when an answer comes. */
 #define MP_APPEND_ENTRIES_MAX  512
 #define MP_APPEND_BYTES_MAX    (1024u * 1024)
-#define MP_APPEND_INFLIGHT_MAX 8
+#define MP_APPEND_UNANSWERED_MAX 8
 
 /* Effects of one step. A step that would emit more stops early and asks to be called again. */
 #define MP_EFFECTS_MAX 65536

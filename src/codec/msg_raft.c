@@ -295,6 +295,7 @@ mp_msg_pulse_decode(struct mp_span bytes, struct mp_msg_pulse *out)
 		kind != MP_MSG_PULSE_ACK_RECORD)
 		r_fail(&r, MP_EFORMAT);
 	out->ack = pulse_is_ack((enum mp_msg_raft_kind)kind);
+	out->record = kind == MP_MSG_PULSE_RECORD || kind == MP_MSG_PULSE_ACK_RECORD;
 	out->seq = r_number(&r);
 	out->count = mp_cbor_r_array(&r, MP_RUNS_MAX);
 	out->items = r;

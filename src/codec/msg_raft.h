@@ -101,6 +101,7 @@ struct mp_pulse_run {
 
 struct mp_msg_pulse {
 	bool ack;
+	bool record; /* of a datagram */
 	uint64_t seq;
 	size_t count;
 	struct mp_cbor_r items; /* for mp_msg_pulse_next() */

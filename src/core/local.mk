@@ -15,6 +15,8 @@ libmp_core_a_SOURCES = \
 	%D%/offer.c \
 	%D%/out.c \
 	%D%/out.h \
+	%D%/pulse.c \
+	%D%/pulse.h \
 	%D%/raft.c \
 	%D%/plan.c \
 	%D%/raft.h \

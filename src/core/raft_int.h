@@ -30,7 +30,7 @@ struct raft_peer {
 	/* Of this leadership. */
 	bool probing;    /* not known what it holds: one message at a time, without entries */
 	bool cert_known; /* it has shown that it accepts this leader */
-	uint32_t inflight;
+	uint32_t unanswered;
 	uint32_t backoff;
 	uint64_t match;   /* it holds all up to here, durably */
 	uint64_t next;    /* what to send next */

@@ -84,7 +84,7 @@ raft_peer_probe(struct mp_raft *raft, struct raft_peer *peer)
 	else if (!peer->probing && peer->next > raft->lead_next)
 		peer->next = raft->lead_next;
 	peer->probing = true;
-	peer->inflight = 0;
+	peer->unanswered = 0;
 	peer->fresh = raft->append_seq + 1;
 	peer->resend_at = MP_TIME_NEVER;
 }
@@ -123,7 +123,7 @@ mp_raft_lead(struct mp_raft *raft, struct mp_env *env)
 		struct raft_peer *peer = &raft->peers[i];
 
 		peer->probing = peer->cert_known = false;
-		peer->inflight = peer->backoff = 0;
+		peer->unanswered = peer->backoff = 0;
 		peer->match = 0;
 		peer->next = mp_raft_log_last(&raft->log) + 1;
 		peer->fresh = raft->append_seq + 1;
@@ -198,7 +198,7 @@ raft_send(struct mp_raft *raft, struct mp_env *env, int to, uint64_t prev, size_
 	msg.u.append.entries = entries;
 	msg.u.append.entry_count = n;
 	mp_raft_say(raft, env, to, &msg, 0);
-	peer->inflight++;
+	peer->unanswered++;
 	if (peer->resend_at == MP_TIME_NEVER)
 		peer->resend_at = env->now_ms + raft_resend_ms(env, peer);
 	return n;
@@ -212,11 +212,11 @@ raft_replicate(struct mp_raft *raft, struct mp_env *env, int to)
 
 	mp_assert(peer->next >= 1 && peer->next <= last + 1);
 	if (peer->probing) {
-		if (peer->inflight == 0)
+		if (peer->unanswered == 0)
 			(void)raft_send(raft, env, to, peer->next - 1, 0);
 		return;
 	}
-	while (peer->next <= last && peer->inflight < MP_APPEND_INFLIGHT_MAX)
+	while (peer->next <= last && peer->unanswered < MP_APPEND_UNANSWERED_MAX)
 		peer->next += raft_send(raft, env, to, peer->next - 1, MP_APPEND_ENTRIES_MAX);
 }
 
@@ -243,7 +243,7 @@ mp_raft_link(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *
 
 		if ((int)i == raft->self || !mp_node_id_eq(&peer->id, peer_id))
 			continue;
-		if (!up && peer->inflight > 0) {
+		if (!up && peer->unanswered > 0) {
 			raft_peer_probe(raft, peer);
 			peer->resend_at = env->now_ms + raft_resend_ms(env, peer);
 		} else if (up && peer->probing) {
@@ -441,11 +441,11 @@ raft_on_appended_ok(
 		peer->next = match + 1;
 	if (msg->u.appended.seq >= peer->fresh) {
 		peer->probing = false;
-		if (peer->inflight > 0)
-			peer->inflight--;
+		if (peer->unanswered > 0)
+			peer->unanswered--;
 	}
 	/* It may have taken less than it was sent: then once more, but not at once. */
-	peer->resend_at = peer->inflight == 0 && peer->next == peer->match + 1
+	peer->resend_at = peer->unanswered == 0 && peer->next == peer->match + 1
 				  ? MP_TIME_NEVER
 				  : env->now_ms + raft_resend_ms(env, peer);
 	raft_replicate(raft, env, from);

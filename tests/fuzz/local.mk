@@ -11,9 +11,11 @@ fuzz_targets = \
 	tests/fuzz/fuzz_manifest \
 	tests/fuzz/fuzz_msg_blob \
 	tests/fuzz/fuzz_msg_swim \
+	tests/fuzz/fuzz_msg_raft \
 	tests/fuzz/fuzz_msg_work \
 	tests/fuzz/fuzz_noise \
 	tests/fuzz/fuzz_pipeline \
+	tests/fuzz/fuzz_record_run \
 	tests/fuzz/fuzz_record_work \
 	tests/fuzz/fuzz_trust \
 	tests/fuzz/fuzz_yaml
@@ -24,9 +26,11 @@ tests_fuzz_fuzz_frame_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_manifest_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_blob_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_swim_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_msg_raft_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_work_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_noise_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_pipeline_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_record_run_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_record_work_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_trust_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_yaml_LDADD = $(FUZZ_LIBS)

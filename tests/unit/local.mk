@@ -66,14 +66,29 @@ tests_unit_test_manifest_LDADD = $(UNIT_LIBS)
 
 # Run records, the run's log.
 unit_tests += \
+	tests/unit/test_pulse \
 	tests/unit/test_raft \
+	tests/unit/test_raft_bad \
+	tests/unit/test_raft_msg \
 	tests/unit/test_raft_safety \
 	tests/unit/test_record_run
-raft_cluster = %D%/raft_cluster.c %D%/raft_cluster.h
+raft_cluster = %D%/raft_cluster.c %D%/raft_cluster.h %D%/raft_faults.c
 
 tests_unit_test_raft_SOURCES = %D%/test_raft.c $(raft_cluster)
 tests_unit_test_raft_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_raft_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_pulse_SOURCES = %D%/test_pulse.c %D%/fake_crypto.h
+tests_unit_test_pulse_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pulse_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_raft_bad_SOURCES = %D%/test_raft_bad.c $(raft_cluster)
+tests_unit_test_raft_bad_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_raft_bad_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_raft_msg_SOURCES = %D%/test_raft_msg.c
+tests_unit_test_raft_msg_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_raft_msg_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_raft_safety_SOURCES = %D%/test_raft_safety.c $(raft_cluster)
 tests_unit_test_raft_safety_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -14,6 +14,7 @@
 
 #include "unit/unit.h"
 
+#include "codec/msg_raft.h"
 #include "core/raft.h"
 #include "unit/fake_crypto.h"
 
@@ -146,8 +147,45 @@ int cl_propose(struct cl *c, int i, struct mp_span body);
 void cl_transfer(struct cl *c, int i);
 /* A message as if from another one; what mp_raft_message() returned. */
 int cl_deliver(struct cl *c, int from, int to, struct mp_span bytes);
+/* Does something bad, or proposes; 0 .. ms at random. */
+void cl_fault(struct cl *c);
+mp_time cl_upto(struct cl *c, mp_time ms);
 /* Begins and ends a step of one's own at node i. */
 struct mp_env *cl_begin(struct cl *c, int i);
 void cl_end(struct cl *c, int i);
+
+static inline struct mp_raft *
+cl_raft(struct cl *c, int i)
+{
+	return c->nodes[i].raft;
+}
+
+static inline uint64_t
+cl_term(struct cl *c, int i)
+{
+	return mp_raft_term(c->nodes[i].raft);
+}
+
+/* Encodes a message of this run into a buffer that the next call uses again. */
+static inline struct mp_span
+cl_encode(struct cl *c, struct mp_msg_raft *msg)
+{
+	static uint8_t bytes[4096];
+	struct mp_buf buf = {.p = bytes, .cap = sizeof(bytes), .max = sizeof(bytes)};
+
+	msg->run = c->run;
+	assert_int_equal(mp_msg_raft_encode(&buf, msg), 0);
+	return mp_buf_span(&buf);
+}
+
+static inline struct mp_span
+cl_vote_msg(struct cl *c, uint64_t term, uint64_t last_index, uint64_t last_term)
+{
+	struct mp_msg_raft msg = {.kind = MP_MSG_VOTE, .term = term};
+
+	msg.u.vote.last_index = last_index;
+	msg.u.vote.last_term = last_term;
+	return cl_encode(c, &msg);
+}
 
 #endif
