@@ -123,7 +123,7 @@ executor_become_keeper(struct executor *x, int sock, pid_t parent)
 {
 	(void)close(x->sock);
 	(void)close(x->signals);
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0L, 0L, 0L);
 	if (getppid() != parent)
 		_exit(1);
 	mp_keeper_main(sock);
@@ -254,11 +254,11 @@ executor_main(int sock, int keep_fd, pid_t parent)
 	int null;
 
 	executor_set_signals();
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0L, 0L, 0L);
 	if (getppid() != parent)
 		_exit(1);
-	(void)prctl(PR_SET_NAME, "mp-executor");
-	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	(void)prctl(PR_SET_NAME, "mp-executor", 0L, 0L, 0L);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0L, 0L, 0L);
 	(void)setsid();
 	executor_close_all(3, sock, keep_fd);
 	if (keep_fd >= 0)
@@ -283,7 +283,7 @@ mp_executor_start(int keep_fd, struct mp_executor *out, struct mp_error *err)
 	pid_t self = getpid(), pid;
 	int pair[2];
 
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0 ||
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0L, 0L, 0L) != 0 ||
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return mp_fail(err, MP_EIO, "start the executor: %s", strerror(errno));
 	pid = fork();

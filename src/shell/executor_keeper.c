@@ -436,8 +436,8 @@ mp_keeper_main(int sock)
 	struct keeper k = {.sock = sock, .flush_us = KEEPER_NEVER};
 	sigset_t set;
 
-	(void)prctl(PR_SET_NAME, "mp-keeper");
-	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	(void)prctl(PR_SET_NAME, "mp-keeper", 0L, 0L, 0L);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0L, 0L, 0L);
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGCHLD);
 	(void)sigaddset(&set, SIGTERM);

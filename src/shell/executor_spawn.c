@@ -71,7 +71,7 @@ spawn_child(const struct mp_spawn *s, const char *file, struct spawn_failure *f)
 
 	(void)sigemptyset(&none);
 	(void)setsid();
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0L, 0L, 0L);
 	(void)umask(022);
 	f->stage = SPAWN_DIR;
 	if (chdir(s->dir) == 0) {
