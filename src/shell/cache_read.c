@@ -253,11 +253,10 @@ cache_sink_fd(void *ctx, struct mp_span bytes, struct mp_error *err)
 		n = write(*fd, bytes.p + done, bytes.n - done);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
+			return mp_fail(err, MP_EFULL, "%s", mp_strerror(MP_EFULL));
 		if (n < 0)
-			return mp_fail(err,
-				errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? MP_EFULL
-										     : MP_EIO,
-				"%s", strerror(errno));
+			return mp_fail(err, MP_EIO, "%s", strerror(errno));
 		done += (size_t)n;
 	}
 	return 0;

@@ -40,6 +40,16 @@ struct executor_answer {
 	pid_t pid;
 };
 
+/*
+ * Without the handlers that libraries registered for forks: libuv's closes descriptors by the
+ * numbers that they had in mpnode, and here these are others.
+ */
+static pid_t
+executor_fork(void)
+{
+	return _Fork();
+}
+
 /* Closes every descriptor from `from` on but these. */
 static void
 executor_close_all(int from, int a, int b)
@@ -141,7 +151,7 @@ executor_add_keeper(struct executor *x)
 	else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		answer.error = errno;
 	if (answer.error == 0) {
-		answer.pid = fork();
+		answer.pid = executor_fork();
 		if (answer.pid == 0) {
 			(void)close(pair[0]);
 			executor_become_keeper(x, pair[1], self);
@@ -286,7 +296,7 @@ mp_executor_start(int keep_fd, struct mp_executor *out, struct mp_error *err)
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0L, 0L, 0L) != 0 ||
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return mp_fail(err, MP_EIO, "start the executor: %s", strerror(errno));
-	pid = fork();
+	pid = executor_fork();
 	if (pid == 0)
 		executor_main(pair[1], keep_fd, self);
 	(void)close(pair[1]);

@@ -26,10 +26,18 @@ libmp_shell_a_SOURCES = \
 	%D%/ctlsock.h \
 	%D%/ctlsock_int.h \
 	%D%/ctlsock_local.c \
+	%D%/exec.c \
+	%D%/exec.h \
+	%D%/exec_impl.h \
+	%D%/exec_keeper.c \
+	%D%/exec_work.c \
 	%D%/heap.c \
 	%D%/heap.h \
 	%D%/sql.c \
-	%D%/sql.h
-noinst_HEADERS += \
-	%D%/exec.h \
-	%D%/workspace.h
+	%D%/sql.h \
+	%D%/workspace.c \
+	%D%/workspace.h \
+	%D%/workspace_collect.c \
+	%D%/workspace_impl.h \
+	%D%/workspace_lay.c \
+	%D%/workspace_rm.c

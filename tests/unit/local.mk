@@ -202,3 +202,13 @@ tests_unit_test_roster_LDADD = $(UNIT_LIBS)
 tests_unit_test_swim_SOURCES = %D%/test_swim.c
 tests_unit_test_swim_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_swim_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_exec tests/unit/test_workspace
+
+tests_unit_test_workspace_SOURCES = %D%/test_workspace.c
+tests_unit_test_workspace_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_workspace_LDADD = $(SHELL_LIBS)
+
+tests_unit_test_exec_SOURCES = %D%/test_exec.c
+tests_unit_test_exec_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_exec_LDADD = $(SHELL_LIBS)

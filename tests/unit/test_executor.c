@@ -423,6 +423,14 @@ test_surroundings_are_clean(void **state)
 	expect_file(f, "out", "own session\n");
 }
 
+static bool
+on_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload != NULL && strstr(preload, "vgpreload") != NULL;
+}
+
 static void
 test_what_cannot_start(void **state)
 {
@@ -437,7 +445,7 @@ test_what_cannot_start(void **state)
 	expect_failed(f, &none, "no-such-command: command not found");
 	expect_failed(f, &empty, "command not found");
 	scratch_write(scratch_path(&f->scratch, "plain"), "x", 1);
-	if (getenv("RUNNING_ON_VALGRIND") == NULL) { /* its vfork does not share memory */
+	if (!on_valgrind()) { /* its vfork does not share memory */
 		expect_failed(f, &here, "./none.sh: No such file");
 		expect_failed(f, &plain, "./plain: Permission denied");
 		expect_failed(f, &nowhere, "/no/such/folder: No such file");

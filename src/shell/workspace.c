@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shell/workspace.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "shell/workspace_impl.h"
+
+/* Directories that are kept for the next attempts: making and removing one costs as much as a
+ * short command. */
+#define ROOT_CLEAN_MAX 64
+
+/* Others may remove a run's directory at the moment when we want to use it. */
+#define ROOT_TRIES 100
+
+#define RUN_NAME_SIZE (2 * sizeof(struct mp_run_id) + 1)
+
+struct mp_workspace_root {
+	char *path;
+	int fd;
+	uv_mutex_t lock; /* of all below */
+	uint64_t clean[ROOT_CLEAN_MAX];
+	size_t clean_count;
+	uint64_t clean_next;
+	char run[RUN_NAME_SIZE]; /* whose directory is left for its next attempt */
+};
+
+int
+workspace_fail(struct mp_error *err, const char *what)
+{
+	if (errno == ENOSPC || errno == EDQUOT)
+		return mp_fail(err, MP_EFULL, "%s: %s", what, mp_strerror(MP_EFULL));
+	return mp_fail(err, MP_EIO, "%s: %s", what, strerror(errno));
+}
+
+/* ---- the root ---- */
+
+int
+mp_workspace_root_open(const char *path, struct mp_workspace_root **out, struct mp_error *err)
+{
+	struct mp_workspace_root *r = calloc(1, sizeof(*r));
+	int rc = 0;
+
+	if (r == NULL)
+		return mp_fail(err, MP_ENOMEM, "%s", mp_strerror(MP_ENOMEM));
+	r->fd = -1;
+	rc = uv_mutex_init(&r->lock);
+	mp_assert(rc == 0);
+	r->path = strdup(path);
+	if (r->path == NULL)
+		rc = mp_fail(err, MP_ENOMEM, "%s", mp_strerror(MP_ENOMEM));
+	else if (mkdir(path, 0700) != 0 && errno != EEXIST)
+		rc = workspace_fail(err, path);
+	if (rc == 0) {
+		r->fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (r->fd < 0)
+			rc = workspace_fail(err, path);
+	}
+	if (rc == 0) {
+		rc = workspace_rm_all(r->fd, err);
+		if (rc != 0)
+			(void)mp_wrap(err, "empty %s", path);
+	}
+	if (rc == 0 && mkdirat(r->fd, ".clean", 0700) != 0)
+		rc = workspace_fail(err, path);
+	if (rc != 0) {
+		mp_workspace_root_close(r);
+		return rc;
+	}
+	*out = r;
+	return 0;
+}
+
+void
+mp_workspace_root_close(struct mp_workspace_root *r)
+{
+	char name[64];
+
+	if (r == NULL)
+		return;
+	while (r->clean_count > 0) {
+		int fd;
+
+		(void)snprintf(name, sizeof(name), ".clean/%llu",
+			(unsigned long long)r->clean[--r->clean_count]);
+		fd = openat(r->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		(void)workspace_rm_all(fd, NULL);
+		(void)close(fd);
+		(void)unlinkat(r->fd, name, AT_REMOVEDIR);
+	}
+	if (r->fd >= 0) {
+		(void)unlinkat(r->fd, ".clean", AT_REMOVEDIR);
+		if (r->run[0] != '\0')
+			(void)unlinkat(r->fd, r->run, AT_REMOVEDIR);
+		(void)close(r->fd);
+	}
+	uv_mutex_destroy(&r->lock);
+	free(r->path);
+	free(r);
+}
+
+/* ---- making ---- */
+
+static void
+workspace_run_name(const struct mp_run_id *run, char out[RUN_NAME_SIZE])
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(run->b); i++)
+		(void)snprintf(out + 2 * i, 3, "%02x", run->b[i]);
+}
+
+/* RUN/NAME.M-T-C, the name in letters that no tool stumbles over. */
+static char *
+workspace_name(const struct mp_exec_request *req)
+{
+	const struct mp_attempt_id *a = &req->key.attempt;
+	char run[RUN_NAME_SIZE], name[49], *out;
+	size_t i, n = mp_min_size(req->module_name.n, sizeof(name) - 1);
+
+	workspace_run_name(&req->key.run, run);
+	for (i = 0; i < n; i++) {
+		char c = (char)req->module_name.p[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			     (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '+' ||
+			     (c == '.' && i > 0);
+
+		name[i] = plain ? c : '_';
+	}
+	name[n] = '\0';
+	if (asprintf(&out, "%s/%s.%u-%llu-%u", run, name, a->module, (unsigned long long)a->term,
+		    a->counter) < 0)
+		return NULL;
+	return out;
+}
+
+/* Makes the run's directory and remembers it as the current one; the one before may go. */
+static void
+root_enter_run(struct mp_workspace_root *r, const char *name)
+{
+	char run[RUN_NAME_SIZE], old[RUN_NAME_SIZE];
+
+	memcpy(run, name, sizeof(run) - 1);
+	run[sizeof(run) - 1] = '\0';
+	uv_mutex_lock(&r->lock);
+	memcpy(old, r->run, sizeof(old));
+	memcpy(r->run, run, sizeof(run));
+	uv_mutex_unlock(&r->lock);
+	if (old[0] != '\0' && strcmp(old, run) != 0)
+		(void)unlinkat(r->fd, old, AT_REMOVEDIR); /* when it is empty */
+	(void)mkdirat(r->fd, run, 0700);
+}
+
+static bool
+root_take_clean(struct mp_workspace_root *r, char *name, size_t size)
+{
+	bool any;
+
+	uv_mutex_lock(&r->lock);
+	any = r->clean_count > 0;
+	if (any)
+		(void)snprintf(
+			name, size, ".clean/%llu", (unsigned long long)r->clean[--r->clean_count]);
+	uv_mutex_unlock(&r->lock);
+	return any;
+}
+
+static bool
+workspace_make_dirs(struct mp_workspace *ws)
+{
+	return mkdirat(ws->fd, "w", 0700) == 0 && mkdirat(ws->fd, "home", 0700) == 0 &&
+	       mkdirat(ws->fd, "tmp", 0700) == 0;
+}
+
+static int
+workspace_make(struct mp_workspace_root *r, struct mp_workspace *ws, struct mp_error *err)
+{
+	char clean[64];
+	bool reuse = root_take_clean(r, clean, sizeof(clean));
+	int tries, rc;
+
+	for (tries = 0; tries < ROOT_TRIES; tries++) {
+		rc = reuse ? renameat(r->fd, clean, r->fd, ws->name)
+			   : mkdirat(r->fd, ws->name, 0700);
+		if (rc == 0)
+			break;
+		if (errno != ENOENT)
+			return workspace_fail(err, ws->name);
+		root_enter_run(r, ws->name);
+	}
+	ws->fd = openat(r->fd, ws->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (ws->fd < 0 || (!reuse && !workspace_make_dirs(ws)))
+		return workspace_fail(err, ws->name);
+	return 0;
+}
+
+int
+mp_workspace_lay(struct mp_workspace_root *root, struct mp_cache *cache,
+	const struct mp_exec_request *req, struct mp_workspace *ws, enum mp_status *status,
+	struct mp_error *err)
+{
+	int rc;
+
+	*status = MP_STATUS_NOT_STARTED;
+	*ws = (struct mp_workspace){.fd = -1, .name = workspace_name(req)};
+	if (ws->name == NULL || asprintf(&ws->path, "%s/%s", root->path, ws->name) < 0) {
+		ws->path = NULL;
+		rc = mp_fail(err, MP_ENOMEM, "%s", mp_strerror(MP_ENOMEM));
+	} else {
+		rc = workspace_make(root, ws, err);
+	}
+	if (rc == 0)
+		rc = workspace_lay_all(ws->fd, cache, req, status, err);
+	if (rc != 0)
+		(void)mp_workspace_remove(root, ws, false, NULL);
+	return rc;
+}
+
+/* ---- removing ---- */
+
+/* Counts entries; -1 on error. */
+static int
+workspace_count(int fd)
+{
+	DIR *dir;
+	int n = 0, copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	dir = copy < 0 ? NULL : fdopendir(copy);
+	if (dir == NULL) {
+		if (copy >= 0)
+			(void)close(copy);
+		return -1;
+	}
+	while (n < 16 && readdir(dir) != NULL)
+		n++;
+	(void)closedir(dir);
+	return n - 2; /* . and .. */
+}
+
+static bool
+workspace_is_empty_dir(int parent, const char *name)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	bool clean;
+
+	if (fd < 0)
+		return false;
+	clean = fstat(fd, &st) == 0 && (st.st_mode & 07777) == 0700 && st.st_uid == geteuid() &&
+		workspace_count(fd) == 0;
+	(void)close(fd);
+	return clean;
+}
+
+/* As good as one that was just made? */
+static bool
+workspace_is_clean(int fd)
+{
+	struct stat st;
+
+	return workspace_count(fd) == 3 && fstat(fd, &st) == 0 && (st.st_mode & 07777) == 0700 &&
+	       workspace_is_empty_dir(fd, "w") && workspace_is_empty_dir(fd, "home") &&
+	       workspace_is_empty_dir(fd, "tmp");
+}
+
+static bool
+root_give_clean(struct mp_workspace_root *r, const char *name)
+{
+	char clean[64];
+	bool done = false;
+
+	uv_mutex_lock(&r->lock);
+	if (r->clean_count < ROOT_CLEAN_MAX) {
+		(void)snprintf(
+			clean, sizeof(clean), ".clean/%llu", (unsigned long long)r->clean_next);
+		done = renameat(r->fd, name, r->fd, clean) == 0;
+		if (done)
+			r->clean[r->clean_count++] = r->clean_next++;
+	}
+	uv_mutex_unlock(&r->lock);
+	return done;
+}
+
+static int
+workspace_destroy(struct mp_workspace_root *r, struct mp_workspace *ws, struct mp_error *err)
+{
+	int rc;
+
+	if (workspace_is_clean(ws->fd) && root_give_clean(r, ws->name))
+		return 0;
+	rc = workspace_rm_all(ws->fd, err);
+	if (rc == 0 && unlinkat(r->fd, ws->name, AT_REMOVEDIR) != 0)
+		rc = workspace_fail(err, ws->name);
+	return rc;
+}
+
+/* The directory of a run that is not the current one goes with its last attempt. */
+static void
+root_leave_run(struct mp_workspace_root *r, const char *name)
+{
+	char run[RUN_NAME_SIZE];
+	bool current;
+
+	memcpy(run, name, sizeof(run) - 1);
+	run[sizeof(run) - 1] = '\0';
+	uv_mutex_lock(&r->lock);
+	current = strcmp(run, r->run) == 0;
+	uv_mutex_unlock(&r->lock);
+	if (!current)
+		(void)unlinkat(r->fd, run, AT_REMOVEDIR);
+}
+
+int
+mp_workspace_remove(
+	struct mp_workspace_root *root, struct mp_workspace *ws, bool keep, struct mp_error *err)
+{
+	int rc = 0;
+
+	if (ws->fd >= 0) {
+		if (!keep) {
+			rc = workspace_destroy(root, ws, err);
+			root_leave_run(root, ws->name);
+		}
+		(void)close(ws->fd);
+	}
+	if (rc != 0)
+		(void)mp_wrap(err, "remove %s", ws->path);
+	free(ws->name);
+	free(ws->path);
+	*ws = (struct mp_workspace){.fd = -1};
+	return rc;
+}
