@@ -21,11 +21,11 @@
 
 #include "codec/msg_blob.h"
 #include "core/env.h"
-#include "core/roster.h"
 #include "mp/base.h"
 #include "mp/event.h"
 
 struct mp_fetch;
+struct mp_roster;
 struct mp_fetch_want;
 
 #define MP_FETCH_ROUNDS     5

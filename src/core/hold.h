@@ -5,11 +5,11 @@
  *   asker  ── HOLD ──▶ target: fetches from the asker, BLOB_SYNC ── HELD ──▶ asker
  *     └─ BLOB_SYNC of its own copy meanwhile
  *
- * Targets are alive members that take work, this node excluded, in rendezvous order of the first
- * blob, other zones before our own. A target that refuses, is silent or goes away is replaced by
- * the next. With fewer live members than copies, all of them hold it and that is enough; while a
- * member that is suspected could still be needed we wait, MP_HOLD_PATIENCE_MS at most, then the
- * holders that there are must do.
+ * Targets are members that take work, this node excluded: the living before the suspected, other
+ * zones before our own, then in rendezvous order of the first blob. A target that refuses, is
+ * silent or goes away is replaced by the next. With fewer live members than copies, all of them
+ * hold it and that is enough. Members that are alive and fail are asked again after a pause, for
+ * MP_HOLD_PATIENCE_MS at most; then the holders that there are must do.
  *
  * node.c gives this module BLOB_SYNCED events whose token satisfies mp_hold_owns(), messages 83
  * and 84, LINK events of the control class, and calls mp_hold_flush() at the end of each step,
@@ -20,11 +20,11 @@
 
 #include "core/env.h"
 #include "core/fetch.h"
-#include "core/roster.h"
 #include "mp/base.h"
 #include "mp/event.h"
 
 struct mp_hold;
+struct mp_roster;
 struct mp_hold_job;
 
 #define MP_HOLD_PATIENCE_MS 60000
