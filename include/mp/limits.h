@@ -37,6 +37,9 @@
  * when all are unended the submission is refused. */
 #define MP_RUNS_MAX 4096
 
+/* Runs of which a node keeps the record and the end. More: the oldest ended ones are forgotten. */
+#define MP_RUNS_KNOWN_MAX 100000
+
 /* Modules of one expanded pipeline, and edges between them. */
 #define MP_MODULES_MAX 1000000u
 #define MP_EDGES_MAX   4000000u
@@ -70,7 +73,7 @@
 #define MP_FETCH_ALL_MAX  64
 
 /* Sources of one blob that are remembered from those who want it. More: not asked by name. */
-#define MP_FETCH_HOLDERS_MAX 32
+#define MP_FETCH_HOLDERS_MAX 8
 
 /* Pieces of blobs that are being read for peers at a time, and that wait for it. A peer that asks
  * for more than its share is not answered. */

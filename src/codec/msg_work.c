@@ -179,6 +179,18 @@ run_text_decode(struct mp_span bytes, enum mp_msg_work number, struct mp_run_id 
 	return mp_cbor_r_end(&r);
 }
 
+int
+mp_msg_work_run(struct mp_span bytes, struct mp_run_id *run)
+{
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, bytes);
+	(void)mp_cbor_r_array(&r, 64);
+	(void)mp_cbor_r_uint(&r, UINT64_MAX);
+	mp_cbor_r_fixed(&r, run->b, sizeof(run->b));
+	return r.rc;
+}
+
 /* ---- opening ---- */
 
 int

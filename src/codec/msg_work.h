@@ -48,6 +48,9 @@ enum mp_msg_work {
 /* First element of a message; 0 for what is no message. */
 uint64_t mp_msg_number(struct mp_span bytes);
 
+/* Which run a message 60 to 73 is about, to dispatch it. The rest is unread. */
+int mp_msg_work_run(struct mp_span bytes, struct mp_run_id *run);
+
 /* ---- opening ---- */
 
 /* [50, signed run record, pipeline, [holder of the run's inputs...]]: from the opener, or from any

@@ -1,42 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libmp-core.a
 libmp_core_a_SOURCES = \
+	%D%/ctl.c \
+	%D%/ctl.h \
 	%D%/dgram.c \
 	%D%/dgram.h \
 	%D%/env.h \
+	%D%/fetch.c \
 	%D%/fetch.h \
+	%D%/hold.c \
 	%D%/hold.h \
 	%D%/join.c \
 	%D%/join.h \
 	%D%/lead.c \
 	%D%/lead.h \
 	%D%/lead_int.h \
+	%D%/node.c \
 	%D%/node.h \
 	%D%/offer.c \
+	%D%/open.c \
+	%D%/open.h \
 	%D%/out.c \
 	%D%/out.h \
 	%D%/pulse.c \
 	%D%/pulse.h \
 	%D%/raft.c \
 	%D%/plan.c \
+	%D%/pulse.h \
+	%D%/raft.c \
 	%D%/raft.h \
-	%D%/roster.c \
 	%D%/raft_elect.c \
 	%D%/raft_int.h \
 	%D%/raft_log.c \
 	%D%/raft_log.h \
 	%D%/raft_repl.c \
+	%D%/roster.c \
 	%D%/roster.h \
 	%D%/run.c \
 	%D%/run.h \
+	%D%/runs.c \
 	%D%/runs.h \
-	%D%/swim.c \
+	%D%/runs_int.h \
+	%D%/runs_known.c \
+	%D%/runs_show.c \
 	%D%/sched.c \
 	%D%/sched.h \
+	%D%/serve.c \
+	%D%/serve.h \
+	%D%/swim.c \
 	%D%/swim.h \
 	%D%/swim_impl.h \
 	%D%/swim_news.c \
 	%D%/swim_probe.c \
 	%D%/swim_sync.c \
 	%D%/swim_view.c \
-	%D%/worker.h
+	%D%/worker.h \
+	%D%/xfer.c \
+	%D%/xfer.h

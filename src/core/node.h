@@ -59,6 +59,14 @@ int mp_node_check_peer(const struct mp_node *node, struct mp_span credential,
 /* This node's credential as it is now (it grows by its admission). Borrowed until the next step. */
 struct mp_span mp_node_credential(const struct mp_node *node);
 
+/* For checks and tables; borrowed. */
+struct mp_env;
+struct mp_roster;
+struct mp_runs;
+const struct mp_roster *mp_node_roster(const struct mp_node *node);
+const struct mp_runs *mp_node_runs(const struct mp_node *node);
+const struct mp_env *mp_node_env(const struct mp_node *node);
+
 /* Counters of what was dropped and why, for health and for tests. */
 enum mp_counter {
 	MP_COUNT_DGRAM_JUNK,     /* does not open with any gossip key */

@@ -302,6 +302,12 @@ mp_out_loop(struct mp_out *out, struct mp_span *bytes)
 	return true;
 }
 
+bool
+mp_out_loop_pending(const struct mp_out *out)
+{
+	return out->loop_first != NULL;
+}
+
 static void
 out_release(struct mp_out *out, struct mp_effect *fx, struct mp_span bytes)
 {

@@ -20,6 +20,7 @@
 #define MP_CORE_RUNS_H
 
 #include "core/env.h"
+#include "core/open.h"
 #include "core/roster.h"
 #include "mp/base.h"
 #include "mp/error.h"
@@ -31,7 +32,6 @@ struct mp_raft;
 struct mp_pulse;
 struct mp_fetch;
 struct mp_hold;
-struct mp_opening;
 
 /* What the table works with; all are borrowed for its life. */
 struct mp_runs_parts {
@@ -69,24 +69,6 @@ void mp_runs_stop(struct mp_runs *runs, struct mp_env *env);
 
 /* ---- submitting ---- */
 
-struct mp_submission {
-	struct mp_span pipeline; /* deterministic CBOR */
-	const struct mp_param *params;
-	size_t param_count;
-	struct mp_hash
-		inputs;  /* manifest, complete in the local store with its files; zero: none */
-	const char *key; /* submission key, or NULL */
-};
-
-/* Embedded in who asks; idle when zeroed. Stays where it is until done or forgotten. `done` comes
- * exactly once and never from inside mp_runs_submit(): rc 0 once a majority of the electors has
- * the run on disk; else an MP_E* with a text, and nothing was started. */
-struct mp_submit_req {
-	void (*done)(struct mp_submit_req *req, struct mp_env *env, int rc,
-		const struct mp_run_id *run, const char *text);
-	struct mp_opening *opening; /* NULL when idle */
-};
-
 /* Validates the pipeline whole and begins. Copies what it keeps. 0, or with *err filled:
  * MP_EPIPELINE, MP_EBUSY (stopping, draining, or MP_RUNS_MAX runs are open), MP_EUNSUPPORTED,
  * MP_ELIMIT, MP_ENOMEM. */
@@ -114,8 +96,8 @@ enum mp_runs_have {
 };
 enum mp_runs_have mp_runs_have(const struct mp_runs *runs, const struct mp_run_id *run);
 
-/* Appends the run as codec/msg_show.h has it, with at most `count` (0: none) of its modules from
- * number `from` on. MP_ENOENT when only its record is here; MP_ENOMEM, MP_ELIMIT. */
+/* Appends the run as codec/msg_show.h has it, with at most `count` modules beginning with number
+ * `from`. MP_ENOENT when only its record is here; MP_ENOMEM, MP_ELIMIT. */
 int mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env,
 	const struct mp_run_id *run, uint32_t from, uint32_t count, struct mp_buf *buf);
 /* Appends the list of all runs, the newest first. */
@@ -134,8 +116,8 @@ int mp_runs_cancel(
 /* The log of a run that this node is an elector of and that is not put away; NULL. */
 struct mp_raft *mp_runs_raft(const struct mp_runs *runs, const struct mp_run_id *run);
 /* Digest of a run's state after `*index` committed entries. False: not here. */
-bool mp_runs_state_digest(const struct mp_runs *runs, const struct mp_run_id *run, uint64_t *index,
-	struct mp_hash *digest);
+bool mp_runs_state_digest(const struct mp_runs *runs, const struct mp_env *env,
+	const struct mp_run_id *run, uint64_t *index, struct mp_hash *digest);
 size_t mp_runs_count(const struct mp_runs *runs); /* this node is an elector of */
 size_t mp_runs_led(const struct mp_runs *runs);   /* it leads */
 

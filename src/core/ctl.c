@@ -1,0 +1,671 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/ctl.h"
+
+#include "codec/msg_ctl.h"
+#include "codec/snapshot.h"
+#include "core/node.h"
+#include "mp/limits.h"
+#include "mp/pipeline.h"
+
+#define ASK_MS   2000
+#define HOPS_MAX 2
+
+enum open_state {
+	OPEN_SUBMITTING,
+	OPEN_FETCHING,
+	OPEN_WAITING, /* for the end of the run */
+	OPEN_ASKING,  /* somebody else */
+};
+
+/* A request that is not answered yet. */
+struct open {
+	struct open *next;
+	struct mp_ctl *ctl;
+	enum open_state state;
+	bool remote;            /* asked by a peer, not by a client */
+	bool gone;              /* nobody waits for the answer any more */
+	uint64_t request;       /* the client's, or the peer's number */
+	struct mp_node_id peer; /* remote */
+	uint64_t hops;
+	struct mp_ctl_request r; /* spans point into bytes */
+	struct mp_run_id run;
+	struct mp_node_id who[MP_ELECTORS_MAX];
+	size_t who_count, who_next;
+	uint64_t ask; /* our number for who[who_next - 1] */
+	mp_time deadline_ms;
+	struct mp_submit_req submit;
+	struct mp_fetch_req fetch;
+	size_t size;
+	uint8_t bytes[];
+};
+
+struct mp_ctl {
+	const struct mp_roster *roster;
+	struct mp_runs *runs;
+	struct mp_fetch *fetch;
+	struct mp_swim *swim;
+	const struct mp_alloc *alloc;
+	struct open *first;
+	size_t count;
+	uint64_t asks;
+	uint64_t ends; /* mp_runs_ends() when we looked last */
+};
+
+int
+mp_ctl_new(struct mp_env *env, const struct mp_roster *roster, struct mp_runs *runs,
+	struct mp_fetch *fetch, struct mp_swim *swim, struct mp_ctl **out)
+{
+	struct mp_ctl *ctl = mp_realloc(env->alloc, NULL, 0, sizeof(*ctl));
+
+	if (ctl == NULL)
+		return MP_ENOMEM;
+	*ctl = (struct mp_ctl){
+		.roster = roster, .runs = runs, .fetch = fetch, .swim = swim, .alloc = env->alloc};
+	*out = ctl;
+	return 0;
+}
+
+static void
+open_free(struct open *o)
+{
+	struct mp_ctl *ctl = o->ctl;
+	struct open **at = &ctl->first;
+
+	while (*at != o)
+		at = &(*at)->next;
+	*at = o->next;
+	ctl->count--;
+	if (o->state == OPEN_SUBMITTING)
+		mp_runs_submit_forget(ctl->runs, &o->submit);
+	mp_fetch_cancel(ctl->fetch, &o->fetch);
+	mp_dealloc(ctl->alloc, o, sizeof(*o) + o->size);
+}
+
+void
+mp_ctl_free(struct mp_ctl *ctl)
+{
+	if (ctl == NULL)
+		return;
+	while (ctl->first != NULL)
+		open_free(ctl->first);
+	mp_dealloc(ctl->alloc, ctl, sizeof(*ctl));
+}
+
+/* ---- answers ---- */
+
+/* To a client on its request, or to the peer that passed it on. */
+static void
+answer_to(struct mp_env *env, const struct mp_node_id *peer, uint64_t request, struct mp_span bytes)
+{
+	struct mp_buf buf;
+	struct mp_cbor_w w;
+
+	if (peer == NULL) {
+		mp_out_reply(env->out, request, bytes, true, 0);
+		return;
+	}
+	mp_buf_init(&buf, env->alloc, MP_MSG_MAX);
+	mp_cbor_w_init(&w, &buf);
+	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_uint(&w, MP_MSG_CTL_ANSWER);
+	mp_cbor_w_uint(&w, request);
+	mp_cbor_w_span(&w, bytes);
+	if (w.rc == 0)
+		mp_out_send(env->out, peer, MP_CLASS_CONTROL, mp_buf_span(&buf), 0);
+	mp_buf_fini(&buf);
+}
+
+static void
+answer_error(struct mp_env *env, const struct mp_node_id *peer, uint64_t request, int code,
+	const char *text)
+{
+	struct mp_buf *buf = mp_out_scratch(env->out);
+
+	if (mp_ctl_error_encode(buf, code, text) == 0)
+		answer_to(env, peer, request, mp_buf_span(buf));
+}
+
+static const struct mp_node_id *
+open_peer(const struct open *o)
+{
+	return o->remote ? &o->peer : NULL;
+}
+
+static void
+open_fail(struct open *o, struct mp_env *env, int code, const char *text)
+{
+	if (!o->gone)
+		answer_error(env, open_peer(o), o->request, code, text);
+	open_free(o);
+}
+
+/* rc and payload of an encoder; payload is finished here. */
+static void
+open_answer(struct open *o, struct mp_env *env, int rc, struct mp_buf *payload)
+{
+	struct mp_buf *buf = mp_out_scratch(env->out);
+
+	if (rc == 0)
+		rc = mp_ctl_ok_encode(buf, mp_buf_span(payload));
+	if (rc != 0)
+		open_fail(o, env, rc, mp_strerror(rc));
+	else {
+		if (!o->gone)
+			answer_to(env, open_peer(o), o->request, mp_buf_span(buf));
+		open_free(o);
+	}
+	mp_buf_fini(payload);
+}
+
+static void
+open_answer_null(struct open *o, struct mp_env *env)
+{
+	struct mp_buf payload;
+	struct mp_cbor_w w;
+
+	mp_buf_init(&payload, env->alloc, 16);
+	mp_cbor_w_init(&w, &payload);
+	mp_cbor_w_null(&w);
+	open_answer(o, env, w.rc, &payload);
+}
+
+/* ---- asking others ---- */
+
+static void
+open_snapshot(struct open *o, struct mp_env *env)
+{
+	struct mp_buf payload;
+	int rc;
+
+	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
+	rc = mp_runs_snapshot(o->ctl->runs, env, &o->run, o->r.from, o->r.count, &payload);
+	open_answer(o, env, rc, &payload);
+}
+
+/* Nobody else could say. */
+static void
+open_alone(struct open *o, struct mp_env *env)
+{
+	enum mp_runs_have have = mp_runs_have(o->ctl->runs, &o->run);
+
+	if (o->r.number != MP_CTL_CANCEL && have >= MP_RUNS_HAVE_STATE)
+		open_snapshot(o, env);
+	else if (have == MP_RUNS_HAVE_NOTHING)
+		open_fail(o, env, MP_ENOENT, "no such run is known here");
+	else
+		open_fail(o, env, MP_ENOQUORUM,
+			"none of the run's electors can be reached from here; try again, or on "
+			"another "
+			"node");
+}
+
+static void
+open_ask_next(struct open *o, struct mp_env *env)
+{
+	struct mp_cbor_w w;
+	struct mp_buf buf;
+	int rc;
+
+	if (o->who_next == o->who_count) {
+		open_alone(o, env);
+		return;
+	}
+	o->state = OPEN_ASKING;
+	o->ask = ++o->ctl->asks;
+	o->deadline_ms = env->now_ms + ASK_MS;
+	mp_buf_init(&buf, env->alloc, MP_MSG_MAX);
+	mp_cbor_w_init(&w, &buf);
+	mp_cbor_w_array(&w, 4);
+	mp_cbor_w_uint(&w, MP_MSG_CTL_ASK);
+	mp_cbor_w_uint(&w, o->ask);
+	mp_cbor_w_uint(&w, o->hops + 1);
+	mp_cbor_w_bytes(&w, o->bytes, o->size);
+	rc = w.rc;
+	if (rc == 0)
+		mp_out_send(
+			env->out, &o->who[o->who_next++], MP_CLASS_CONTROL, mp_buf_span(&buf), 0);
+	mp_buf_fini(&buf);
+	if (rc != 0)
+		open_fail(o, env, rc, mp_strerror(rc));
+}
+
+static void
+open_ask(struct open *o, struct mp_env *env)
+{
+	o->who_next = 0;
+	o->who_count = o->hops < HOPS_MAX ? mp_runs_whom(o->ctl->runs, &o->run, o->who) : 0;
+	open_ask_next(o, env);
+}
+
+/* ---- requests about a run ---- */
+
+static void
+open_show(struct open *o, struct mp_env *env)
+{
+	if (mp_runs_have(o->ctl->runs, &o->run) == MP_RUNS_HAVE_LATEST)
+		open_snapshot(o, env);
+	else
+		open_ask(o, env);
+}
+
+static void
+open_cancel(struct open *o, struct mp_env *env)
+{
+	int rc = mp_runs_cancel(o->ctl->runs, env, &o->run, o->r.by);
+
+	if (rc == 0)
+		open_answer_null(o, env);
+	else if (rc == MP_ENOTLEADER || rc == MP_ENOENT)
+		open_ask(o, env);
+	else
+		open_fail(o, env, rc, mp_strerror(rc));
+}
+
+static void
+open_about_run(struct open *o, struct mp_env *env)
+{
+	int rc = mp_runs_find(o->ctl->runs, o->r.run, &o->run);
+
+	if (rc == MP_EEXIST)
+		open_fail(o, env, rc, "more than one run begins so; give more digits");
+	else if (rc == MP_EINVAL)
+		open_fail(o, env, rc, "a run is named by at least 4 of its hexadecimal digits");
+	else if (rc != 0)
+		open_fail(o, env, MP_ENOENT, "no such run is known here; mpctl runs lists them");
+	else if (o->r.number == MP_CTL_CANCEL)
+		open_cancel(o, env);
+	else if (o->r.number == MP_CTL_WAIT && !mp_runs_ended(o->ctl->runs, &o->run))
+		o->state = OPEN_WAITING;
+	else
+		open_show(o, env);
+}
+
+/* ---- the others ---- */
+
+static void
+submitted(struct mp_submit_req *req, struct mp_env *env, int rc, const struct mp_run_id *run,
+	const char *text)
+{
+	struct open *o = mp_container_of(req, struct open, submit);
+	struct mp_buf payload;
+
+	o->state = OPEN_ASKING; /* nothing to forget any more */
+	if (rc != 0) {
+		open_fail(o, env, rc, text != NULL ? text : mp_strerror(rc));
+		return;
+	}
+	mp_buf_init(&payload, env->alloc, 64);
+	rc = mp_ctl_submitted_encode(&payload, run);
+	open_answer(o, env, rc, &payload);
+}
+
+/* Names and values with a NUL at their end, in step memory. */
+static struct mp_param *
+params_copy(struct mp_env *env, struct mp_span encoded, size_t *count)
+{
+	struct mp_ctl_param p;
+	struct mp_param *params;
+	struct mp_cbor_r r;
+	size_t left, n = 0;
+
+	left = mp_ctl_list_begin(&r, encoded);
+	params = mp_out_mem(env->out, (left + 1) * sizeof(*params));
+	while (params != NULL && mp_ctl_param_next(&r, &left, &p)) {
+		char *name = mp_out_mem(env->out, p.name.n + 1);
+		char *value = mp_out_mem(env->out, p.value.n + 1);
+
+		if (name == NULL || value == NULL)
+			return NULL;
+		if (p.name.n > 0)
+			memcpy(name, p.name.p, p.name.n);
+		if (p.value.n > 0)
+			memcpy(value, p.value.p, p.value.n);
+		params[n++] = (struct mp_param){.name = name, .value = value};
+	}
+	*count = n;
+	return params;
+}
+
+static void
+open_submit(struct open *o, struct mp_env *env)
+{
+	struct mp_submission s = {.pipeline = o->r.pipeline, .inputs = o->r.inputs};
+	struct mp_error err = {0};
+	char key[MP_NAME_MAX + 1] = "";
+	int rc;
+
+	if (o->r.key.n > 0) {
+		memcpy(key, o->r.key.p, o->r.key.n);
+		s.key = key;
+	}
+	s.params = params_copy(env, o->r.params, &s.param_count);
+	if (s.params == NULL) {
+		open_fail(o, env, MP_ENOMEM, "out of memory");
+		return;
+	}
+	o->state = OPEN_SUBMITTING;
+	rc = mp_runs_submit(o->ctl->runs, env, &s, &o->submit, &err);
+	if (rc != 0) {
+		o->state = OPEN_ASKING;
+		open_fail(o, env, rc, err.text[0] != '\0' ? err.text : mp_strerror(rc));
+	}
+}
+
+static void
+fetched(struct mp_fetch_req *req, struct mp_env *env, int rc, const struct mp_hash *blob,
+	struct mp_span bytes)
+{
+	struct open *o = mp_container_of(req, struct open, fetch);
+
+	(void)blob;
+	(void)bytes;
+	if (rc == MP_ENOENT)
+		open_fail(o, env, rc, "no live node has these bytes");
+	else if (rc != 0)
+		open_fail(o, env, rc, mp_strerror(rc));
+	else
+		open_answer_null(o, env);
+}
+
+static void
+open_fetch(struct open *o, struct mp_env *env)
+{
+	struct mp_blob_ref *refs;
+	struct mp_node_id *holders;
+	size_t left, n = 0, k = 0;
+	struct mp_cbor_r r;
+	int rc = MP_ENOMEM;
+
+	left = mp_ctl_list_begin(&r, o->r.blobs);
+	refs = mp_out_mem(env->out, (left + 1) * sizeof(*refs));
+	while (refs != NULL && mp_ctl_blob_next(&r, &left, &refs[n]))
+		n++;
+	left = mp_ctl_list_begin(&r, o->r.holders);
+	holders = mp_out_mem(env->out, (left + 1) * sizeof(*holders));
+	while (holders != NULL && mp_ctl_holder_next(&r, &left, &holders[k]))
+		k++;
+	o->state = OPEN_FETCHING;
+	o->fetch.done = fetched;
+	if (refs != NULL && holders != NULL)
+		rc = mp_fetch_get(o->ctl->fetch, env, &o->fetch, refs, n, holders, k);
+	if (rc != 0)
+		open_fail(o, env, rc, mp_strerror(rc));
+}
+
+static void
+open_nodes(struct open *o, struct mp_env *env)
+{
+	const struct mp_roster *roster = o->ctl->roster;
+	uint32_t n = 0, total = (uint32_t)mp_roster_count(roster);
+	struct mp_buf items, payload;
+	int rc = 0;
+
+	mp_buf_init(&items, env->alloc, MP_MSG_MAX);
+	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
+	for (uint32_t i = o->r.from;
+		rc == 0 && i < total && n < o->r.count && items.n < MP_SNAP_PAGE_BYTES; i++, n++) {
+		const struct mp_member *m = mp_roster_at(roster, i);
+		struct mp_snap_member s = {.state = m->state, .status = m->status};
+
+		s.node.id = m->id;
+		s.node.name = mp_span_str(m->name.s);
+		if (m->addr_count > 0)
+			s.addr = m->addrs[0];
+		s.used = m->slots_used;
+		if (m->has_caps)
+			s.caps = mp_roster_caps_bytes(roster, &m->caps_digest);
+		rc = mp_snap_member_encode(&items, &s);
+	}
+	if (rc == 0)
+		rc = mp_snap_nodes_encode(&payload, total, o->r.from, n, mp_buf_span(&items));
+	mp_buf_fini(&items);
+	open_answer(o, env, rc, &payload);
+}
+
+static void
+open_runs(struct open *o, struct mp_env *env)
+{
+	struct mp_buf payload;
+	int rc;
+
+	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
+	rc = mp_runs_list(o->ctl->runs, env, &payload);
+	open_answer(o, env, rc, &payload);
+}
+
+static void
+open_leave(struct open *o, struct mp_env *env)
+{
+	int rc = mp_swim_leave(o->ctl->swim, env);
+
+	if (rc != 0)
+		open_fail(o, env, rc, mp_strerror(rc));
+	else
+		open_answer_null(o, env);
+}
+
+static void
+open_begin(struct open *o, struct mp_env *env)
+{
+	switch (o->r.number) {
+	case MP_CTL_SUBMIT:
+		open_submit(o, env);
+		break;
+	case MP_CTL_SHOW:
+	case MP_CTL_WAIT:
+	case MP_CTL_CANCEL:
+		open_about_run(o, env);
+		break;
+	case MP_CTL_RUNS:
+		open_runs(o, env);
+		break;
+	case MP_CTL_NODES:
+		open_nodes(o, env);
+		break;
+	case MP_CTL_FETCH:
+		open_fetch(o, env);
+		break;
+	case MP_CTL_LEAVE:
+		open_leave(o, env);
+		break;
+	case MP_CTL_OK:
+	case MP_CTL_ERROR:
+		mp_unreachable();
+	}
+}
+
+/* ---- in ---- */
+
+static struct open *
+open_new(struct mp_ctl *ctl, struct mp_span bytes)
+{
+	struct open *o = mp_realloc(ctl->alloc, NULL, 0, sizeof(*o) + bytes.n);
+
+	if (o == NULL)
+		return NULL;
+	*o = (struct open){.ctl = ctl,
+		.state = OPEN_ASKING,
+		.size = bytes.n,
+		.next = ctl->first,
+		.deadline_ms = MP_TIME_NEVER};
+	memcpy(o->bytes, bytes.p, bytes.n);
+	o->submit.done = submitted;
+	ctl->first = o;
+	ctl->count++;
+	return o;
+}
+
+static int
+ctl_open(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer, uint64_t request,
+	uint64_t hops, struct mp_span bytes)
+{
+	struct mp_ctl_request r;
+	struct open *o;
+	int rc = mp_ctl_request_decode(bytes, &r);
+
+	if (rc != 0) {
+		answer_error(env, peer, request, rc,
+			"the node does not understand this request; are mpctl and mpnode of one "
+			"version?");
+		return rc;
+	}
+	if (ctl->count >= MP_CTL_OPEN_MAX || (o = open_new(ctl, bytes)) == NULL) {
+		answer_error(env, peer, request, MP_EBUSY, "too many requests are open; try again");
+		return MP_EBUSY;
+	}
+	(void)mp_ctl_request_decode(mp_span(o->bytes, o->size), &o->r);
+	o->request = request;
+	o->hops = hops;
+	if (peer != NULL) {
+		o->remote = true;
+		o->peer = *peer;
+	}
+	open_begin(o, env);
+	return 0;
+}
+
+void
+mp_ctl_request(
+	struct mp_ctl *ctl, struct mp_env *env, uint64_t request, struct mp_span bytes, bool ready)
+{
+	if (ready)
+		(void)ctl_open(ctl, env, NULL, request, 0, bytes);
+	else
+		answer_error(env, NULL, request, MP_EBUSY,
+			"this node is not a member yet, or is stopping");
+}
+
+void
+mp_ctl_closed(struct mp_ctl *ctl, uint64_t request)
+{
+	for (struct open *o = ctl->first; o != NULL; o = o->next) {
+		if (o->remote || o->gone || o->request != request)
+			continue;
+		if (o->state == OPEN_SUBMITTING)
+			o->gone = true;
+		else
+			open_free(o);
+		return;
+	}
+}
+
+static int
+ctl_answered(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *from, uint64_t ask,
+	struct mp_span answer)
+{
+	for (struct open *o = ctl->first; o != NULL; o = o->next) {
+		struct mp_error err = {0};
+		struct mp_span payload;
+		int rc;
+
+		if (o->state != OPEN_ASKING || o->ask != ask || o->who_next == 0 ||
+			!mp_node_id_eq(&o->who[o->who_next - 1], from))
+			continue;
+		rc = mp_ctl_answer_decode(answer, &payload, &err);
+		/* It does not know either: the next one may. */
+		if (rc == MP_ENOENT || rc == MP_ENOQUORUM || rc == MP_ENOTLEADER ||
+			rc == MP_EBUSY) {
+			open_ask_next(o, env);
+			return 0;
+		}
+		if (!o->gone)
+			answer_to(env, open_peer(o), o->request, answer);
+		open_free(o);
+		return 0;
+	}
+	return MP_ENOENT;
+}
+
+int
+mp_ctl_message(
+	struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *from, struct mp_span bytes)
+{
+	struct mp_span inner;
+	struct mp_cbor_r r;
+	uint64_t kind, ask, hops = 0;
+	size_t items;
+	int rc;
+
+	mp_cbor_r_init(&r, bytes);
+	items = mp_cbor_r_array(&r, 4);
+	kind = mp_cbor_r_uint(&r, UINT64_MAX);
+	ask = mp_cbor_r_uint(&r, UINT64_MAX);
+	if (kind == MP_MSG_CTL_ASK)
+		hops = mp_cbor_r_uint(&r, HOPS_MAX);
+	inner = mp_cbor_r_bytes(&r, MP_MSG_MAX);
+	rc = mp_cbor_r_end(&r);
+	if (rc == 0 && items != (kind == MP_MSG_CTL_ASK ? 4u : 3u))
+		rc = MP_EFORMAT;
+	if (rc != 0)
+		return rc;
+	if (kind == MP_MSG_CTL_ASK)
+		return ctl_open(ctl, env, from, ask, hops, inner);
+	return ctl_answered(ctl, env, from, ask, inner);
+}
+
+/* ---- what others do, and time ---- */
+
+/* Calls open_ask_next() for each open request that waits for this peer, or whose time is over. */
+static void
+ctl_move_on(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer)
+{
+	struct open *next;
+
+	for (struct open *o = ctl->first; o != NULL; o = next) {
+		next = o->next;
+		if (o->state != OPEN_ASKING || o->who_next == 0)
+			continue;
+		if (peer != NULL ? mp_node_id_eq(&o->who[o->who_next - 1], peer)
+				 : o->deadline_ms <= env->now_ms)
+			open_ask_next(o, env);
+	}
+}
+
+void
+mp_ctl_link(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer,
+	enum mp_link_state state)
+{
+	struct open *next;
+
+	if (state == MP_LINK_UP)
+		return;
+	ctl_move_on(ctl, env, peer);
+	for (struct open *o = ctl->first; o != NULL; o = next) {
+		next = o->next;
+		if (o->remote && o->state != OPEN_SUBMITTING && mp_node_id_eq(&o->peer, peer))
+			open_free(o); /* it will ask again, here or elsewhere */
+	}
+}
+
+void
+mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env)
+{
+	struct open *next;
+
+	if (mp_runs_ends(ctl->runs) == ctl->ends)
+		return;
+	ctl->ends = mp_runs_ends(ctl->runs);
+	for (struct open *o = ctl->first; o != NULL; o = next) {
+		next = o->next;
+		if (o->state == OPEN_WAITING && mp_runs_ended(ctl->runs, &o->run))
+			open_show(o, env);
+	}
+}
+
+void
+mp_ctl_tick(struct mp_ctl *ctl, struct mp_env *env)
+{
+	ctl_move_on(ctl, env, NULL);
+}
+
+mp_time
+mp_ctl_deadline(const struct mp_ctl *ctl)
+{
+	mp_time first = MP_TIME_NEVER;
+
+	for (const struct open *o = ctl->first; o != NULL; o = o->next) {
+		if (o->state == OPEN_ASKING && o->deadline_ms < first)
+			first = o->deadline_ms;
+	}
+	return first;
+}

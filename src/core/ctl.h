@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Requests of mpctl (codec/msg_ctl.h). Any node answers for any run: what it does not hold itself
+ * it asks the run's electors for, the leader first, one after the other.
+ *
+ *   request ─┬─ known here ─────────────────────────▶ answer
+ *            └─ CTL_ASK ─▶ leader, else an elector ─▶ CTL_ANSWER ─▶ answer
+ *                 └ silent for 2 s, refused, down: the next; nobody: what is known here, or why not
+ */
+#ifndef MP_CORE_CTL_H
+#define MP_CORE_CTL_H
+
+#include "core/env.h"
+#include "core/fetch.h"
+#include "core/roster.h"
+#include "core/runs.h"
+#include "core/swim.h"
+
+struct mp_ctl;
+
+/* Requests that are open at a time; more are answered with MP_EBUSY. */
+#define MP_CTL_OPEN_MAX 1024
+
+int mp_ctl_new(struct mp_env *env, const struct mp_roster *roster, struct mp_runs *runs,
+	struct mp_fetch *fetch, struct mp_swim *swim, struct mp_ctl **out);
+void mp_ctl_free(struct mp_ctl *ctl);
+
+/* MP_EV_CONTROL. ready: this node is a member and serves. */
+void mp_ctl_request(
+	struct mp_ctl *ctl, struct mp_env *env, uint64_t request, struct mp_span bytes, bool ready);
+/* The asker has gone; a submission goes on. */
+void mp_ctl_closed(struct mp_ctl *ctl, uint64_t request);
+
+/* Messages 56 and 57 of a member. 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, MP_ENOENT (an answer that
+ * nobody waits for), MP_ENOMEM. */
+int mp_ctl_message(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes);
+
+void mp_ctl_link(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer,
+	enum mp_link_state state);
+/* At the end of each step: runs that have ended are answered for. */
+void mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env);
+void mp_ctl_tick(struct mp_ctl *ctl, struct mp_env *env);
+mp_time mp_ctl_deadline(const struct mp_ctl *ctl);
+
+#endif

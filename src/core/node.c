@@ -1,0 +1,710 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Composition only: which part gets what, and in which order a step goes. Rules live in the parts.
+ *
+ *   rows     -> dgram (keys), roster, runs, worker
+ *   datagram -> dgram opens it -> swim (who is there), pulse (who leads)
+ *   message  -> by the range of its number: swim 1-35, join 36-38, raft 40-46, open 50-55,
+ *               ctl 56-57, worker 60-65, lead 70-74, fetch 80-82, hold 83-84
+ *
+ * RESTORING -> BOOTING (the boot counter goes to disk) -> JOINING -> RUNNING -> STOPPING
+ */
+#include "core/node.h"
+
+#include "codec/msg_swim.h"
+#include "codec/record_trust.h"
+#include "core/ctl.h"
+#include "core/dgram.h"
+#include "core/env.h"
+#include "core/fetch.h"
+#include "core/hold.h"
+#include "core/join.h"
+#include "core/pulse.h"
+#include "core/roster.h"
+#include "core/runs.h"
+#include "core/swim.h"
+#include "core/worker.h"
+
+#define META_BOOT "boot"
+
+enum node_phase {
+	NODE_RESTORING,
+	NODE_BOOTING,
+	NODE_JOINING,
+	NODE_RUNNING,
+	NODE_STOPPING,
+	NODE_STOPPED, /* for good: nothing happens any more */
+};
+
+struct mp_node {
+	struct mp_env env;
+	struct mp_out *out;
+	enum node_phase phase;
+	uint64_t boot_seq; /* the row sequence that carries the boot counter */
+	struct mp_roster *roster;
+	struct mp_dgram *dgram;
+	struct mp_swim *swim;
+	struct mp_join *join;
+	struct mp_pulse *pulse;
+	struct mp_fetch *fetch;
+	struct mp_hold *hold;
+	struct mp_worker *worker;
+	struct mp_runs *runs;
+	struct mp_ctl *ctl;
+	uint64_t roster_version; /* up to which the others know of changes */
+	struct mp_addr seeds[MP_SEEDS_MAX];
+	size_t seed_count;
+	struct mp_buf credential; /* as configured */
+	uint8_t gossip_key[MP_SYMKEY_SIZE];
+	bool genesis;
+	uint64_t counters[MP_COUNTER_COUNT];
+	struct mp_dgram_in in; /* the datagram that is being read */
+	char fatal[MP_ERROR_TEXT_MAX];
+};
+
+const struct mp_profile mp_profile_lan = {
+	.probe_interval_ms = 1000,
+	.probe_timeout_ms = 500,
+	.gossip_interval_ms = 200,
+	.suspicion_ms = 4000,
+	.push_pull_ms = 30000,
+	.dead_contact_ms = 30000,
+	.heartbeat_ms = 250,
+	.lease_ms = 1200,
+	.election_ms = 1500,
+};
+
+/* ---- building and taking down ---- */
+
+static void
+pulse_datagram(void *ctx, struct mp_env *env, const struct mp_node_id *to, struct mp_span record)
+{
+	struct mp_node *node = ctx;
+	const struct mp_member *m = mp_roster_find(node->roster, to);
+
+	if (m != NULL && m->addr_count > 0)
+		mp_dgram_send(node->dgram, env, &m->addrs[0], &m->id, record, 1);
+}
+
+static bool
+pulse_link_up(void *ctx, const struct mp_node_id *peer)
+{
+	const struct mp_node *node = ctx;
+	const struct mp_member *m = mp_roster_find(node->roster, peer);
+
+	return m != NULL && m->link_up;
+}
+
+static int
+node_parts(struct mp_node *node, const struct mp_node_config *config, const struct mp_name *name)
+{
+	struct mp_env *env = &node->env;
+	struct mp_swim_config swim = {.name = *name,
+		.addrs = config->addrs,
+		.addr_count = config->addr_count,
+		.caps = config->caps};
+	struct mp_pulse_io pulse = {
+		.ctx = node, .datagram = pulse_datagram, .link_up = pulse_link_up};
+	int rc = mp_roster_new(env, &node->roster);
+
+	if (rc != 0)
+		return rc;
+	node->out = mp_out_new(env->alloc, &env->self, mp_roster_addrs, node->roster);
+	if (node->out == NULL)
+		return MP_ENOMEM;
+	env->out = node->out;
+	if ((rc = mp_dgram_new(env, node->roster, &node->dgram)) != 0 ||
+		(rc = mp_swim_new(env, node->roster, node->dgram, &swim, &node->swim)) != 0 ||
+		(rc = mp_join_new(env, node->roster, node->dgram, node->swim, &node->join)) != 0 ||
+		(rc = mp_pulse_new(env, &pulse, &node->pulse)) != 0 ||
+		(rc = mp_fetch_new(env, node->roster, &node->fetch)) != 0 ||
+		(rc = mp_hold_new(env, node->roster, node->fetch, &node->hold)) != 0 ||
+		(rc = mp_worker_new(env, node->fetch, node->hold, config->slots, &node->worker)) !=
+			0)
+		return rc;
+	rc = mp_runs_new(env,
+		&(struct mp_runs_parts){.roster = node->roster,
+			.pulse = node->pulse,
+			.fetch = node->fetch,
+			.hold = node->hold},
+		&node->runs);
+	if (rc != 0)
+		return rc;
+	return mp_ctl_new(env, node->roster, node->runs, node->fetch, node->swim, &node->ctl);
+}
+
+/* This node's own credential is to be good, and to be its own. */
+static int
+node_credential(const struct mp_node_config *config, struct mp_name *name, struct mp_error *err)
+{
+	struct mp_trust trust = {.crypto = config->crypto, .cluster = config->cluster};
+	struct mp_credential *c = mp_realloc(config->alloc, NULL, 0, sizeof(*c));
+	int rc = MP_ENOMEM;
+
+	if (c != NULL)
+		rc = mp_credential_verify(&trust, config->credential, c, err);
+	else
+		(void)mp_fail(err, rc, "out of memory");
+	if (rc == 0 && !mp_node_id_eq(&c->cert.id, &config->self))
+		rc = mp_fail(err, MP_EAUTH, "is not of this node's key");
+	if (rc == 0)
+		*name = c->cert.name;
+	mp_dealloc(config->alloc, c, sizeof(*c));
+	return rc != 0 ? mp_wrap(err, "the node's credential") : 0;
+}
+
+int
+mp_node_new(const struct mp_node_config *config, struct mp_node **out, struct mp_error *err)
+{
+	const struct mp_alloc *alloc = config->alloc;
+	struct mp_node *node;
+	struct mp_name name;
+	int rc;
+
+	if (config->addr_count == 0 || config->addr_count > MP_ADDRS_MAX ||
+		config->seed_count > MP_SEEDS_MAX ||
+		(config->gossip_key.n != 0 && config->gossip_key.n != MP_SYMKEY_SIZE))
+		return mp_fail(err, MP_EINVAL, "bad node configuration");
+	rc = node_credential(config, &name, err);
+	if (rc != 0)
+		return rc;
+	node = mp_realloc(alloc, NULL, 0, sizeof(*node));
+	if (node == NULL)
+		return mp_fail(err, MP_ENOMEM, "out of memory");
+	*node = (struct mp_node){.seed_count = config->seed_count};
+	node->env = (struct mp_env){.alloc = alloc,
+		.crypto = config->crypto,
+		.secret = config->secret,
+		.profile = config->profile != NULL ? config->profile : &mp_profile_lan,
+		.self = config->self,
+		.cluster = config->cluster};
+	if (config->seed_count > 0)
+		memcpy(node->seeds, config->seeds, config->seed_count * sizeof(node->seeds[0]));
+	if (config->gossip_key.n > 0) {
+		memcpy(node->gossip_key, config->gossip_key.p, MP_SYMKEY_SIZE);
+		node->genesis = true;
+	}
+	mp_buf_init(&node->credential, alloc, MP_CREDENTIAL_MAX);
+	rc = mp_buf_append(&node->credential, config->credential.p, config->credential.n);
+	if (rc == 0)
+		rc = node_parts(node, config, &name);
+	if (rc != 0) {
+		mp_node_free(node);
+		return mp_fail(err, rc, "cannot set up the node: %s", mp_strerror(rc));
+	}
+	*out = node;
+	return 0;
+}
+
+void
+mp_node_free(struct mp_node *node)
+{
+	if (node == NULL)
+		return;
+	mp_ctl_free(node->ctl);
+	mp_runs_free(node->runs);
+	mp_worker_free(node->worker);
+	mp_hold_free(node->hold);
+	mp_fetch_free(node->fetch);
+	mp_pulse_free(node->pulse);
+	mp_join_free(node->join);
+	mp_swim_free(node->swim);
+	mp_dgram_free(node->dgram);
+	mp_roster_free(node->roster);
+	mp_out_free(node->out);
+	mp_buf_fini(&node->credential);
+	node->env.crypto->wipe(node->gossip_key, sizeof(node->gossip_key));
+	mp_dealloc(node->env.alloc, node, sizeof(*node));
+}
+
+/* ---- starting ---- */
+
+static void
+node_fatal(struct mp_node *node, const char *what, const char *why)
+{
+	struct mp_error err = {0};
+	struct mp_effect fx = {.kind = MP_FX_FATAL};
+
+	(void)mp_fail(&err, MP_EBUG, "%s: %s", what, why);
+	memcpy(node->fatal, err.text, sizeof(node->fatal));
+	fx.u.fatal.text = node->fatal;
+	mp_out_effect(node->out, &fx);
+	node->phase = NODE_STOPPED;
+}
+
+static int
+restore_meta(struct mp_node *node, const struct mp_row *row)
+{
+	struct mp_cbor_r r;
+	int rc;
+
+	if (mp_span_eq(row->key, mp_span_str(META_BOOT))) {
+		mp_cbor_r_init(&r, row->value);
+		node->env.boot = mp_cbor_r_uint(&r, UINT32_MAX - 1);
+		return mp_cbor_r_end(&r) == 0 ? 0 : MP_ECORRUPT;
+	}
+	rc = mp_dgram_restore(node->dgram, &node->env, row->key, row->value);
+	return rc == MP_ENOENT ? 0 : rc; /* a newer version's */
+}
+
+static void
+node_restore(struct mp_node *node, const struct mp_row *row)
+{
+	int rc = 0;
+
+	switch (row->table) {
+	case MP_TABLE_META:
+		rc = restore_meta(node, row);
+		break;
+	case MP_TABLE_MEMBER:
+		rc = mp_roster_restore(node->roster, &node->env, row->key, row->value);
+		break;
+	case MP_TABLE_RUN:
+	case MP_TABLE_VOTE:
+	case MP_TABLE_ENTRY:
+	case MP_TABLE_KNOWN:
+		rc = mp_runs_restore(node->runs, &node->env, row);
+		break;
+	case MP_TABLE_FENCE:
+	case MP_TABLE_HELD:
+		rc = mp_worker_restore(node->worker, &node->env, row);
+		break;
+	case MP_TABLE_COUNT:
+		break;
+	}
+	/* A damaged run is left alone and the others go on; without keys and members nothing does.
+	 */
+	if (rc != 0 && (rc != MP_ECORRUPT || row->table <= MP_TABLE_MEMBER))
+		node_fatal(node, "control.db: a row cannot be read back", mp_strerror(rc));
+}
+
+/* Nothing is said in a boot whose counter is not on disk: a datagram could be taken for a replay,
+ * and a vote for one of the boot before. */
+static void
+node_boot(struct mp_node *node)
+{
+	struct mp_env *env = &node->env;
+	struct mp_cbor_w w;
+
+	env->boot++;
+	mp_cbor_w_init(&w, mp_out_scratch(node->out));
+	mp_cbor_w_uint(&w, env->boot);
+	if (w.rc == 0)
+		mp_out_put(node->out, MP_TABLE_META, mp_span_str(META_BOOT), mp_buf_span(w.buf));
+	if (node->genesis && mp_dgram_key_count(node->dgram) == 0 &&
+		mp_dgram_key_add(node->dgram, env, 1, node->gossip_key, true) != 0)
+		w.rc = MP_ENOMEM;
+	node->boot_seq = mp_out_seq(node->out);
+	node->phase = NODE_BOOTING;
+	if (w.rc != 0)
+		node_fatal(node, "start", mp_strerror(w.rc));
+}
+
+static void
+node_run(struct mp_node *node)
+{
+	struct mp_env *env = &node->env;
+	int rc = mp_swim_start(node->swim, env);
+
+	if (rc == MP_EAUTH) {
+		node_fatal(node, "start",
+			"this node has left its cluster for ever; use a new state "
+			"directory");
+		return;
+	}
+	if (rc != 0) {
+		node_fatal(node, "start", mp_strerror(rc));
+		return;
+	}
+	node->phase = NODE_RUNNING;
+	mp_runs_start(node->runs, env);
+	mp_worker_start(node->worker, env);
+	mp_out_effect(node->out, &(struct mp_effect){.kind = MP_FX_READY});
+}
+
+static void
+node_begin(struct mp_node *node)
+{
+	struct mp_span credential = mp_buf_span(&node->credential);
+	int rc;
+
+	if (mp_roster_find(node->roster, &node->env.self) != NULL) {
+		node_run(node);
+		return;
+	}
+	if (node->genesis) {
+		rc = mp_roster_add(node->roster, &node->env, credential, NULL);
+		if (rc != 0)
+			node_fatal(node, "our own credential", mp_strerror(rc));
+		else
+			node_run(node);
+		return;
+	}
+	node->phase = NODE_JOINING;
+	rc = mp_join_start(node->join, &node->env, node->seeds, node->seed_count, credential);
+	if (rc != 0)
+		node_fatal(node, "join", mp_strerror(rc));
+}
+
+static void
+node_joining(struct mp_node *node)
+{
+	if (mp_join_state(node->join) == MP_JOIN_REFUSED)
+		node_fatal(node, "join refused", mp_join_error(node->join)->text);
+	else if (mp_join_done(node->join))
+		node_run(node);
+}
+
+/* ---- what comes from the network ---- */
+
+static void
+node_datagram(struct mp_node *node, const struct mp_event *ev)
+{
+	struct mp_env *env = &node->env;
+	struct mp_dgram_in *in = &node->in;
+	struct mp_span record;
+
+	if (node->phase != NODE_RUNNING && node->phase != NODE_STOPPING)
+		return;
+	if (mp_dgram_open(node->dgram, env, ev->u.datagram.bytes, in) != 0)
+		return;
+	mp_swim_heard(node->swim, env, &in->sender->id, in->boot, &ev->u.datagram.from);
+	while (mp_list_next(&in->records, &record)) {
+		uint64_t kind = mp_msg_kind(record);
+		int rc;
+
+		if (kind <= MP_SWIM_RECORD_LAST)
+			rc = mp_swim_record(
+				node->swim, env, &in->sender->id, &ev->u.datagram.from, record);
+		else
+			rc = mp_pulse_receive(node->pulse, env, &in->sender->id, record);
+		if (rc != 0 && rc != MP_EUNSUPPORTED)
+			node->counters[MP_COUNT_DGRAM_MALFORMED]++;
+	}
+}
+
+static int
+node_route(struct mp_node *node, const struct mp_node_id *from, struct mp_span bytes)
+{
+	struct mp_env *env = &node->env;
+	uint64_t kind = mp_msg_kind(bytes);
+
+	if (kind >= 36 && kind <= 38)
+		return mp_join_message(node->join, env, from, bytes);
+	if (mp_roster_find(node->roster, from) == NULL)
+		return MP_EAUTH;
+	if (kind >= 1 && kind <= 35)
+		return mp_swim_message(node->swim, env, from, bytes);
+	if (kind == 56 || kind == 57)
+		return mp_ctl_message(node->ctl, env, from, bytes);
+	if ((kind >= 40 && kind <= 55) || (kind >= 70 && kind <= 79))
+		return mp_runs_message(node->runs, env, from, bytes);
+	if (kind >= 60 && kind <= 69)
+		return mp_worker_message(node->worker, env, from, bytes);
+	if (kind >= 80 && kind <= 82)
+		return mp_fetch_message(node->fetch, env, from, bytes);
+	if (kind == 83 || kind == 84)
+		return mp_hold_message(node->hold, env, from, bytes);
+	return MP_EUNSUPPORTED;
+}
+
+static void
+node_message(struct mp_node *node, const struct mp_node_id *from, struct mp_span bytes)
+{
+	int rc;
+
+	if (node->phase < NODE_JOINING || node->phase == NODE_STOPPED)
+		return;
+	if (node->phase != NODE_JOINING && mp_roster_find(node->roster, from) != NULL)
+		mp_swim_sign_of_life(node->swim, &node->env, from);
+	rc = node_route(node, from, bytes);
+	if (rc == MP_EFORMAT || rc == MP_ETRUNC || rc == MP_ELIMIT)
+		node->counters[MP_COUNT_MSG_MALFORMED]++;
+	else if (rc == MP_EREPLAY)
+		node->counters[MP_COUNT_FENCED]++;
+	else if (rc == MP_ENOMEM)
+		node->counters[MP_COUNT_NO_MEMORY]++;
+	else if (rc != 0 && rc != MP_EBUSY)
+		node->counters[MP_COUNT_MSG_REFUSED]++;
+}
+
+static void
+node_link(struct mp_node *node, const struct mp_event *ev)
+{
+	struct mp_env *env = &node->env;
+	const struct mp_node_id *peer = &ev->u.link.peer;
+
+	if (node->phase < NODE_JOINING || node->phase == NODE_STOPPED)
+		return;
+	if (!ev->u.link.joiner && node->phase != NODE_JOINING)
+		mp_swim_link(node->swim, env, peer, ev->u.link.klass, ev->u.link.state,
+			ev->u.link.credential);
+	mp_join_link(node->join, env, peer, ev->u.link.klass, ev->u.link.state,
+		ev->u.link.credential, &ev->u.link.addr);
+	if (ev->u.link.joiner || node->phase == NODE_JOINING)
+		return;
+	if (ev->u.link.klass == MP_CLASS_BULK) {
+		mp_fetch_event(node->fetch, env, ev);
+		return;
+	}
+	mp_hold_event(node->hold, env, ev);
+	mp_worker_link(node->worker, env, peer, ev->u.link.state);
+	mp_pulse_link(node->pulse, env, peer, ev->u.link.state == MP_LINK_UP);
+	mp_runs_link(node->runs, env, peer, ev->u.link.state);
+	mp_ctl_link(node->ctl, env, peer, ev->u.link.state);
+}
+
+/* ---- the step ---- */
+
+static void
+node_persisted(struct mp_node *node, uint64_t seq)
+{
+	struct mp_env *env = &node->env;
+
+	mp_out_persisted(node->out, seq);
+	if (node->phase == NODE_BOOTING && seq >= node->boot_seq) {
+		node_begin(node);
+		return;
+	}
+	mp_join_persisted(node->join, env);
+	if (node->phase != NODE_RUNNING && node->phase != NODE_STOPPING)
+		return;
+	mp_runs_persisted(node->runs, env, seq);
+	mp_worker_persisted(node->worker, env);
+}
+
+static void
+node_tick(struct mp_node *node)
+{
+	struct mp_env *env = &node->env;
+
+	if (node->phase == NODE_JOINING)
+		mp_join_tick(node->join, env);
+	if (node->phase != NODE_RUNNING && node->phase != NODE_STOPPING)
+		return;
+	if (mp_swim_deadline(node->swim) <= env->now_ms)
+		mp_swim_tick(node->swim, env);
+	if (mp_pulse_deadline(node->pulse) <= env->now_ms)
+		mp_pulse_tick(node->pulse, env);
+	if (mp_runs_deadline(node->runs) <= env->now_ms)
+		mp_runs_tick(node->runs, env);
+	if (mp_worker_deadline(node->worker) <= env->now_ms)
+		mp_worker_tick(node->worker, env);
+	if (mp_fetch_deadline(node->fetch) <= env->now_ms)
+		mp_fetch_tick(node->fetch, env);
+	if (mp_hold_deadline(node->hold) <= env->now_ms)
+		mp_hold_tick(node->hold, env);
+	if (mp_ctl_deadline(node->ctl) <= env->now_ms)
+		mp_ctl_tick(node->ctl, env);
+}
+
+static void
+node_stop(struct mp_node *node)
+{
+	struct mp_env *env = &node->env;
+
+	if (node->phase != NODE_RUNNING) {
+		node->phase = NODE_STOPPED;
+		mp_out_effect(node->out, &(struct mp_effect){.kind = MP_FX_STOPPED});
+		return;
+	}
+	node->phase = NODE_STOPPING;
+	(void)mp_swim_set_status(node->swim, env, MP_NODE_OFFLINE);
+	mp_runs_stop(node->runs, env);
+	mp_worker_stop(node->worker, env);
+}
+
+static void
+node_blob(struct mp_node *node, const struct mp_event *ev, uint64_t token)
+{
+	if (mp_fetch_owns(token))
+		mp_fetch_event(node->fetch, &node->env, ev);
+	else if (mp_hold_owns(token))
+		mp_hold_event(node->hold, &node->env, ev);
+}
+
+static void
+node_dispatch(struct mp_node *node, const struct mp_event *ev)
+{
+	struct mp_env *env = &node->env;
+
+	switch (ev->kind) {
+	case MP_EV_RESTORE:
+		node_restore(node, &ev->u.restore);
+		break;
+	case MP_EV_START:
+		node_boot(node);
+		break;
+	case MP_EV_TICK:
+		node_tick(node);
+		break;
+	case MP_EV_DATAGRAM:
+		node_datagram(node, ev);
+		break;
+	case MP_EV_LINK:
+		node_link(node, ev);
+		break;
+	case MP_EV_MESSAGE:
+		node_message(node, &ev->u.message.peer, ev->u.message.bytes);
+		break;
+	case MP_EV_PERSISTED:
+		node_persisted(node, ev->u.persisted.seq);
+		break;
+	case MP_EV_CONTROL:
+		mp_ctl_request(node->ctl, env, ev->u.control.request, ev->u.control.bytes,
+			node->phase == NODE_RUNNING);
+		break;
+	case MP_EV_CONTROL_CLOSED:
+		mp_ctl_closed(node->ctl, ev->u.control.request);
+		break;
+	case MP_EV_BLOB_STAT:
+		node_blob(node, ev, ev->u.blob_stat.token);
+		break;
+	case MP_EV_BLOB_READ:
+		node_blob(node, ev, ev->u.blob_read.token);
+		break;
+	case MP_EV_BLOB_WRITTEN:
+		node_blob(node, ev, ev->u.blob_written.token);
+		break;
+	case MP_EV_BLOB_SYNCED:
+		node_blob(node, ev, ev->u.blob_synced.token);
+		break;
+	case MP_EV_EXEC:
+		mp_worker_exec(node->worker, env, &ev->u.exec);
+		break;
+	case MP_EV_CAPS:
+		(void)mp_swim_set_caps(node->swim, env, ev->u.caps.caps);
+		break;
+	case MP_EV_STOP:
+		node_stop(node);
+		break;
+	}
+}
+
+/* Who appeared, fell or changed concerns those who wait for members. */
+static void
+node_members(struct mp_node *node)
+{
+	struct mp_env *env = &node->env;
+	uint64_t seen = node->roster_version;
+
+	if (mp_roster_version(node->roster) == seen)
+		return;
+	node->roster_version = mp_roster_version(node->roster);
+	for (size_t i = 0; i < mp_roster_count(node->roster); i++) {
+		const struct mp_member *m = mp_roster_at(node->roster, i);
+
+		if (m->changed > seen && m->state >= MP_MEMBER_DEAD)
+			mp_hold_lost(node->hold, env, &m->id);
+	}
+	mp_runs_members(node->runs, env);
+}
+
+/* What the parts put off to the end of a step, until nobody has anything more to say to itself. */
+static void
+node_settle(struct mp_node *node)
+{
+	struct mp_env *env = &node->env;
+	struct mp_span bytes;
+
+	do {
+		while (mp_out_loop(node->out, &bytes))
+			node_message(node, &env->self, bytes);
+		mp_runs_flush(node->runs, env);
+		mp_worker_flush(node->worker, env);
+		mp_hold_flush(node->hold, env);
+		mp_ctl_flush(node->ctl, env);
+	} while (mp_out_loop_pending(node->out));
+}
+
+void
+mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp_effect **effects,
+	size_t *effect_count)
+{
+	struct mp_env *env = &node->env;
+
+	env->now_ms = event->now_ms;
+	env->wall_ms = event->wall_ms;
+	mp_rng_stir(&env->rng, event->entropy);
+	mp_out_begin(node->out);
+	if (node->phase != NODE_STOPPED)
+		node_dispatch(node, event);
+	if (node->phase == NODE_JOINING)
+		node_joining(node);
+	if (node->phase == NODE_RUNNING || node->phase == NODE_STOPPING) {
+		node_members(node);
+		node_settle(node);
+		mp_swim_set_slots_used(node->swim, mp_worker_slots_used(node->worker));
+	}
+	if (node->phase == NODE_STOPPING && mp_worker_stopped(node->worker, env)) {
+		node->phase = NODE_STOPPED;
+		mp_out_effect(node->out, &(struct mp_effect){.kind = MP_FX_STOPPED});
+	}
+	mp_out_end(node->out, effects, effect_count);
+}
+
+mp_time
+mp_node_deadline(const struct mp_node *node)
+{
+	mp_time due[8], first = MP_TIME_NEVER;
+	size_t n = 0;
+
+	if (node->phase == NODE_JOINING)
+		return mp_join_deadline(node->join);
+	if (node->phase != NODE_RUNNING && node->phase != NODE_STOPPING)
+		return MP_TIME_NEVER;
+	due[n++] = mp_swim_deadline(node->swim);
+	due[n++] = mp_pulse_deadline(node->pulse);
+	due[n++] = mp_runs_deadline(node->runs);
+	due[n++] = mp_worker_deadline(node->worker);
+	due[n++] = mp_fetch_deadline(node->fetch);
+	due[n++] = mp_hold_deadline(node->hold);
+	due[n++] = mp_ctl_deadline(node->ctl);
+	while (n-- > 0) {
+		if (due[n] < first)
+			first = due[n];
+	}
+	return first;
+}
+
+/* ---- what a shell may ask between steps ---- */
+
+int
+mp_node_check_peer(const struct mp_node *node, struct mp_span credential,
+	const struct mp_xkey *xkey, mp_time wall_ms, struct mp_node_id *id, bool *joiner,
+	struct mp_error *err)
+{
+	return mp_join_check_peer(node->roster, credential, xkey, wall_ms, id, joiner, err);
+}
+
+struct mp_span
+mp_node_credential(const struct mp_node *node)
+{
+	const struct mp_member *self = mp_roster_find(node->roster, &node->env.self);
+
+	return self != NULL ? self->credential : mp_buf_span(&node->credential);
+}
+
+uint64_t
+mp_node_counter(const struct mp_node *node, enum mp_counter which)
+{
+	return node->counters[which] + mp_dgram_counter(node->dgram, which);
+}
+
+const struct mp_roster *
+mp_node_roster(const struct mp_node *node)
+{
+	return node->roster;
+}
+
+const struct mp_runs *
+mp_node_runs(const struct mp_node *node)
+{
+	return node->runs;
+}
+
+const struct mp_env *
+mp_node_env(const struct mp_node *node)
+{
+	return &node->env;
+}

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/open.h"
+
+#include "codec/manifest.h"
+#include "codec/msg_work.h"
+#include "codec/record_run.h"
+#include "mp/limits.h"
+
+#define ASK_MS       3000 /* an elector that has not answered by then is left out */
+#define ASKS_MAX     8    /* records tried for one submission */
+#define MANIFEST_MAX (64u * 1024 * 1024)
+
+enum opening_state {
+	OPENING_READ, /* the inputs' manifest */
+	OPENING_HOLD, /* the inputs themselves */
+	OPENING_ASK,  /* the electors */
+};
+
+struct mp_opening {
+	struct mp_opening *next;
+	struct mp_open *open;
+	enum opening_state state;
+	struct mp_submit_req *req; /* NULL: forgotten */
+	struct mp_buf pipeline, params, record;
+	struct mp_run_record rec; /* params borrow from `params` */
+	uint32_t electors_wanted;
+	struct mp_fetch_req fetch;
+	struct mp_hold_req hold;
+	unsigned asks;
+	uint32_t accepted, gone; /* bits by index of elector */
+	mp_time deadline_ms;
+	/* Who was no use so far. More than this many: the oldest is tried again. */
+	struct mp_node_id left_out[16];
+	size_t left_out_count;
+	struct mp_node_id holders[MP_HOLDERS_MAX]; /* of the inputs */
+	size_t holder_count;
+	char refused[MP_ERROR_TEXT_MAX]; /* what the last one said */
+};
+
+struct mp_open {
+	struct mp_open_parts parts;
+	const struct mp_alloc *alloc;
+	struct mp_opening *first;
+	size_t count;
+};
+
+int
+mp_open_new(struct mp_env *env, const struct mp_open_parts *parts, struct mp_open **out)
+{
+	struct mp_open *open = mp_realloc(env->alloc, NULL, 0, sizeof(*open));
+
+	if (open == NULL)
+		return MP_ENOMEM;
+	*open = (struct mp_open){.parts = *parts, .alloc = env->alloc};
+	*out = open;
+	return 0;
+}
+
+static void
+opening_free(struct mp_opening *o)
+{
+	struct mp_open *open = o->open;
+	struct mp_opening **at = &open->first;
+
+	while (*at != NULL && *at != o)
+		at = &(*at)->next;
+	if (*at == o) {
+		*at = o->next;
+		open->count--;
+	}
+	if (o->req != NULL)
+		o->req->opening = NULL;
+	mp_fetch_cancel(open->parts.fetch, &o->fetch);
+	mp_hold_cancel(open->parts.hold, &o->hold);
+	mp_buf_fini(&o->pipeline);
+	mp_buf_fini(&o->params);
+	mp_buf_fini(&o->record);
+	mp_dealloc(open->alloc, o, sizeof(*o));
+}
+
+void
+mp_open_free(struct mp_open *open)
+{
+	if (open == NULL)
+		return;
+	while (open->first != NULL)
+		opening_free(open->first);
+	mp_dealloc(open->alloc, open, sizeof(*open));
+}
+
+/* Ends the opening; text NULL stands for the code's own. */
+static void
+opening_end(struct mp_opening *o, struct mp_env *env, int rc, const char *text)
+{
+	struct mp_submit_req *req = o->req;
+	struct mp_run_id run = o->rec.id;
+	char copy[MP_ERROR_TEXT_MAX] = "";
+
+	if (text == NULL)
+		text = mp_strerror(rc);
+	memcpy(copy, text, mp_min_size(strlen(text), sizeof(copy) - 1));
+	opening_free(o);
+	if (req != NULL)
+		req->done(req, env, rc, &run, copy);
+}
+
+/* ---- the electors ---- */
+
+static bool
+opening_left_out(const struct mp_opening *o, const struct mp_node_id *id)
+{
+	for (size_t i = 0; i < mp_min_size(o->left_out_count, mp_countof(o->left_out)); i++) {
+		if (mp_node_id_eq(&o->left_out[i], id))
+			return true;
+	}
+	return false;
+}
+
+static bool
+elector_fit(const struct mp_opening *o, const struct mp_env *env, const struct mp_member *m)
+{
+	if (opening_left_out(o, &m->id) || (m->roles & MP_ROLE_NODE) == 0)
+		return false;
+	if (mp_node_id_eq(&m->id, &env->self))
+		return true;
+	return m->state == MP_MEMBER_ALIVE && m->status <= MP_NODE_BUSY && !m->refused;
+}
+
+/* Rendezvous (Thaler and Ravishankar, 1998): everybody's score for this nonce. */
+static uint64_t
+elector_score(const struct mp_opening *o, const struct mp_env *env, const struct mp_node_id *id)
+{
+	struct mp_span parts[2] = {
+		mp_span(o->rec.nonce, sizeof(o->rec.nonce)), mp_span(id->b, sizeof(id->b))};
+	struct mp_hash h;
+	uint64_t score;
+
+	if (mp_node_id_eq(id, &env->self))
+		return UINT64_MAX; /* the opener is one, whenever it can be */
+	env->crypto->hash(&h, parts, 2);
+	memcpy(&score, h.b, sizeof(score));
+	return score >> 1;
+}
+
+static bool
+zone_taken(const struct mp_opening *o, const struct mp_member *m)
+{
+	const char *zone = m->caps != NULL ? m->caps->zone : "";
+
+	for (uint32_t i = 0; zone[0] != '\0' && i < o->rec.elector_count; i++) {
+		const struct mp_member *e =
+			mp_roster_find(o->open->parts.roster, &o->rec.electors[i]);
+
+		if (e != NULL && e->caps != NULL && strcmp(e->caps->zone, zone) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The best by score that is not an elector yet; new zones first. */
+static const struct mp_member *
+elector_next(const struct mp_opening *o, const struct mp_env *env)
+{
+	const struct mp_roster *roster = o->open->parts.roster;
+	const struct mp_member *best = NULL;
+	uint64_t best_score = 0;
+	bool best_taken = true;
+
+	for (size_t i = 0; i < mp_roster_count(roster); i++) {
+		const struct mp_member *m = mp_roster_at(roster, i);
+		uint64_t score;
+		bool taken;
+
+		if (mp_run_elector(&o->rec, &m->id) >= 0 || !elector_fit(o, env, m))
+			continue;
+		score = elector_score(o, env, &m->id);
+		taken = zone_taken(o, m);
+		if (best == NULL || (best_taken && !taken) ||
+			(best_taken == taken && score > best_score)) {
+			best = m;
+			best_score = score;
+			best_taken = taken;
+		}
+	}
+	return best;
+}
+
+static void
+electors_draw(struct mp_opening *o, struct mp_env *env)
+{
+	size_t fit = 0, want;
+
+	for (size_t i = 0; i < mp_roster_count(o->open->parts.roster); i++)
+		fit += elector_fit(o, env, mp_roster_at(o->open->parts.roster, i));
+	want = fit >= o->electors_wanted ? o->electors_wanted : fit >= 3 ? 3 : 1;
+	o->rec.elector_count = 0;
+	while (o->rec.elector_count < want) {
+		const struct mp_member *m = elector_next(o, env);
+
+		if (m == NULL)
+			break;
+		o->rec.electors[o->rec.elector_count++] = m->id;
+	}
+}
+
+/* ---- asking them ---- */
+
+static void
+opening_forget_record(struct mp_opening *o, struct mp_env *env)
+{
+	struct mp_buf *buf;
+
+	for (uint32_t i = 0; i < o->rec.elector_count; i++) {
+		buf = mp_out_scratch(env->out);
+		if (mp_msg_run_abort_encode(buf, &o->rec.id) == 0)
+			mp_out_send(env->out, &o->rec.electors[i], MP_CLASS_CONTROL,
+				mp_buf_span(buf), 0);
+	}
+}
+
+static void
+opening_ask(struct mp_opening *o, struct mp_env *env)
+{
+	struct mp_msg_run_open m = {0};
+	struct mp_buf buf;
+	uint64_t r[2];
+	int rc;
+
+	if (++o->asks > ASKS_MAX) {
+		opening_end(o, env, MP_ENOQUORUM,
+			o->refused[0] != '\0'
+				? o->refused
+				: "the nodes that were to keep the run do not answer");
+		return;
+	}
+	r[0] = mp_rng_next(&env->rng);
+	r[1] = mp_rng_next(&env->rng);
+	memcpy(o->rec.nonce, r, sizeof(o->rec.nonce));
+	electors_draw(o, env);
+	o->state = OPENING_ASK;
+	o->accepted = o->gone = 0;
+	o->deadline_ms = env->now_ms + ASK_MS;
+	mp_buf_clear(&o->record);
+	rc = o->rec.elector_count > 0
+		     ? mp_run_record_sign(env->crypto, env->secret, &o->rec, &o->record)
+		     : MP_ENOQUORUM;
+	mp_buf_init(&buf, env->alloc, MP_MSG_MAX);
+	m.record = mp_buf_span(&o->record);
+	m.pipeline = mp_buf_span(&o->pipeline);
+	if (rc == 0)
+		rc = mp_msg_run_open_encode(&buf, &m, o->holders, o->holder_count);
+	for (uint32_t i = 0; rc == 0 && i < o->rec.elector_count; i++)
+		mp_out_send(env->out, &o->rec.electors[i], MP_CLASS_CONTROL, mp_buf_span(&buf), 0);
+	mp_buf_fini(&buf);
+	if (rc != 0)
+		opening_end(o, env, rc, NULL);
+}
+
+static unsigned
+bits(uint32_t v)
+{
+	unsigned n = 0;
+
+	for (; v != 0; v &= v - 1)
+		n++;
+	return n;
+}
+
+/* Somebody said no, or can no longer be hoped for: is a majority out of reach? True while the same
+ * electors are being asked; else *o began anew, or is gone. */
+static bool
+opening_lost(struct mp_opening *o, struct mp_env *env, uint32_t elector)
+{
+	uint32_t n = o->rec.elector_count;
+
+	if ((o->accepted & 1u << elector) != 0 || (o->gone & 1u << elector) != 0)
+		return true;
+	o->gone |= 1u << elector;
+	o->left_out[o->left_out_count++ % mp_countof(o->left_out)] = o->rec.electors[elector];
+	if (n - bits(o->gone) > n / 2)
+		return true;
+	opening_forget_record(o, env);
+	opening_ask(o, env);
+	return false;
+}
+
+static struct mp_opening *
+opening_of(struct mp_open *open, const struct mp_run_id *run)
+{
+	for (struct mp_opening *o = open->first; o != NULL; o = o->next) {
+		if (o->state == OPENING_ASK && mp_run_id_eq(&o->rec.id, run))
+			return o;
+	}
+	return NULL;
+}
+
+int
+mp_open_accept(struct mp_open *open, struct mp_env *env, const struct mp_node_id *from,
+	const struct mp_run_id *run)
+{
+	struct mp_opening *o = opening_of(open, run);
+	int elector = o != NULL ? mp_run_elector(&o->rec, from) : -1;
+
+	if (elector < 0)
+		return MP_ENOENT;
+	o->accepted |= 1u << elector;
+	if (bits(o->accepted) <= o->rec.elector_count / 2)
+		return 0;
+	open->parts.opened(open->parts.ctx, env, run, mp_buf_span(&o->record));
+	opening_end(o, env, 0, "");
+	return 0;
+}
+
+int
+mp_open_refuse(struct mp_open *open, struct mp_env *env, const struct mp_node_id *from,
+	const struct mp_run_id *run, struct mp_span text)
+{
+	struct mp_opening *o = opening_of(open, run);
+	int elector = o != NULL ? mp_run_elector(&o->rec, from) : -1;
+	size_t n = mp_min_size(text.n, sizeof(o->refused) - 1);
+
+	if (elector < 0)
+		return MP_ENOENT;
+	if (n > 0)
+		memcpy(o->refused, text.p, n);
+	o->refused[n] = '\0';
+	(void)opening_lost(o, env, (uint32_t)elector);
+	return 0;
+}
+
+void
+mp_open_link(struct mp_open *open, struct mp_env *env, const struct mp_node_id *peer,
+	enum mp_link_state state)
+{
+	struct mp_opening *next;
+
+	if (state == MP_LINK_UP)
+		return;
+	for (struct mp_opening *o = open->first; o != NULL; o = next) {
+		int elector = o->state == OPENING_ASK ? mp_run_elector(&o->rec, peer) : -1;
+
+		next = o->next;
+		if (elector >= 0)
+			(void)opening_lost(o, env, (uint32_t)elector);
+	}
+}
+
+/* ---- the inputs ---- */
+
+static void
+held(struct mp_hold_req *req, struct mp_env *env, int rc, const struct mp_node_id *holders,
+	size_t holder_count)
+{
+	struct mp_opening *o = mp_container_of(req, struct mp_opening, hold);
+
+	if (rc != 0) {
+		opening_end(o, env, rc, "the run's inputs could not be stored");
+		return;
+	}
+	o->holder_count = mp_min_size(holder_count, mp_countof(o->holders));
+	if (o->holder_count > 0)
+		memcpy(o->holders, holders, o->holder_count * sizeof(o->holders[0]));
+	opening_ask(o, env);
+}
+
+static void
+manifest_read(struct mp_fetch_req *req, struct mp_env *env, int rc, const struct mp_hash *blob,
+	struct mp_span bytes)
+{
+	struct mp_opening *o = mp_container_of(req, struct mp_opening, fetch);
+	struct mp_manifest manifest = {0};
+	struct mp_blob_ref *refs = NULL;
+
+	(void)blob;
+	if (rc == 0)
+		rc = mp_manifest_decode(env->alloc, bytes, &manifest, NULL);
+	if (rc != 0) {
+		opening_end(o, env, rc, "the manifest of the run's inputs cannot be read");
+		return;
+	}
+	refs = mp_realloc(env->alloc, NULL, 0, (manifest.count + 1) * sizeof(*refs));
+	rc = refs != NULL ? 0 : MP_ENOMEM;
+	if (rc == 0) {
+		refs[0] = (struct mp_blob_ref){.digest = o->rec.inputs, .size = bytes.n};
+		for (size_t i = 0; i < manifest.count; i++)
+			refs[i + 1] = (struct mp_blob_ref){
+				.digest = manifest.files[i].digest, .size = manifest.files[i].size};
+		o->state = OPENING_HOLD;
+		o->hold.done = held;
+		rc = mp_hold_request(o->open->parts.hold, env, &o->hold, refs, manifest.count + 1,
+			o->rec.copies);
+		mp_dealloc(env->alloc, refs, (manifest.count + 1) * sizeof(*refs));
+	}
+	mp_manifest_fini(&manifest);
+	if (rc != 0)
+		opening_end(o, env, rc, NULL);
+}
+
+/* ---- in ---- */
+
+/* Fills what the pipeline decides, and finds every mistake in it. */
+static int
+opening_check(struct mp_opening *o, struct mp_env *env, const struct mp_submission *s,
+	struct mp_error *err)
+{
+	struct mp_pipeline *pipeline = NULL;
+	struct mp_graph *graph = NULL;
+	struct mp_diags diags;
+	int rc;
+
+	mp_diags_init(&diags, env->alloc, "pipeline");
+	rc = mp_pipeline_decode(s->pipeline, env->alloc, &pipeline, &diags);
+	if (rc == 0)
+		rc = mp_graph_expand(
+			pipeline, s->params, s->param_count, env->alloc, &graph, &diags);
+	if (rc == 0) {
+		size_t n = mp_min_size(strlen(graph->name), MP_NAME_MAX);
+
+		memcpy(o->rec.name, graph->name, n);
+		o->rec.copies = graph->copies;
+		o->electors_wanted = graph->electors;
+	} else if (diags.n > 0) {
+		char line[MP_DIAG_LINE_MAX];
+
+		mp_diags_format(&diags, 0, line);
+		(void)mp_fail(err, rc, "%s", line);
+	} else {
+		(void)mp_fail(err, rc, "%s", mp_strerror(rc));
+	}
+	mp_graph_free(graph);
+	mp_pipeline_free(pipeline);
+	mp_diags_fini(&diags);
+	return rc;
+}
+
+static int
+opening_params(struct mp_opening *o, struct mp_env *env, const struct mp_submission *s)
+{
+	struct mp_run_param *params =
+		mp_realloc(env->alloc, NULL, 0, (s->param_count + 1) * sizeof(*params));
+	int rc;
+
+	if (params == NULL)
+		return MP_ENOMEM;
+	for (size_t i = 0; i < s->param_count; i++)
+		params[i] = (struct mp_run_param){.key = mp_span_str(s->params[i].name),
+			.value = mp_span_str(s->params[i].value)};
+	rc = mp_run_params_encode(&o->params, params, s->param_count);
+	mp_dealloc(env->alloc, params, (s->param_count + 1) * sizeof(*params));
+	o->rec.params = mp_buf_span(&o->params);
+	o->rec.param_count = (uint32_t)s->param_count;
+	return rc;
+}
+
+static int
+opening_fill(struct mp_opening *o, struct mp_env *env, const struct mp_submission *s,
+	struct mp_error *err)
+{
+	int rc = opening_check(o, env, s, err);
+
+	if (rc != 0)
+		return rc;
+	rc = opening_params(o, env, s);
+	if (rc == 0)
+		rc = mp_buf_append(&o->pipeline, s->pipeline.p, s->pipeline.n);
+	if (rc != 0)
+		return mp_fail(err, rc, "submission: %s", mp_strerror(rc));
+	o->rec.cluster = env->cluster;
+	env->crypto->hash(&o->rec.pipeline, &s->pipeline, 1);
+	o->rec.opener = env->self;
+	o->rec.submitted_ms = env->wall_ms;
+	o->rec.inputs = s->inputs;
+	return 0;
+}
+
+int
+mp_open_submit(struct mp_open *open, struct mp_env *env, const struct mp_submission *s,
+	struct mp_submit_req *req, struct mp_error *err)
+{
+	struct mp_opening *o;
+	int rc;
+
+	mp_assert(req->opening == NULL);
+	if (s->key != NULL)
+		return mp_fail(err, MP_EUNSUPPORTED, "submission keys are not implemented yet");
+	if (s->pipeline.n > MP_MSG_MAX / 2)
+		return mp_fail(err, MP_ELIMIT, "the pipeline is larger than %u MiB",
+			MP_MSG_MAX / 2 / 1024 / 1024);
+	if (open->count >= MP_OPEN_MAX)
+		return mp_fail(
+			err, MP_EBUSY, "%d submissions are under way; try again", MP_OPEN_MAX);
+	o = mp_realloc(open->alloc, NULL, 0, sizeof(*o));
+	if (o == NULL)
+		return mp_fail(err, MP_ENOMEM, "out of memory");
+	*o = (struct mp_opening){.open = open, .deadline_ms = MP_TIME_NEVER};
+	mp_buf_init(&o->pipeline, open->alloc, MP_MSG_MAX);
+	mp_buf_init(&o->params, open->alloc, MP_MSG_MAX);
+	mp_buf_init(&o->record, open->alloc, MP_SIGNED_RECORD_MAX);
+	rc = opening_fill(o, env, s, err);
+	if (rc == 0 && !mp_hash_is_zero(&s->inputs)) {
+		o->fetch.done = manifest_read;
+		rc = mp_fetch_read(
+			open->parts.fetch, env, &o->fetch, &s->inputs, MANIFEST_MAX, NULL, 0);
+	} else if (rc == 0) {
+		/* done() is never called from in here: the first question goes out with the tick.
+		 */
+		o->state = OPENING_ASK;
+		o->deadline_ms = env->now_ms;
+	}
+	if (rc != 0) {
+		opening_free(o);
+		return rc;
+	}
+	o->req = req;
+	req->opening = o;
+	o->next = open->first;
+	open->first = o;
+	open->count++;
+	return 0;
+}
+
+void
+mp_open_forget(struct mp_open *open, struct mp_submit_req *req)
+{
+	(void)open;
+	if (req->opening != NULL)
+		req->opening->req = NULL;
+	req->opening = NULL;
+}
+
+void
+mp_open_tick(struct mp_open *open, struct mp_env *env)
+{
+	struct mp_opening *next;
+
+	for (struct mp_opening *o = open->first; o != NULL; o = next) {
+		uint32_t n = o->rec.elector_count;
+
+		next = o->next;
+		if (o->state != OPENING_ASK || o->deadline_ms > env->now_ms)
+			continue;
+		if (o->asks == 0) {
+			opening_ask(o, env);
+			continue;
+		}
+		o->deadline_ms = env->now_ms + ASK_MS;
+		for (uint32_t i = 0; i < n; i++) {
+			if (!opening_lost(o, env, i))
+				break;
+		}
+	}
+}
+
+mp_time
+mp_open_deadline(const struct mp_open *open)
+{
+	mp_time first = MP_TIME_NEVER;
+
+	for (const struct mp_opening *o = open->first; o != NULL; o = o->next) {
+		if (o->state == OPENING_ASK && o->deadline_ms < first)
+			first = o->deadline_ms;
+	}
+	return first;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What runs.c (hosting), runs_known.c (what every node knows of every run) and runs_show.c (what is
+ * told about runs) share. Nobody else includes this. */
+#ifndef MP_CORE_RUNS_INT_H
+#define MP_CORE_RUNS_INT_H
+
+#include "codec/msg_work.h"
+#include "codec/record_run.h"
+#include "core/lead.h"
+#include "core/open.h"
+#include "core/raft.h"
+#include "core/run.h"
+#include "core/runs.h"
+#include "util/map.h"
+
+/* A run that this node is an elector of. */
+struct mp_run_box {
+	struct mp_run_box *next;
+	struct known *known; /* record and end; never NULL */
+	struct mp_buf pipeline;
+	struct mp_node_id inputs[MP_HOLDERS_MAX]; /* who holds the run's inputs */
+	size_t input_count;
+	uint64_t row_seq; /* of the RUN row */
+	struct mp_graph *graph;
+	struct mp_raft *raft;
+	struct mp_run run;
+	bool has_run;
+	struct mp_lead *lead;
+	uint64_t lead_term;
+	uint64_t cursor; /* committed entries that were applied */
+	bool started;    /* the log runs; the opener's begins when a majority has the run */
+	bool broken;     /* its log could not be restored: left alone */
+};
+
+/* What every member keeps of a run. */
+struct known {
+	struct mp_map_node in_map;
+	struct known *next; /* newest first */
+	struct mp_run_id id;
+	struct mp_buf record;     /* signed */
+	struct mp_run_record rec; /* borrows from record */
+	struct mp_buf end;        /* signed; empty until the run has ended */
+	struct mp_end ending;
+	bool ended;
+	struct mp_run_box *box;
+};
+
+/* Run ids that are not to come back: opened and given up. */
+#define ABORTED_KEEP 64
+/* How often the same unknown run is asked for. */
+#define WANT_MS   1000
+#define WANT_KEEP 16
+
+struct want {
+	struct mp_run_id run;
+	mp_time asked_ms;
+};
+
+struct mp_runs {
+	const struct mp_alloc *alloc;
+	struct mp_node_id self;
+	struct mp_runs_parts parts;
+	struct mp_open *open;
+	struct mp_map map; /* of known */
+	struct known *known;
+	size_t known_count;
+	struct mp_run_box *boxes;
+	size_t box_count;
+	uint64_t ends;
+	bool stopping;
+	bool started;
+	mp_time have_ms; /* when the next HAVE goes out */
+	struct mp_run_id aborted[ABORTED_KEEP];
+	size_t aborted_count;
+	struct want wants[WANT_KEEP];
+	size_t want_count;
+};
+
+/* runs.c */
+const struct mp_node_id *mp_runs_self(const struct mp_runs *runs);
+void runs_send(struct mp_env *env, const struct mp_node_id *to, const struct mp_buf *buf, int rc);
+
+void box_start(struct mp_run_box *box, struct mp_env *env, bool eager);
+
+/* runs_known.c */
+struct known *known_find(const struct mp_runs *runs, const struct mp_run_id *id);
+/* Takes a verified record. persist: puts its row, unless there is a box whose row has it. NULL: out
+ * of memory. */
+struct known *known_add(struct mp_runs *runs, struct mp_env *env, const struct mp_run_record *rec,
+	struct mp_span signed_record, bool persist);
+void known_free(struct mp_runs *runs, struct known *k);
+void known_remove(struct mp_runs *runs, struct mp_env *env, struct known *k);
+/* The end of a run, as its leader signed it. Puts the row. 0, MP_EEXIST, MP_ESIG, MP_EAUTH, … */
+int known_end(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span signed_end,
+	bool persist);
+/* Tells one member, or all of them, of a run. */
+void known_tell(struct mp_runs *runs, struct mp_env *env, const struct known *k,
+	const struct mp_node_id *to);
+void known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *to);
+int known_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes, uint64_t kind);
+int known_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row);
+
+#endif

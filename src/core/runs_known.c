@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/runs_int.h"
+
+#include "mp/limits.h"
+
+static uint64_t
+id_hash(const struct mp_run_id *id)
+{
+	uint64_t h;
+
+	memcpy(&h, id->b, sizeof(h));
+	return h;
+}
+
+struct known *
+known_find(const struct mp_runs *runs, const struct mp_run_id *id)
+{
+	struct mp_map_node *n = mp_map_find(&runs->map, id_hash(id));
+
+	for (; n != NULL; n = mp_map_find_next(n)) {
+		struct known *k = mp_container_of(n, struct known, in_map);
+
+		if (mp_run_id_eq(&k->id, id))
+			return k;
+	}
+	return NULL;
+}
+
+static void
+known_put(struct mp_env *env, const struct known *k)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, mp_out_scratch(env->out));
+	mp_cbor_w_array(&w, 2);
+	mp_cbor_w_span(&w, mp_buf_span(&k->record));
+	if (k->ended)
+		mp_cbor_w_span(&w, mp_buf_span(&k->end));
+	else
+		mp_cbor_w_null(&w);
+	if (w.rc == 0)
+		mp_out_put(env->out, MP_TABLE_KNOWN, mp_span(k->id.b, sizeof(k->id.b)),
+			mp_buf_span(w.buf));
+}
+
+/* Newest first, by the time of submission, then by id. */
+static void
+known_link(struct mp_runs *runs, struct known *k)
+{
+	struct known **at = &runs->known;
+
+	while (*at != NULL && ((*at)->rec.submitted_ms > k->rec.submitted_ms ||
+				      ((*at)->rec.submitted_ms == k->rec.submitted_ms &&
+					      mp_run_id_cmp(&(*at)->id, &k->id) < 0)))
+		at = &(*at)->next;
+	k->next = *at;
+	*at = k;
+	runs->known_count++;
+}
+
+static void
+known_unlink(struct mp_runs *runs, struct known *k)
+{
+	struct known **at = &runs->known;
+
+	while (*at != k)
+		at = &(*at)->next;
+	*at = k->next;
+	runs->known_count--;
+}
+
+/* The oldest that has ended and that this node keeps nothing more of makes room. */
+static void
+known_make_room(struct mp_runs *runs, struct mp_env *env)
+{
+	struct known *oldest = NULL;
+
+	if (runs->known_count < MP_RUNS_KNOWN_MAX)
+		return;
+	for (struct known *k = runs->known; k != NULL; k = k->next) {
+		if (k->ended && k->box == NULL)
+			oldest = k;
+	}
+	if (oldest != NULL)
+		known_remove(runs, env, oldest);
+}
+
+struct known *
+known_add(struct mp_runs *runs, struct mp_env *env, const struct mp_run_record *rec,
+	struct mp_span signed_record, bool persist)
+{
+	struct known *k;
+
+	known_make_room(runs, env);
+	k = mp_realloc(runs->alloc, NULL, 0, sizeof(*k));
+	if (k == NULL)
+		return NULL;
+	*k = (struct known){.id = rec->id};
+	mp_buf_init(&k->record, runs->alloc, MP_SIGNED_RECORD_MAX);
+	mp_buf_init(&k->end, runs->alloc, MP_SIGNED_END_MAX);
+	if (mp_buf_append(&k->record, signed_record.p, signed_record.n) != 0 ||
+		mp_run_record_verify(
+			env->crypto, &env->cluster, mp_buf_span(&k->record), &k->rec) != 0 ||
+		mp_map_add(&runs->map, &k->in_map, id_hash(&k->id)) != 0) {
+		mp_buf_fini(&k->record);
+		mp_dealloc(runs->alloc, k, sizeof(*k));
+		return NULL;
+	}
+	known_link(runs, k);
+	if (persist)
+		known_put(env, k);
+	return k;
+}
+
+void
+known_free(struct mp_runs *runs, struct known *k)
+{
+	known_unlink(runs, k);
+	mp_map_remove(&runs->map, &k->in_map);
+	mp_buf_fini(&k->record);
+	mp_buf_fini(&k->end);
+	mp_dealloc(runs->alloc, k, sizeof(*k));
+}
+
+void
+known_remove(struct mp_runs *runs, struct mp_env *env, struct known *k)
+{
+	mp_assert(k->box == NULL);
+	mp_out_delete(env->out, MP_TABLE_KNOWN, mp_span(k->id.b, sizeof(k->id.b)));
+	known_free(runs, k);
+}
+
+int
+known_end(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span signed_end,
+	bool persist)
+{
+	struct mp_end end;
+	int rc;
+
+	if (k->ended)
+		return MP_EEXIST;
+	rc = mp_end_open(env->crypto, signed_end, &end);
+	if (rc != 0)
+		return rc;
+	if (mp_run_elector(&k->rec, &end.leader) < 0 || !mp_run_id_eq(&end.run, &k->id) ||
+		memcmp(end.cluster.b, env->cluster.b, sizeof(end.cluster.b)) != 0)
+		return MP_EAUTH;
+	rc = mp_buf_append(&k->end, signed_end.p, signed_end.n);
+	if (rc != 0)
+		return rc;
+	k->ending = end;
+	k->ended = true;
+	runs->ends++;
+	if (persist)
+		known_put(env, k);
+	return 0;
+}
+
+/* ---- telling others ---- */
+
+void
+known_tell(struct mp_runs *runs, struct mp_env *env, const struct known *k,
+	const struct mp_node_id *to)
+{
+	struct mp_msg_run_known m = {.record = mp_buf_span(&k->record)};
+	struct mp_buf *buf = mp_out_scratch(env->out);
+
+	if (k->ended)
+		m.end = mp_buf_span(&k->end);
+	if (mp_msg_run_known_encode(buf, &m) != 0)
+		return;
+	if (to != NULL) {
+		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
+		return;
+	}
+	for (size_t i = 0; i < mp_roster_count(runs->parts.roster); i++) {
+		const struct mp_member *m2 = mp_roster_at(runs->parts.roster, i);
+
+		if (m2->state <= MP_MEMBER_SUSPECT && !mp_node_id_eq(&m2->id, &env->self))
+			mp_out_send(env->out, &m2->id, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
+	}
+}
+
+void
+known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *to)
+{
+	struct mp_run_have *list = mp_out_mem(env->out, MP_RUN_HAVE_MAX * sizeof(*list));
+	struct mp_buf *buf = mp_out_scratch(env->out);
+	size_t n = 0;
+
+	if (list == NULL)
+		return;
+	for (const struct known *k = runs->known; k != NULL && n < MP_RUN_HAVE_MAX; k = k->next)
+		list[n++] = (struct mp_run_have){.run = k->id, .ended = k->ended};
+	runs_send(env, to, buf, mp_msg_run_have_encode(buf, list, n));
+}
+
+/* The other side named what it has: it gets what it lacks, and hears what we lack. */
+static int
+on_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes)
+{
+	struct mp_list list, again;
+	struct mp_run_have have;
+	bool lacking = false;
+	size_t named = 0, told = 0;
+	int rc = mp_msg_run_have_decode(bytes, &list);
+
+	if (rc != 0)
+		return rc;
+	again = list;
+	while (mp_run_have_next(&again, &have)) {
+		const struct known *k = known_find(runs, &have.run);
+
+		named++;
+		lacking = lacking || k == NULL || (have.ended && !k->ended);
+	}
+	for (const struct known *k = runs->known; k != NULL && told < MP_RUN_HAVE_MAX;
+		k = k->next) {
+		bool has = false;
+
+		again = list;
+		while (!has && mp_run_have_next(&again, &have))
+			has = mp_run_id_eq(&have.run, &k->id) && (have.ended || !k->ended);
+		if (!has && (named < MP_RUN_HAVE_MAX || k->box != NULL)) {
+			known_tell(runs, env, k, from);
+			told++;
+		}
+	}
+	if (lacking)
+		known_have(runs, env, from);
+	return 0;
+}
+
+static int
+on_known(struct mp_runs *runs, struct mp_env *env, struct mp_span bytes)
+{
+	struct mp_msg_run_known m;
+	struct mp_run_record rec;
+	struct mp_span record;
+	struct mp_sig sig;
+	struct known *k;
+	struct mp_hash h;
+	struct mp_run_id id;
+	int rc = mp_msg_run_known_decode(bytes, &m);
+
+	if (rc == 0)
+		rc = mp_run_signed_decode(m.record, &record, &sig);
+	if (rc != 0)
+		return rc;
+	h = mp_record_hash(env->crypto, record);
+	id = mp_run_id_of(&h);
+	k = known_find(runs, &id);
+	if (k == NULL) {
+		rc = mp_run_record_verify(env->crypto, &env->cluster, m.record, &rec);
+		if (rc != 0)
+			return rc;
+		if (mp_roster_find(runs->parts.roster, &rec.opener) == NULL)
+			return MP_EAUTH;
+		k = known_add(runs, env, &rec, m.record, true);
+		if (k == NULL)
+			return MP_ENOMEM;
+	}
+	if (m.end.n == 0)
+		return 0;
+	rc = known_end(runs, env, k, m.end, true);
+	return rc == MP_EEXIST ? 0 : rc;
+}
+
+int
+known_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes, uint64_t kind)
+{
+	return kind == MP_MSG_RUN_HAVE ? on_have(runs, env, from, bytes)
+				       : on_known(runs, env, bytes);
+}
+
+int
+known_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row)
+{
+	struct mp_run_record rec;
+	struct mp_span record, end = mp_span(NULL, 0);
+	struct known *k;
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, row->value);
+	mp_cbor_r_array_exact(&r, 2);
+	record = mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
+	if (mp_cbor_r_peek(&r) == MP_CBOR_NULL)
+		mp_cbor_r_null(&r);
+	else
+		end = mp_cbor_r_bytes(&r, MP_SIGNED_END_MAX);
+	if (mp_cbor_r_end(&r) != 0 || row->key.n != sizeof(rec.id.b) ||
+		mp_run_record_verify(env->crypto, &env->cluster, record, &rec) != 0 ||
+		memcmp(rec.id.b, row->key.p, sizeof(rec.id.b)) != 0)
+		return MP_ECORRUPT;
+	k = known_find(runs, &rec.id);
+	if (k == NULL)
+		k = known_add(runs, env, &rec, record, false);
+	if (k == NULL)
+		return MP_ENOMEM;
+	if (end.n > 0 && !k->ended && known_end(runs, env, k, end, false) != 0)
+		return MP_ECORRUPT;
+	return 0;
+}
+
+/* ---- asking ---- */
+
+static int
+hex_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool
+id_begins(const struct mp_run_id *id, struct mp_span text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		int nibble = i % 2 == 0 ? id->b[i / 2] >> 4 : id->b[i / 2] & 15;
+
+		if (hex_digit(text.p[i]) != nibble)
+			return false;
+	}
+	return true;
+}
+
+int
+mp_runs_find(const struct mp_runs *runs, struct mp_span text, struct mp_run_id *out)
+{
+	const struct known *found = NULL;
+
+	if (text.n < 4 || text.n > 2 * sizeof(out->b))
+		return MP_EINVAL;
+	for (size_t i = 0; i < text.n; i++) {
+		if (hex_digit(text.p[i]) < 0)
+			return MP_EINVAL;
+	}
+	for (const struct known *k = runs->known; k != NULL; k = k->next) {
+		if (!id_begins(&k->id, text))
+			continue;
+		if (found != NULL)
+			return MP_EEXIST;
+		found = k;
+	}
+	if (found == NULL)
+		return MP_ENOENT;
+	*out = found->id;
+	return 0;
+}
+
+size_t
+mp_runs_whom(const struct mp_runs *runs, const struct mp_run_id *run,
+	struct mp_node_id who[MP_ELECTORS_MAX])
+{
+	const struct known *k = known_find(runs, run);
+	const struct mp_node_id *leader = NULL;
+	const struct mp_node_id *self = mp_runs_self(runs);
+	size_t n = 0;
+
+	if (k == NULL)
+		return 0;
+	if (k->box != NULL && !k->box->broken)
+		leader = mp_raft_leader(k->box->raft);
+	if (leader != NULL && !mp_node_id_eq(leader, self))
+		who[n++] = *leader;
+	/* Those who seem to be there before those who do not. */
+	for (int pass = 0; pass < 2; pass++) {
+		for (uint32_t i = 0; i < k->rec.elector_count; i++) {
+			const struct mp_node_id *e = &k->rec.electors[i];
+			const struct mp_member *m = mp_roster_find(runs->parts.roster, e);
+			bool there = m != NULL && m->state == MP_MEMBER_ALIVE && !m->refused;
+
+			if (there == (pass == 0) && !mp_node_id_eq(e, self) &&
+				(leader == NULL || !mp_node_id_eq(e, leader)))
+				who[n++] = *e;
+		}
+	}
+	return n;
+}
+
+enum mp_runs_have
+mp_runs_have(const struct mp_runs *runs, const struct mp_run_id *run)
+{
+	const struct known *k = known_find(runs, run);
+
+	if (k == NULL)
+		return MP_RUNS_HAVE_NOTHING;
+	if (k->box == NULL || k->box->broken)
+		return MP_RUNS_HAVE_RECORD;
+	if (k->box->run.outcome != 0 || k->box->lead != NULL)
+		return MP_RUNS_HAVE_LATEST;
+	return MP_RUNS_HAVE_STATE;
+}
+
+bool
+mp_runs_ended(const struct mp_runs *runs, const struct mp_run_id *run)
+{
+	const struct known *k = known_find(runs, run);
+
+	return k != NULL && k->ended;
+}
+
+uint64_t
+mp_runs_ends(const struct mp_runs *runs)
+{
+	return runs->ends;
+}

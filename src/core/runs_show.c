@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A run as mpctl shows it (codec/msg_show.h). */
+#include "codec/msg_show.h"
+#include "core/runs_int.h"
+
+#include "mp/limits.h"
+
+static struct mp_show_node
+show_node(const struct mp_runs *runs, const struct mp_node_id *id)
+{
+	const struct mp_member *m = id != NULL ? mp_roster_find(runs->parts.roster, id) : NULL;
+	struct mp_show_node node = {.name = mp_span(NULL, 0)};
+
+	if (id == NULL)
+		return node;
+	node.id = *id;
+	node.name = m != NULL ? mp_span_str(m->name.s) : mp_span_str("?");
+	return node;
+}
+
+/* What the result of a module that has ended says. */
+static void
+show_result(const struct mp_run_box *box, const struct mp_run_module *m, struct mp_show_module *out,
+	struct mp_finished *finished)
+{
+	struct mp_raft_entry entry;
+	struct mp_result_sig sig;
+	struct mp_result result;
+	struct mp_span record;
+
+	if (m->entry == 0 || !mp_raft_entry_at(box->raft, m->entry, &entry) ||
+		entry.kind != MP_ENTRY_FINISHED ||
+		mp_body_finished_decode(entry.body, finished) != 0 ||
+		mp_signed_result_decode(finished->result, &record, &sig) != 0 ||
+		mp_result_decode(record, &result) != 0)
+		return;
+	out->has_exit = result.exit_code >= 0;
+	out->exit_code = result.exit_code;
+	out->signal = result.signal;
+	out->started_ms = result.started_ms;
+	out->ended_ms = result.ended_ms;
+	out->manifest = result.manifest;
+	out->output_files = result.output_files;
+	out->output_bytes = result.output_bytes;
+	out->out = (struct mp_show_log){
+		.blob = result.out_log, .size = result.out_size, .cut = result.out_cut};
+	out->err = (struct mp_show_log){
+		.blob = result.err_log, .size = result.err_size, .cut = result.err_cut};
+	out->value = result.value;
+	out->text = result.error;
+}
+
+static enum mp_module_state
+show_state(const struct mp_run_box *box, uint32_t i, struct mp_error *why)
+{
+	enum mp_module_state state = mp_run_module_state(&box->run, i);
+
+	if (state == MP_MODULE_READY && box->lead != NULL && mp_lead_unplaceable(box->lead, i, why))
+		return MP_MODULE_UNPLACEABLE;
+	return state;
+}
+
+static void
+show_module(
+	const struct mp_runs *runs, const struct mp_run_box *box, uint32_t i, struct mp_cbor_w *w)
+{
+	const struct mp_run_module *m = &box->run.modules[i];
+	struct mp_node_id holders[MP_HOLDERS_MAX];
+	struct mp_finished finished = {.worker = {{0}}};
+	struct mp_error why = {0};
+	struct mp_show_module out = {.name = mp_span_str(box->graph->modules[i].name),
+		.node = show_node(runs, mp_run_node(&box->run, m->worker)),
+		.attempts = m->attempts,
+		.lost = m->lost,
+		.queued_ms = m->queued_ms,
+		.started_ms = m->assigned_ms,
+		.ended_ms = m->ended_ms};
+	size_t n = 0;
+
+	out.state = show_state(box, i, &why);
+	if (why.code != 0)
+		out.text = mp_span_str(why.text);
+	if (m->attempt.counter != 0) {
+		out.attempt_term = m->attempt.term;
+		out.attempt_counter = m->attempt.counter;
+	}
+	show_result(box, m, &out, &finished);
+	while (m->entry != 0 && n < MP_HOLDERS_MAX &&
+		mp_holders_next(&finished.holders, &holders[n]))
+		n++;
+	mp_show_module(w, &out, holders, n);
+}
+
+/* Who is missing, when nothing can be decided. */
+static void
+stalled_text(const struct mp_runs *runs, const struct mp_run_box *box, struct mp_error *text)
+{
+	const struct mp_run_record *rec = &box->known->rec;
+
+	(void)mp_fail(text, MP_ENOQUORUM, "no majority of its electors; missing:");
+	for (uint32_t i = 0; i < rec->elector_count; i++) {
+		const struct mp_member *m = mp_roster_find(runs->parts.roster, &rec->electors[i]);
+		struct mp_error before = *text;
+
+		if (m == NULL || m->state != MP_MEMBER_ALIVE || m->refused)
+			(void)mp_fail(text, MP_ENOQUORUM, "%.300s %s", before.text,
+				m != NULL ? m->name.s : "?");
+	}
+}
+
+#define STALLED_MS 10000
+
+static enum mp_run_state
+run_state(const struct mp_runs *runs, const struct mp_env *env, const struct mp_run_box *box,
+	struct mp_error *text)
+{
+	enum mp_run_state state = mp_run_state(&box->run);
+	mp_time since = mp_raft_stalled_since(box->raft);
+
+	if (mp_run_state_ended(state))
+		return state;
+	if (since != MP_TIME_NEVER && env->now_ms - since >= STALLED_MS) {
+		stalled_text(runs, box, text);
+		return MP_RUN_STALLED;
+	}
+	if (box->run.cancelled)
+		(void)mp_fail(text, MP_ECANCELED, "cancelled by %s", box->run.cancelled_by.s);
+	return state;
+}
+
+int
+mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env, const struct mp_run_id *run,
+	uint32_t from, uint32_t count, struct mp_buf *buf)
+{
+	const struct known *k = known_find(runs, run);
+	const struct mp_run_box *box = k != NULL ? k->box : NULL;
+	struct mp_error text = {0};
+	struct mp_show show = {.from = from};
+	struct mp_buf page;
+	struct mp_cbor_w w;
+	uint32_t n = 0;
+	int rc;
+
+	if (box == NULL || box->broken)
+		return MP_ENOENT;
+	show.run = k->id;
+	show.name = mp_span_str(k->rec.name);
+	show.state = run_state(runs, env, box, &text);
+	show.leader = show_node(runs, mp_raft_leader(box->raft));
+	show.term = mp_raft_term(box->raft);
+	show.elector_count = k->rec.elector_count;
+	for (uint32_t i = 0; i < k->rec.elector_count; i++)
+		show.electors[i] = show_node(runs, &k->rec.electors[i]);
+	show.submitted_ms = k->rec.submitted_ms;
+	show.ended_ms = box->run.ended_ms;
+	show.opener = show_node(runs, &k->rec.opener);
+	show.copies = k->rec.copies;
+	show.inputs = k->rec.inputs;
+	show.text = mp_span_str(text.text);
+	memcpy(show.states, box->run.counts, sizeof(show.states));
+	show.module_count = box->graph->module_count;
+
+	mp_buf_init(&page, runs->alloc, MP_MSG_MAX);
+	mp_cbor_w_init(&w, &page);
+	for (uint32_t i = from;
+		i < show.module_count && n < count && w.rc == 0 && page.n < MP_SHOW_PAGE_BYTES;
+		i++, n++)
+		show_module(runs, box, i, &w);
+	rc = w.rc;
+	mp_cbor_w_init(&w, buf);
+	mp_show_begin(&w, &show, n);
+	mp_cbor_w_raw(&w, mp_buf_span(&page));
+	mp_buf_fini(&page);
+	return rc != 0 ? rc : w.rc;
+}
+
+static enum mp_run_state
+ended_state(enum mp_run_outcome outcome)
+{
+	switch (outcome) {
+	case MP_OUTCOME_SUCCEEDED:
+		return MP_RUN_SUCCEEDED;
+	case MP_OUTCOME_CANCELLED:
+		return MP_RUN_CANCELLED;
+	case MP_OUTCOME_FAILED:
+		break;
+	}
+	return MP_RUN_FAILED;
+}
+
+#define LIST_MAX 10000u
+
+int
+mp_runs_list(const struct mp_runs *runs, const struct mp_env *env, struct mp_buf *buf)
+{
+	size_t n = runs->known_count < LIST_MAX ? runs->known_count : LIST_MAX;
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_show_list_begin(&w, n);
+	for (const struct known *k = runs->known; k != NULL && n > 0; k = k->next, n--) {
+		struct mp_error text;
+		struct mp_show_run run = {.run = k->id,
+			.name = mp_span_str(k->rec.name),
+			.state = MP_RUN_RUNNING,
+			.submitted_ms = k->rec.submitted_ms};
+
+		if (k->ended) {
+			run.state = ended_state(k->ending.outcome);
+			run.ended_ms = k->ending.ended_ms;
+			run.leader = show_node(runs, &k->ending.leader);
+		} else if (k->box != NULL && !k->box->broken) {
+			run.state = run_state(runs, env, k->box, &text);
+			run.leader = show_node(runs, mp_raft_leader(k->box->raft));
+		}
+		mp_show_list_run(&w, &run);
+	}
+	return w.rc;
+}
