@@ -8,8 +8,19 @@ libmp_shell_a_SOURCES = \
 	%D%/cache_impl.h \
 	%D%/cache_partial.c \
 	%D%/cache_read.c \
+	%D%/caps_probe.c \
 	%D%/control.c \
 	%D%/control.h \
+	%D%/ctlsock.c \
+	%D%/ctlsock.h \
+	%D%/ctlsock_int.h \
+	%D%/ctlsock_local.c \
+	%D%/daemon.c \
+	%D%/daemon.h \
+	%D%/daemon_blob.c \
+	%D%/daemon_ctl.c \
+	%D%/daemon_int.h \
+	%D%/daemon_open.c \
 	%D%/executor.c \
 	%D%/executor.h \
 	%D%/executor_keeper.c \
@@ -33,6 +44,8 @@ libmp_shell_a_SOURCES = \
 	%D%/exec_work.c \
 	%D%/heap.c \
 	%D%/heap.h \
+	%D%/peers.c \
+	%D%/peers.h \
 	%D%/sql.c \
 	%D%/sql.h \
 	%D%/workspace.c \
@@ -41,3 +54,10 @@ libmp_shell_a_SOURCES = \
 	%D%/workspace_impl.h \
 	%D%/workspace_lay.c \
 	%D%/workspace_rm.c
+	%D%/state.c \
+	%D%/state.h \
+	%D%/udp.c \
+	%D%/udp.h
+noinst_HEADERS += \
+	%D%/exec.h \
+	%D%/workspace.h

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mpnode: one node of a cluster. ARCHITECTURE.md is the map of the program; in short:
+ *
+ *   main            this file: options, what is printed, exit codes
+ *   shell/state     the state directory: lock, keys, credential, tokens
+ *   shell/daemon    the event loop around the node, and all that touches the world
+ *   core/node       the node: everything that is decided
+ *   codec           bytes and what they mean
+ *   crypto          libsodium
+ */
+#include "config.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/msg_ctl.h"
+#include "crypto/key.h"
+#include "ctl/client.h"
+#include "mp/error.h"
+#include "mp/limits.h"
+#include "shell/daemon.h"
+#include "shell/heap.h"
+#include "shell/state.h"
+
+#define SEEDS_MAX  16
+#define INVITE_MS  ((mp_time)24 * 60 * 60 * 1000)
+#define EXIT_USAGE 2
+
+struct options {
+	const char *state, *name, *listen, *advertise, *token_file;
+	const char *tags[MP_TAGS_MAX];
+	size_t tag_count;
+	int slots;
+	bool keep_failed;
+};
+
+static const char usage_text[] =
+	"usage: mpnode init [--state DIR] [--name NAME]\n"
+	"       mpnode start [options]\n"
+	"       mpnode join SEED:PORT... [--token-file FILE] [options]\n"
+	"       mpnode leave [--state DIR]\n"
+	"\n"
+	"  init    make this node's identity and a cluster, print the first invite\n"
+	"  start   serve in the foreground; on an empty state directory found a cluster\n"
+	"  join    become a member of the cluster that a seed belongs to, then serve\n"
+	"  leave   take the running node out of its cluster, for ever\n"
+	"\n"
+	"  --state DIR             where keys and databases are kept\n"
+	"  --name NAME             what people call this node (default: the host's name)\n"
+	"  --listen HOST:PORT      UDP and TCP (default: 0.0.0.0:7117; port 0 picks one, once)\n"
+	"  --advertise HOST:PORT   where others reach this node, if elsewhere\n"
+	"  --slots N               attempts at a time (default: processors; 0: only keep and "
+	"vote)\n"
+	"  --tag TAG               what this node can do, for `requires`; may be repeated\n"
+	"  --token-file FILE       the invite token (or $MP_TOKEN); - is standard input\n"
+	"  --keep-failed           leave the workspaces of attempts that fail\n"
+	"  --help, --version\n";
+
+static int
+usage_error(const char *what, const char *arg)
+{
+	(void)fprintf(stderr, "mpnode: %s%s%s\nTry 'mpnode --help'.\n", what,
+		arg != NULL ? ": " : "", arg != NULL ? arg : "");
+	return EXIT_USAGE;
+}
+
+static int
+failed(const struct mp_error *err)
+{
+	(void)fprintf(stderr, "mpnode: %s\n", err->text);
+	return err->code == MP_EUSAGE ? EXIT_USAGE : 1;
+}
+
+/* ---- tokens ---- */
+
+static int
+read_all(FILE *f, struct mp_buf *buf)
+{
+	char chunk[4096];
+	size_t n;
+
+	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0) {
+		int rc = mp_buf_append(buf, chunk, n);
+
+		if (rc != 0)
+			return rc;
+	}
+	return ferror(f) != 0 ? MP_EIO : 0;
+}
+
+/* From --token-file or $MP_TOKEN. MP_ENOENT: there is none. */
+static int
+read_token(const struct options *o, struct mp_buf *text, struct mp_error *err)
+{
+	const char *env = getenv("MP_TOKEN");
+	bool standard = o->token_file != NULL && strcmp(o->token_file, "-") == 0;
+	FILE *f;
+	int rc;
+
+	if (o->token_file == NULL) {
+		if (env == NULL || env[0] == '\0')
+			return MP_ENOENT;
+		rc = mp_buf_append(text, env, strlen(env));
+		return rc == 0 ? 0 : mp_fail(err, rc, "$MP_TOKEN: this is no token");
+	}
+	f = standard ? stdin : fopen(o->token_file, "re");
+	if (f == NULL)
+		return mp_fail(err, MP_EIO, "%s: cannot be read", o->token_file);
+	rc = read_all(f, text);
+	if (!standard)
+		(void)fclose(f);
+	return rc == 0 ? 0 : mp_fail(err, rc, "%s: this is no token", o->token_file);
+}
+
+/* ---- commands ---- */
+
+static int
+open_state(const struct options *o, struct mp_state *state, struct mp_error *err)
+{
+	char dir[MP_PATH_MAX + 1];
+	int rc = mp_state_default(o->state, dir, err);
+
+	return rc != 0 ? rc : mp_state_open(dir, o->name, state, err);
+}
+
+/* Two lines for the person who founds a cluster: how others join it. */
+static void
+print_how_to_join(const struct mp_state *state, FILE *to)
+{
+	(void)fprintf(to,
+		"mpnode: founded a new cluster; to let another machine join it:\n"
+		"mpnode:   mpctl --state %s invite > TOKEN\n"
+		"mpnode:   mpnode join HOST:PORT --token-file TOKEN      (on that machine)\n",
+		state->dir);
+}
+
+static int
+serve(const struct options *o, struct mp_state *state, const char *const *seeds, size_t seed_count)
+{
+	struct mp_daemon_config config = {.state = state,
+		.listen = o->listen,
+		.advertise = o->advertise,
+		.seeds = seeds,
+		.seed_count = seed_count,
+		.slots = o->slots,
+		.tags = o->tags,
+		.tag_count = o->tag_count,
+		.ready = stdout,
+		.log = stderr,
+		.keep_failed = o->keep_failed};
+	struct mp_daemon *daemon = NULL;
+	struct mp_error err = {0};
+	int rc = mp_daemon_open(&config, &daemon, &err);
+
+	if (rc == 0)
+		rc = mp_daemon_run(daemon, &err);
+	mp_daemon_close(daemon);
+	mp_state_close(state);
+	return rc != 0 ? failed(&err) : 0;
+}
+
+static int
+command_init(const struct options *o)
+{
+	struct mp_error err = {0};
+	struct mp_state state;
+	struct mp_buf token;
+	int rc = open_state(o, &state, &err);
+
+	if (rc != 0)
+		return failed(&err);
+	mp_buf_init(&token, &mp_heap, 65536);
+	if (state.has_credential)
+		rc = mp_fail(&err, MP_EEXIST, "%s: belongs to a cluster already", state.dir);
+	else
+		rc = mp_state_found(&state, &err);
+	if (rc == 0)
+		rc = mp_state_invite(&state, MP_ROLE_NODE | MP_ROLE_SUBMIT | MP_ROLE_OBSERVE,
+			INVITE_MS, NULL, 0, &token, &err);
+	if (rc == 0)
+		(void)printf("%.*s\n", (int)token.n, (const char *)token.p);
+	mp_buf_fini(&token);
+	mp_state_close(&state);
+	return rc != 0 ? failed(&err) : 0;
+}
+
+static int
+command_start(const struct options *o)
+{
+	struct mp_error err = {0};
+	struct mp_state state;
+	int rc = open_state(o, &state, &err);
+
+	if (rc == 0 && !state.has_credential) {
+		rc = mp_state_found(&state, &err);
+		if (rc == 0)
+			print_how_to_join(&state, stderr);
+	}
+	if (rc != 0) {
+		mp_state_close(&state);
+		return failed(&err);
+	}
+	return serve(o, &state, NULL, 0);
+}
+
+static int
+join_with_token(const struct options *o, struct mp_state *state, char named[][128],
+	size_t *named_count, struct mp_error *err)
+{
+	struct mp_buf text;
+	int rc;
+
+	mp_buf_init(&text, &mp_heap, 65536);
+	rc = read_token(o, &text, err);
+	if (rc == MP_ENOENT)
+		rc = mp_fail(err, MP_EUSAGE,
+			"join needs an invite token: --token-file FILE or $MP_TOKEN; 'mpctl "
+			"invite' on a "
+			"member makes one");
+	if (rc == 0)
+		rc = mp_state_take_token(
+			state, mp_buf_span(&text), named, SEEDS_MAX, named_count, err);
+	if (text.p != NULL)
+		mp_crypto_sodium.wipe(text.p, text.cap);
+	mp_buf_fini(&text);
+	return rc;
+}
+
+static int
+command_join(const struct options *o, char **args, int count)
+{
+	const char *seeds[SEEDS_MAX];
+	char named[SEEDS_MAX][128];
+	size_t seed_count = 0, named_count = 0;
+	struct mp_error err = {0};
+	struct mp_state state;
+	int rc;
+
+	if (count > SEEDS_MAX)
+		return usage_error("too many seeds", NULL);
+	while (seed_count < (size_t)count) {
+		seeds[seed_count] = args[seed_count];
+		seed_count++;
+	}
+	rc = open_state(o, &state, &err);
+	if (rc == 0 && !state.has_credential)
+		rc = join_with_token(o, &state, named, &named_count, &err);
+	if (rc == 0 && state.founder)
+		rc = mp_fail(&err, MP_ECLUSTER,
+			"%s: founded a cluster of its own; give an empty directory with --state to "
+			"join "
+			"another",
+			state.dir);
+	if (rc != 0) {
+		mp_state_close(&state);
+		return failed(&err);
+	}
+	for (size_t i = 0; seed_count == 0 && i < named_count; i++)
+		seeds[i] = named[i];
+	if (seed_count == 0)
+		seed_count = named_count;
+	return serve(o, &state, seeds, seed_count);
+}
+
+static int
+command_leave(const struct options *o)
+{
+	char dir[MP_PATH_MAX + 1];
+	struct mp_error err = {0};
+	struct mp_client client = {.fd = -1};
+	struct mp_span payload;
+	struct mp_buf request;
+	int rc = mp_state_default(o->state, dir, &err);
+
+	mp_buf_init(&request, &mp_heap, 64);
+	if (rc == 0)
+		rc = mp_client_open(&client, &mp_heap, dir, &err);
+	if (rc == 0)
+		rc = mp_ctl_simple_encode(&request, MP_CTL_LEAVE, NULL);
+	if (rc == 0)
+		rc = mp_client_call(&client, mp_buf_span(&request), &payload, &err);
+	mp_client_close(&client);
+	mp_buf_fini(&request);
+	return rc != 0 ? failed(&err) : 0;
+}
+
+/* ---- options ---- */
+
+static bool
+parse_slots(const char *text, int *slots)
+{
+	char *end;
+	long n = strtol(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || n > 4096)
+		return false;
+	*slots = (int)n;
+	return true;
+}
+
+enum {
+	OPT_STATE = 256,
+	OPT_NAME,
+	OPT_LISTEN,
+	OPT_ADVERTISE,
+	OPT_SLOTS,
+	OPT_TAG,
+	OPT_TOKEN_FILE,
+	OPT_KEEP_FAILED,
+	OPT_HELP,
+	OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{"state", required_argument, NULL, OPT_STATE},
+	{"name", required_argument, NULL, OPT_NAME},
+	{"listen", required_argument, NULL, OPT_LISTEN},
+	{"advertise", required_argument, NULL, OPT_ADVERTISE},
+	{"slots", required_argument, NULL, OPT_SLOTS},
+	{"tag", required_argument, NULL, OPT_TAG},
+	{"token-file", required_argument, NULL, OPT_TOKEN_FILE},
+	{"keep-failed", no_argument, NULL, OPT_KEEP_FAILED},
+	{"help", no_argument, NULL, OPT_HELP},
+	{"version", no_argument, NULL, OPT_VERSION},
+	{0},
+};
+
+/* -1: go on; else the exit code. */
+static int
+parse_option(int c, struct options *o)
+{
+	switch (c) {
+	case OPT_STATE:
+		o->state = optarg;
+		return -1;
+	case OPT_NAME:
+		o->name = optarg;
+		return -1;
+	case OPT_LISTEN:
+		o->listen = optarg;
+		return -1;
+	case OPT_ADVERTISE:
+		o->advertise = optarg;
+		return -1;
+	case OPT_SLOTS:
+		return parse_slots(optarg, &o->slots)
+			       ? -1
+			       : usage_error("--slots takes a number from 0 to 4096", optarg);
+	case OPT_TAG:
+		if (o->tag_count == MP_TAGS_MAX || optarg[0] == '\0' ||
+			strlen(optarg) >= MP_WORD_MAX)
+			return usage_error("--tag: too many, or too long", optarg);
+		o->tags[o->tag_count++] = optarg;
+		return -1;
+	case OPT_TOKEN_FILE:
+		o->token_file = optarg;
+		return -1;
+	case OPT_KEEP_FAILED:
+		o->keep_failed = true;
+		return -1;
+	case OPT_HELP:
+		(void)fputs(usage_text, stdout);
+		return 0;
+	case OPT_VERSION:
+		(void)printf("mpnode (Meshpipe) %s\n", PACKAGE_VERSION);
+		return 0;
+	default:
+		(void)fprintf(stderr, "Try 'mpnode --help'.\n");
+		return EXIT_USAGE;
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = {.slots = -1};
+	const char *command;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		int rc = parse_option(c, &o);
+
+		if (rc >= 0)
+			return rc;
+	}
+	if (optind == argc) {
+		(void)fputs(usage_text, stderr);
+		return EXIT_USAGE;
+	}
+	command = argv[optind++];
+	if (strcmp(command, "join") == 0)
+		return command_join(&o, argv + optind, argc - optind);
+	if (optind < argc)
+		return usage_error("unexpected argument", argv[optind]);
+	if (strcmp(command, "init") == 0)
+		return command_init(&o);
+	if (strcmp(command, "start") == 0)
+		return command_start(&o);
+	if (strcmp(command, "leave") == 0)
+		return command_leave(&o);
+	return usage_error("no such command", command);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shell/daemon.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "codec/caps.h"
+#include "core/node.h"
+#include "crypto/key.h"
+#include "shell/daemon_int.h"
+
+/* ---- log ---- */
+
+void
+mp_daemon_log(struct mp_daemon *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (d->config.log == NULL)
+		return;
+	(void)fputs("mpnode: ", d->config.log);
+	va_start(ap, fmt);
+	(void)vfprintf(d->config.log, fmt, ap);
+	va_end(ap);
+	(void)fputc('\n', d->config.log);
+	(void)fflush(d->config.log);
+}
+
+/* ---- events and effects ---- */
+
+static mp_time
+clock_ms(clockid_t id)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(id, &ts);
+	return (mp_time)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+mp_time
+mp_daemon_wall_ms(void)
+{
+	return clock_ms(CLOCK_REALTIME);
+}
+
+static void
+daemon_stop_loop(struct mp_daemon *d, int code, const char *text)
+{
+	if (code != 0 && d->ended.code == 0)
+		(void)mp_fail(&d->ended, code, "%s", text);
+	d->stop = true;
+	uv_stop(&d->loop);
+}
+
+static void
+daemon_ready(struct mp_daemon *d)
+{
+	char addr[MP_ADDR_TEXT], hex[65];
+
+	for (size_t i = 0; i < sizeof(d->config.state->id.b); i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", d->config.state->id.b[i]);
+	mp_addr_format(addr, &d->advertised);
+	mp_notify_systemd("READY=1");
+	if (d->config.ready == NULL)
+		return;
+	(void)fprintf(d->config.ready, "ready %s %s %s\n", d->config.state->name.s, hex, addr);
+	(void)fflush(d->config.ready);
+}
+
+static void
+daemon_persist(struct mp_daemon *d, const struct mp_effect *fx)
+{
+	int rc = mp_control_write(
+		d->control, fx->u.persist.seq, fx->u.persist.rows, fx->u.persist.count);
+
+	if (rc != 0)
+		daemon_stop_loop(
+			d, rc, "control.db: too much waits to be written; is the disk full?");
+}
+
+static void
+daemon_effect(struct mp_daemon *d, const struct mp_effect *fx)
+{
+	switch (fx->kind) {
+	case MP_FX_DATAGRAM:
+		mp_udp_send(&d->udp, &fx->u.datagram.to, fx->u.datagram.bytes);
+		break;
+	case MP_FX_CONNECT:
+		mp_peers_connect(d->peers, &fx->u.connect.to);
+		break;
+	case MP_FX_SEND:
+		mp_peers_send(d->peers, fx);
+		break;
+	case MP_FX_DROP_PEER:
+		mp_peers_drop(d->peers, &fx->u.drop.peer);
+		break;
+	case MP_FX_PERSIST:
+		daemon_persist(d, fx);
+		break;
+	case MP_FX_REPLY:
+		mp_ctlsock_reply(
+			d->ctlsock, fx->u.reply.request, fx->u.reply.bytes, fx->u.reply.last);
+		break;
+	case MP_FX_BLOB_STAT:
+	case MP_FX_BLOB_READ:
+	case MP_FX_BLOB_WRITE:
+	case MP_FX_BLOB_SYNC:
+		mp_daemon_blob(d, fx);
+		break;
+	case MP_FX_EXEC_START:
+		mp_exec_start(d->exec, &fx->u.exec_start);
+		break;
+	case MP_FX_EXEC_KILL:
+		mp_exec_kill(d->exec, &fx->u.exec_kill.key);
+		break;
+	case MP_FX_READY:
+		daemon_ready(d);
+		break;
+	case MP_FX_STOPPED:
+		daemon_stop_loop(d, 0, "");
+		break;
+	case MP_FX_FATAL:
+		daemon_stop_loop(d, MP_EBUG, fx->u.fatal.text);
+		break;
+	}
+}
+
+static void
+daemon_arm(struct mp_daemon *d)
+{
+	mp_time deadline = mp_node_deadline(d->node);
+	mp_time now = clock_ms(CLOCK_BOOTTIME);
+
+	if (deadline == d->armed || d->tick_due)
+		return;
+	d->armed = deadline;
+	if (deadline == MP_TIME_NEVER)
+		(void)uv_timer_stop(&d->timer);
+	else
+		(void)uv_timer_start(&d->timer, mp_daemon_on_timer,
+			deadline > now ? (uint64_t)(deadline - now) : 0, 0);
+}
+
+static void
+daemon_step(struct mp_daemon *d, struct mp_event *ev)
+{
+	const struct mp_effect *fx;
+	size_t count;
+
+	ev->now_ms = clock_ms(CLOCK_BOOTTIME);
+	ev->wall_ms = mp_daemon_wall_ms();
+	mp_key_random(&ev->entropy, sizeof(ev->entropy));
+	mp_node_step(d->node, ev, &fx, &count);
+	d->stepping = true;
+	for (size_t i = 0; i < count; i++)
+		daemon_effect(d, &fx[i]);
+	d->stepping = false;
+}
+
+/* An event that comes while effects are carried out waits for their end: their memory is the
+ * node's until its next step. Such events carry no bytes. */
+void
+mp_daemon_event(struct mp_daemon *d, struct mp_event *ev)
+{
+	if (d->stop)
+		return;
+	if (d->stepping) {
+		struct mp_daemon_queued *q = malloc(sizeof(*q));
+
+		mp_assert(ev->kind != MP_EV_MESSAGE && ev->kind != MP_EV_DATAGRAM);
+		if (q == NULL)
+			return;
+		*q = (struct mp_daemon_queued){.event = *ev};
+		q->event.u.link.credential =
+			ev->kind == MP_EV_LINK ? mp_span(NULL, 0) : q->event.u.link.credential;
+		*d->queue_last = q;
+		d->queue_last = &q->next;
+		return;
+	}
+	daemon_step(d, ev);
+	while (d->queue != NULL && !d->stop) {
+		struct mp_daemon_queued *q = d->queue;
+
+		d->queue = q->next;
+		if (d->queue == NULL)
+			d->queue_last = &d->queue;
+		daemon_step(d, &q->event);
+		free(q);
+	}
+	if (!d->stop)
+		daemon_arm(d);
+}
+
+/* ---- time: a tick is judged only after the sockets were drained (DESIGN 4) ---- */
+
+static void
+on_idle(uv_idle_t *idle)
+{
+	(void)idle; /* its being active keeps the poll from sleeping */
+}
+
+void
+mp_daemon_on_timer(uv_timer_t *timer)
+{
+	struct mp_daemon *d = mp_container_of(timer, struct mp_daemon, timer);
+
+	d->armed = MP_TIME_NEVER;
+	d->tick_due = true;
+	(void)uv_idle_start(&d->idle, on_idle);
+}
+
+void
+mp_daemon_on_check(uv_check_t *check)
+{
+	struct mp_daemon *d = mp_container_of(check, struct mp_daemon, check);
+	struct mp_event ev = {.kind = MP_EV_TICK};
+	uint64_t seen = d->udp_seen;
+
+	d->udp_seen = d->udp.received;
+	/* libuv reads at most 32 datagrams a round: with as many, more may be waiting. */
+	if (!d->tick_due || d->udp_seen - seen >= 32)
+		return;
+	d->tick_due = false;
+	(void)uv_idle_stop(&d->idle);
+	mp_daemon_event(d, &ev);
+}
+
+/* ---- what happens ---- */
+
+void
+mp_daemon_on_datagram(void *ctx, const struct mp_addr *from, struct mp_span bytes)
+{
+	struct mp_event ev = {.kind = MP_EV_DATAGRAM};
+
+	ev.u.datagram.from = *from;
+	ev.u.datagram.bytes = bytes;
+	mp_daemon_event(ctx, &ev);
+}
+
+void
+mp_daemon_on_peer(void *ctx, struct mp_event *ev)
+{
+	mp_daemon_event(ctx, ev);
+}
+
+int
+mp_daemon_on_check_peer(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
+	struct mp_node_id *id, bool *joiner, struct mp_error *err)
+{
+	struct mp_daemon *d = ctx;
+
+	return mp_node_check_peer(d->node, credential, xkey, mp_daemon_wall_ms(), id, joiner, err);
+}
+
+struct mp_span
+mp_daemon_on_credential(void *ctx)
+{
+	struct mp_daemon *d = ctx;
+
+	return mp_node_credential(d->node);
+}
+
+/* One line per source and ten seconds (DESIGN 3). */
+void
+mp_daemon_on_trouble(void *ctx, const struct mp_addr *addr, const struct mp_error *err)
+{
+	struct mp_daemon *d = ctx;
+	uint64_t now = uv_now(&d->loop);
+	struct mp_daemon_trouble *slot = &d->trouble[addr->ip[15] % mp_countof(d->trouble)];
+	char text[MP_ADDR_TEXT];
+
+	if (memcmp(slot->ip, addr->ip, sizeof(slot->ip)) == 0 && slot->until_ms > now) {
+		slot->quiet++;
+		return;
+	}
+	mp_addr_format(text, addr);
+	if (slot->quiet > 0)
+		mp_daemon_log(d, "stream: %" PRIu64 " more like the last one", slot->quiet);
+	mp_daemon_log(d, "stream: %s: %s", text, err->text);
+	memcpy(slot->ip, addr->ip, sizeof(slot->ip));
+	slot->until_ms = now + 10000;
+	slot->quiet = 0;
+}
+
+void
+mp_daemon_on_durable(void *ctx, uint64_t seq)
+{
+	struct mp_event ev = {.kind = MP_EV_PERSISTED};
+
+	ev.u.persisted.seq = seq;
+	mp_daemon_event(ctx, &ev);
+}
+
+void
+mp_daemon_on_disk(void *ctx, const struct mp_error *err)
+{
+	struct mp_daemon *d = ctx;
+
+	if (err->code == 0)
+		mp_daemon_log(d, "control.db: writing works again");
+	else
+		mp_daemon_log(d, "control.db: %s", err->text);
+	if (err->code == MP_ECORRUPT)
+		daemon_stop_loop(d, err->code, err->text);
+}
+
+void
+mp_daemon_on_exec(void *ctx, const struct mp_exec_report *report)
+{
+	struct mp_event ev = {.kind = MP_EV_EXEC};
+
+	ev.u.exec = *report;
+	mp_daemon_event(ctx, &ev);
+}
+
+void
+mp_daemon_on_exec_failed(void *ctx, const struct mp_error *err)
+{
+	daemon_stop_loop(ctx, err->code, err->text);
+}
+
+void
+mp_daemon_on_signal(uv_signal_t *handle, int signum)
+{
+	struct mp_daemon *d = handle->data;
+	struct mp_event ev = {.kind = MP_EV_STOP};
+
+	if (d->stopping) {
+		daemon_stop_loop(d, 0, "");
+		return;
+	}
+	d->stopping = true;
+	mp_daemon_log(
+		d, "%s: stopping; again to stop at once", signum == SIGTERM ? "SIGTERM" : "SIGINT");
+	mp_notify_systemd("STOPPING=1");
+	mp_daemon_event(d, &ev);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One node in a process: the libuv shell around struct mp_node. It turns what happens into events,
+ * carries out effects, and decides nothing.
+ *
+ *   mp_daemon_open() -> mp_daemon_run() (until SIGTERM, SIGINT or a fatal effect) -> close
+ */
+#ifndef MP_SHELL_DAEMON_H
+#define MP_SHELL_DAEMON_H
+
+#include "mp/base.h"
+#include "mp/error.h"
+#include "mp/member.h"
+#include "shell/state.h"
+
+#include <stdio.h>
+
+struct mp_daemon;
+
+struct mp_daemon_config {
+	struct mp_state *state; /* borrowed; holds the lock, the keys and the credential */
+	const char *listen; /* HOST:PORT; port 0 picks one; NULL: what the state says, or default */
+	const char *advertise;    /* HOST:PORT, or NULL */
+	const char *const *seeds; /* HOST:PORT each */
+	size_t seed_count;
+	int slots; /* below 0: as many as there are processors */
+	const char *const *tags;
+	size_t tag_count;
+	FILE *ready;      /* the ready line goes here; NULL for none */
+	FILE *log;        /* one line an event */
+	bool keep_failed; /* leave the workspaces of attempts that fail */
+};
+
+/*
+ * Forks the executor, opens databases and sockets, starts the node. Call it while the process has
+ * one thread. MP_EBUSY: the port is taken; others as the parts say.
+ */
+int mp_daemon_open(
+	const struct mp_daemon_config *config, struct mp_daemon **out, struct mp_error *err);
+
+/* The loop. 0 after a graceful stop, else the error that ended it. */
+int mp_daemon_run(struct mp_daemon *daemon, struct mp_error *err);
+
+void mp_daemon_close(struct mp_daemon *daemon);
+
+/* Capabilities of this machine: os, arch, processors, memory, the tools on PATH. */
+void mp_caps_probe(struct mp_caps *caps, int slots, const char *const *tags, size_t tag_count);
+
+#endif

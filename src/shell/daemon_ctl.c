@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon's side of the control socket. */
+#include "config.h"
+
+#include "shell/daemon_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mp/limits.h"
+
+static void
+on_request(void *ctx, uint64_t request, struct mp_span bytes)
+{
+	struct mp_event ev = {.kind = MP_EV_CONTROL};
+
+	ev.u.control.request = request;
+	ev.u.control.bytes = bytes;
+	mp_daemon_event(ctx, &ev);
+}
+
+static void
+on_request_closed(void *ctx, uint64_t request)
+{
+	struct mp_event ev = {.kind = MP_EV_CONTROL_CLOSED};
+
+	ev.u.control.request = request;
+	mp_daemon_event(ctx, &ev);
+}
+
+static int
+on_invite(
+	void *ctx, uint32_t roles, uint64_t expires_ms, struct mp_buf *token, struct mp_error *err)
+{
+	struct mp_daemon *d = ctx;
+	char addr[MP_ADDR_TEXT];
+	const char *seed = addr;
+
+	mp_addr_format(addr, &d->advertised);
+	return mp_state_invite(d->config.state, roles, (mp_time)expires_ms, &seed, 1, token, err);
+}
+
+/* By enum mp_counter. */
+static const char *const counters[MP_COUNTER_COUNT] = {"datagrams_junk", "datagrams_stranger",
+	"datagrams_forged", "datagrams_replayed", "datagrams_malformed", "messages_malformed",
+	"messages_refused", "messages_fenced", "out_of_memory"};
+
+static void
+on_info(void *ctx, struct mp_ctl_info *info)
+{
+	struct mp_daemon *d = ctx;
+
+	for (size_t i = 0; i < MP_COUNTER_COUNT; i++)
+		d->info_counters[i] = (struct mp_ctl_counter){
+			.name = counters[i], .value = mp_node_counter(d->node, (enum mp_counter)i)};
+	info->id = d->config.state->id;
+	memcpy(info->name, d->config.state->name.s, sizeof(info->name));
+	info->cluster = d->config.state->cluster;
+	info->addr = d->advertised;
+	(void)snprintf(info->version, sizeof(info->version), "%s", PACKAGE_VERSION);
+	info->started_ms = d->started_ms;
+	info->counters = d->info_counters;
+	info->counter_count = MP_COUNTER_COUNT;
+}
+
+static int
+on_log_path(void *ctx, const struct mp_attempt_key *key, bool err, char *path, size_t size)
+{
+	struct mp_daemon *d = ctx;
+
+	return mp_exec_log_path(d->exec, key, err ? MP_EXEC_LOG_ERR : MP_EXEC_LOG_OUT, path, size);
+}
+
+int
+mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err)
+{
+	char path[MP_PATH_MAX + 1];
+	struct mp_ctlsock_config config = {.loop = &d->loop,
+		.cache = d->cache,
+		.path = path,
+		.request = on_request,
+		.closed = on_request_closed,
+		.invite = on_invite,
+		.info = on_info,
+		.log_path = on_log_path,
+		.ctx = d};
+
+	if (!mp_state_path(d->config.state, "control.sock", path))
+		return mp_fail(err, MP_ELIMIT, "the state directory's path is too long");
+	return mp_ctlsock_open(&config, &d->ctlsock, err);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the daemon share: daemon.c steps the node, daemon_blob.c works for it on the
+ * thread pool, daemon_open.c sets everything up and takes it down. */
+#ifndef MP_SHELL_DAEMON_INT_H
+#define MP_SHELL_DAEMON_INT_H
+
+#include <uv.h>
+
+#include "core/node.h"
+#include "shell/cache.h"
+#include "shell/control.h"
+#include "shell/ctlsock.h"
+#include "shell/daemon.h"
+#include "shell/exec.h"
+#include "shell/executor.h"
+#include "shell/heap.h"
+#include "shell/peers.h"
+#include "shell/udp.h"
+
+struct mp_daemon_queued {
+	struct mp_daemon_queued *next;
+	struct mp_event event;
+};
+
+/* Log lines about one source that were held back. */
+struct mp_daemon_trouble {
+	uint8_t ip[16];
+	uint64_t until_ms;
+	uint64_t quiet;
+};
+
+struct mp_daemon {
+	struct mp_daemon_config config;
+	uv_loop_t loop;
+	bool has_loop;
+	uv_timer_t timer;
+	uv_idle_t idle;
+	uv_check_t check;
+	uv_signal_t sigterm, sigint;
+	struct mp_udp udp;
+	uint64_t udp_seen;
+	struct mp_peers *peers;
+	struct mp_control *control;
+	struct mp_cache *cache;
+	struct mp_executor executor;
+	bool has_executor;
+	struct mp_exec *exec;
+	struct mp_ctlsock *ctlsock;
+	struct mp_node *node;
+	struct mp_addr advertised;
+	mp_time armed; /* the deadline that the timer is set to */
+	bool tick_due;
+	bool stepping;
+	bool stopping; /* asked to, gracefully */
+	bool stop;     /* the loop is to end */
+	size_t works;  /* on the thread pool for us */
+	struct mp_daemon_queued *queue, **queue_last;
+	struct mp_daemon_trouble trouble[64];
+	struct mp_error ended;
+	mp_time started_ms; /* wall */
+	struct mp_ctl_counter info_counters[MP_COUNTER_COUNT];
+	size_t closing; /* parts that are not closed yet */
+};
+
+mp_time mp_daemon_wall_ms(void);
+void mp_daemon_log(struct mp_daemon *d, const char *fmt, ...) MP_PRINTF(2, 3);
+void mp_daemon_event(struct mp_daemon *d, struct mp_event *ev);
+
+void mp_daemon_on_timer(uv_timer_t *timer);
+void mp_daemon_on_check(uv_check_t *check);
+void mp_daemon_on_signal(uv_signal_t *handle, int signum);
+void mp_daemon_on_datagram(void *ctx, const struct mp_addr *from, struct mp_span bytes);
+void mp_daemon_on_peer(void *ctx, struct mp_event *ev);
+int mp_daemon_on_check_peer(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
+	struct mp_node_id *id, bool *joiner, struct mp_error *err);
+struct mp_span mp_daemon_on_credential(void *ctx);
+void mp_daemon_on_trouble(void *ctx, const struct mp_addr *addr, const struct mp_error *err);
+void mp_daemon_on_durable(void *ctx, uint64_t seq);
+void mp_daemon_on_disk(void *ctx, const struct mp_error *err);
+void mp_daemon_on_exec(void *ctx, const struct mp_exec_report *report);
+void mp_daemon_on_exec_failed(void *ctx, const struct mp_error *err);
+
+/* The BLOB effects: each becomes one event when the thread pool has done it. */
+void mp_daemon_blob(struct mp_daemon *d, const struct mp_effect *fx);
+
+/* Opens the control socket; what is asked there goes to the node. */
+int mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err);
+
+/* sd_notify(3) without the library: a datagram to $NOTIFY_SOCKET, nothing when it is not set. */
+void mp_notify_systemd(const char *state);
+
+#endif

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shell/daemon_int.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "codec/caps.h"
+#include "crypto/key.h"
+#include "mp/limits.h"
+
+#define DEFAULT_LISTEN "0.0.0.0:7117"
+#define DEFAULT_PORT   "7117"
+#define PORT_TRIES     20
+
+void
+mp_notify_systemd(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	size_t n = path != NULL ? strlen(path) : 0;
+	int fd;
+
+	if (n < 2 || n >= sizeof(un.sun_path))
+		return;
+	memcpy(un.sun_path, path, n);
+	if (un.sun_path[0] == '@')
+		un.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&un,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+	(void)close(fd);
+}
+
+/* ---- addresses ---- */
+
+/* HOST:PORT, [IPv6]:PORT or HOST; *addrs gets up to max of what it means. */
+static int
+resolve(const char *text, bool passive, struct mp_addr *addrs, size_t max, size_t *count,
+	struct mp_error *err)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = passive ? AI_PASSIVE : 0};
+	const char *colon = strrchr(text, ':'), *port = DEFAULT_PORT;
+	const char *bracket = strrchr(text, ']');
+	struct addrinfo *list = NULL;
+	char host[256];
+	size_t n = strlen(text);
+	int rc;
+
+	if (colon != NULL && (bracket == NULL || bracket < colon)) {
+		n = (size_t)(colon - text);
+		port = colon + 1;
+	}
+	if (n > 0 && text[0] == '[' && text[n - 1] == ']') {
+		text++;
+		n -= 2;
+	}
+	if (n >= sizeof(host))
+		return mp_fail(err, MP_EINVAL, "%s: the host name is too long", text);
+	memcpy(host, text, n);
+	host[n] = '\0';
+	rc = getaddrinfo(n > 0 ? host : NULL, port, &hints, &list);
+	if (rc != 0)
+		return mp_fail(err, MP_EINVAL, "%s port %s: %s; HOST:PORT is expected", host, port,
+			gai_strerror(rc));
+	*count = 0;
+	for (struct addrinfo *a = list; a != NULL && *count < max; a = a->ai_next)
+		mp_addr_from_sockaddr(&addrs[(*count)++], a->ai_addr);
+	freeaddrinfo(list);
+	return *count > 0 ? 0 : mp_fail(err, MP_EINVAL, "%s: no address", host);
+}
+
+static bool
+addr_is_any(const struct mp_addr *addr)
+{
+	for (size_t i = 0; i < sizeof(addr->ip); i++) {
+		if (addr->ip[i] != 0 && !((i == 10 || i == 11) && addr->ip[i] == 0xff))
+			return false;
+	}
+	return true;
+}
+
+/* An address of this machine that others may reach; loopback when there is no other. */
+static void
+addr_of_machine(struct mp_addr *addr)
+{
+	struct ifaddrs *list = NULL;
+	uint16_t port = addr->port;
+	bool found = false;
+
+	if (getifaddrs(&list) == 0) {
+		for (struct ifaddrs *i = list; i != NULL && !found; i = i->ifa_next) {
+			if (i->ifa_addr == NULL || i->ifa_addr->sa_family != AF_INET ||
+				(i->ifa_flags & IFF_LOOPBACK) != 0 || (i->ifa_flags & IFF_UP) == 0)
+				continue;
+			mp_addr_from_sockaddr(addr, i->ifa_addr);
+			found = true;
+		}
+		freeifaddrs(list);
+	}
+	if (!found) {
+		*addr = (struct mp_addr){.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+	}
+	addr->port = port;
+}
+
+/* ---- sockets: UDP and TCP on one port ---- */
+
+static void
+on_part_closed(void *ctx)
+{
+	struct mp_daemon *d = ctx;
+
+	mp_assert(d->closing > 0);
+	d->closing--;
+}
+
+static void
+loop_drain(struct mp_daemon *d)
+{
+	while (d->closing > 0)
+		(void)uv_run(&d->loop, UV_RUN_ONCE);
+}
+
+static int
+new_peers(struct mp_daemon *d)
+{
+	const struct mp_state *state = d->config.state;
+	struct mp_peers_config config = {.loop = &d->loop,
+		.alloc = &mp_heap,
+		.crypto = &mp_crypto_sodium,
+		.secret = state->secret,
+		.static_key = state->xkey,
+		.cluster = state->cluster,
+		.self = state->id,
+		.check = mp_daemon_on_check_peer,
+		.credential = mp_daemon_on_credential,
+		.event = mp_daemon_on_peer,
+		.trouble = mp_daemon_on_trouble,
+		.ctx = d};
+
+	return mp_peers_new(&config, &d->peers);
+}
+
+static int
+bind_both(struct mp_daemon *d, struct mp_addr *addr, struct mp_error *err)
+{
+	struct sockaddr_storage ss;
+	int rc;
+
+	mp_addr_to_sockaddr(&ss, addr);
+	rc = mp_udp_open(
+		&d->udp, &d->loop, (const struct sockaddr *)&ss, mp_daemon_on_datagram, d, err);
+	if (rc == 0 && mp_udp_address(&d->udp, addr) != 0)
+		rc = mp_fail(err, MP_EIO, "no address");
+	if (rc != 0)
+		return rc;
+	rc = new_peers(d);
+	if (rc != 0)
+		return mp_fail(err, rc, "streams: %s", mp_strerror(rc));
+	mp_addr_to_sockaddr(&ss, addr);
+	return mp_peers_listen(d->peers, (const struct sockaddr *)&ss, err);
+}
+
+static void
+unbind_both(struct mp_daemon *d)
+{
+	if (d->udp.open) {
+		d->closing++;
+		mp_udp_close(&d->udp, on_part_closed, d);
+	}
+	if (d->peers != NULL) {
+		d->closing++;
+		mp_peers_close(d->peers, on_part_closed, d);
+		d->peers = NULL;
+	}
+	loop_drain(d);
+}
+
+static int
+open_sockets(struct mp_daemon *d, struct mp_error *err)
+{
+	const char *listen = d->config.listen != NULL ? d->config.listen : DEFAULT_LISTEN;
+	struct mp_addr addr, advertise;
+	char text[MP_ADDR_TEXT];
+	size_t count;
+	bool any_port;
+	int rc = resolve(listen, true, &addr, 1, &count, err);
+
+	if (rc != 0)
+		return mp_wrap(err, "--listen");
+	any_port = addr.port == 0 && d->config.state->port == 0;
+	if (addr.port == 0)
+		addr.port = d->config.state->port;
+	for (int i = 0;; i++) {
+		struct mp_addr tried = addr;
+
+		rc = bind_both(d, &tried, err);
+		if (rc == 0) {
+			addr = tried;
+			break;
+		}
+		unbind_both(d);
+		if (rc != MP_EBUSY || !any_port || i == PORT_TRIES) {
+			mp_addr_format(text, &addr);
+			(void)mp_wrap(err, "listen on %s", text);
+			return rc;
+		}
+	}
+	rc = mp_state_set_port(d->config.state, addr.port, err);
+	if (rc != 0)
+		return rc;
+	d->advertised = addr;
+	if (addr_is_any(&addr))
+		addr_of_machine(&d->advertised);
+	if (d->config.advertise == NULL)
+		return 0;
+	rc = resolve(d->config.advertise, false, &advertise, 1, &count, err);
+	if (rc != 0)
+		return mp_wrap(err, "--advertise");
+	d->advertised = advertise;
+	return 0;
+}
+
+/* ---- the node ---- */
+
+static int
+on_row(void *ctx, const struct mp_row *row)
+{
+	struct mp_event ev = {.kind = MP_EV_RESTORE};
+
+	ev.u.restore = *row;
+	mp_daemon_event(ctx, &ev);
+	return 0;
+}
+
+static int
+open_node(struct mp_daemon *d, struct mp_error *err)
+{
+	const struct mp_state *state = d->config.state;
+	struct mp_node_config config = {.alloc = &mp_heap,
+		.crypto = &mp_crypto_sodium,
+		.secret = state->secret,
+		.self = state->id,
+		.credential = mp_span(state->credential, state->credential_size),
+		.cluster = state->cluster,
+		.addrs = &d->advertised,
+		.addr_count = 1};
+	struct mp_addr seeds[16];
+	struct mp_caps *caps = calloc(1, sizeof(*caps));
+	uint8_t gossip_key[MP_SYMKEY_SIZE];
+	struct mp_buf buf;
+	int rc = 0;
+
+	if (caps == NULL)
+		return mp_fail(err, MP_ENOMEM, "out of memory");
+	for (size_t i = 0; i < d->config.seed_count && config.seed_count < mp_countof(seeds); i++) {
+		size_t n = 0;
+
+		rc = resolve(d->config.seeds[i], false, seeds + config.seed_count,
+			mp_countof(seeds) - config.seed_count, &n, err);
+		if (rc != 0) {
+			free(caps);
+			return mp_wrap(err, "seed");
+		}
+		config.seed_count += n;
+	}
+	config.seeds = seeds;
+	mp_caps_probe(caps, d->config.slots, d->config.tags, d->config.tag_count);
+	config.slots = caps->slots;
+	mp_buf_init(&buf, &mp_heap, 65536);
+	rc = mp_caps_encode(caps, &buf);
+	config.caps = mp_buf_span(&buf);
+	if (state->founder) {
+		mp_key_random(gossip_key, sizeof(gossip_key));
+		config.gossip_key = mp_span(gossip_key, sizeof(gossip_key));
+	}
+	if (rc == 0)
+		rc = mp_node_new(&config, &d->node, err);
+	mp_crypto_sodium.wipe(gossip_key, sizeof(gossip_key));
+	mp_buf_fini(&buf);
+	free(caps);
+	return rc;
+}
+
+static int
+start_node(struct mp_daemon *d, struct mp_error *err)
+{
+	struct mp_event ev = {.kind = MP_EV_START};
+	int rc = mp_control_load(d->control, on_row, d, err);
+
+	if (rc != 0)
+		return rc;
+	mp_daemon_event(d, &ev);
+	if (d->ended.code != 0) {
+		*err = d->ended;
+		return err->code;
+	}
+	return 0;
+}
+
+/* ---- setting up ---- */
+
+static int
+open_loop(struct mp_daemon *d, struct mp_error *err)
+{
+	int rc = uv_loop_init(&d->loop);
+
+	if (rc != 0)
+		return mp_fail(err, MP_EIO, "event loop: %s", uv_strerror(rc));
+	d->has_loop = true;
+	(void)uv_timer_init(&d->loop, &d->timer);
+	(void)uv_idle_init(&d->loop, &d->idle);
+	(void)uv_check_init(&d->loop, &d->check);
+	(void)uv_check_start(&d->check, mp_daemon_on_check);
+	(void)uv_signal_init(&d->loop, &d->sigterm);
+	(void)uv_signal_init(&d->loop, &d->sigint);
+	d->sigterm.data = d->sigint.data = d;
+	(void)uv_signal_start(&d->sigterm, mp_daemon_on_signal, SIGTERM);
+	(void)uv_signal_start(&d->sigint, mp_daemon_on_signal, SIGINT);
+	(void)signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+static int
+open_databases(struct mp_daemon *d, struct mp_error *err)
+{
+	char path[MP_PATH_MAX + 1];
+	struct mp_control_config control = {.path = path,
+		.loop = &d->loop,
+		.durable = mp_daemon_on_durable,
+		.health = mp_daemon_on_disk,
+		.ctx = d};
+	int rc;
+
+	if (!mp_state_path(d->config.state, "control.db", path))
+		return mp_fail(err, MP_ELIMIT, "the state directory's path is too long");
+	rc = mp_control_open(&control, &d->control, err);
+	if (rc != 0)
+		return rc;
+	(void)mp_state_path(d->config.state, "cache.db", path);
+	return mp_cache_open(path, &d->cache, err);
+}
+
+static int
+open_exec(struct mp_daemon *d, struct mp_error *err)
+{
+	char path[MP_PATH_MAX + 1];
+	struct mp_exec_config config = {.loop = &d->loop,
+		.executor = d->executor,
+		.cache = d->cache,
+		.work_dir = path,
+		.node_name = d->config.state->name.s,
+		.path = getenv("PATH"),
+		.keep_failed = d->config.keep_failed,
+		.report = mp_daemon_on_exec,
+		.failed = mp_daemon_on_exec_failed,
+		.ctx = d};
+	int rc;
+
+	(void)mp_state_path(d->config.state, "work", path);
+	rc = mp_exec_open(&config, &d->exec, err);
+	if (rc == 0)
+		d->has_executor = false; /* it is exec's now */
+	return rc;
+}
+
+static int
+daemon_open(struct mp_daemon *d, struct mp_error *err)
+{
+	int rc = mp_executor_start(d->config.state->lock_fd, &d->executor, err);
+
+	if (rc != 0)
+		return rc;
+	d->has_executor = true;
+	if ((rc = open_loop(d, err)) != 0 || (rc = open_databases(d, err)) != 0 ||
+		(rc = open_exec(d, err)) != 0 || (rc = open_sockets(d, err)) != 0 ||
+		(rc = open_node(d, err)) != 0 || (rc = mp_daemon_open_control(d, err)) != 0)
+		return rc;
+	return start_node(d, err);
+}
+
+int
+mp_daemon_open(const struct mp_daemon_config *config, struct mp_daemon **out, struct mp_error *err)
+{
+	struct mp_daemon *d = calloc(1, sizeof(*d));
+	int rc;
+
+	if (d == NULL)
+		return mp_fail(err, MP_ENOMEM, "out of memory");
+	d->config = *config;
+	d->started_ms = mp_daemon_wall_ms();
+	d->armed = MP_TIME_NEVER;
+	d->queue_last = &d->queue;
+	rc = daemon_open(d, err);
+	if (rc != 0) {
+		mp_daemon_close(d);
+		return rc;
+	}
+	*out = d;
+	return 0;
+}
+
+int
+mp_daemon_run(struct mp_daemon *d, struct mp_error *err)
+{
+	while (!d->stop && uv_run(&d->loop, UV_RUN_DEFAULT) != 0)
+		;
+	if (d->ended.code != 0 && err != NULL)
+		*err = d->ended;
+	return d->ended.code;
+}
+
+/* ---- taking down ---- */
+
+static void
+on_handle_closed(uv_handle_t *handle)
+{
+	(void)handle;
+}
+
+static void
+close_parts(struct mp_daemon *d)
+{
+	if (d->ctlsock != NULL) {
+		d->closing++;
+		mp_ctlsock_close(d->ctlsock, on_part_closed, d);
+	}
+	if (d->exec != NULL) {
+		d->closing++;
+		mp_exec_close(d->exec, on_part_closed, d);
+	}
+	unbind_both(d);
+	while (d->works > 0)
+		(void)uv_run(&d->loop, UV_RUN_ONCE);
+	if (d->control != NULL) {
+		struct mp_error *err = &d->ended;
+		int rc;
+
+		d->closing++;
+		rc = mp_control_close(d->control, on_part_closed, d);
+		loop_drain(d);
+		if (rc != 0 && err->code == 0)
+			(void)mp_fail(err, rc, "control.db: the last rows could not be written");
+	}
+}
+
+void
+mp_daemon_close(struct mp_daemon *d)
+{
+	if (d == NULL)
+		return;
+	d->stop = true;
+	if (d->has_loop) {
+		close_parts(d);
+		uv_close((uv_handle_t *)&d->timer, on_handle_closed);
+		uv_close((uv_handle_t *)&d->idle, on_handle_closed);
+		uv_close((uv_handle_t *)&d->check, on_handle_closed);
+		uv_close((uv_handle_t *)&d->sigterm, on_handle_closed);
+		uv_close((uv_handle_t *)&d->sigint, on_handle_closed);
+		(void)uv_run(&d->loop, UV_RUN_DEFAULT);
+		(void)uv_loop_close(&d->loop);
+	}
+	if (d->has_executor)
+		mp_executor_stop(&d->executor);
+	mp_node_free(d->node);
+	mp_cache_close(d->cache);
+	while (d->queue != NULL) {
+		struct mp_daemon_queued *q = d->queue;
+
+		d->queue = q->next;
+		free(q);
+	}
+	free(d);
+}
