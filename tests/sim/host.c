@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "codec/caps.h"
+
+static const uint8_t gossip_key[MP_SYMKEY_SIZE] = {'s', 'i', 'm'};
+
+void
+sim_host_init(struct sim *sim, uint32_t index)
+{
+	struct sim_host *host = &sim->hosts[index];
+
+	*host = (struct sim_host){.sim = sim, .index = index, .tick_at = SIM_NEVER};
+	host->addr.ip[10] = host->addr.ip[11] = 0xff;
+	host->addr.ip[12] = 10;
+	host->addr.ip[15] = (uint8_t)(index + 1);
+	host->addr.port = 7117;
+	host->disk = sim_disk_new(host);
+	host->jobs = sim_jobs_new(host);
+	sim_trust_init(sim, host);
+}
+
+void
+sim_host_fini(struct sim_host *host)
+{
+	mp_node_free(host->node);
+	sim_jobs_free(host->jobs);
+	sim_disk_free(host->disk);
+	sim_secret_free(host->secret);
+}
+
+struct sim_host *
+sim_host_find(struct sim *sim, const struct mp_node_id *id)
+{
+	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+		if (mp_node_id_eq(&sim->hosts[i].id, id))
+			return &sim->hosts[i];
+	}
+	return NULL;
+}
+
+static void
+host_caps(const struct sim_host *host, struct mp_buf *buf)
+{
+	struct mp_caps caps = {.slots = host->sim->plan.slots, .cpus = 2, .memory_bytes = 1u << 30};
+
+	memcpy(caps.os, "linux", 6);
+	memcpy(caps.arch, "x86_64", 7);
+	mp_assert(mp_caps_encode(&caps, buf) == 0);
+}
+
+void
+sim_host_start(struct sim_host *host)
+{
+	struct sim *sim = host->sim;
+	struct mp_node_config config = {.alloc = &sim->alloc,
+		.crypto = &sim_crypto,
+		.secret = host->secret,
+		.self = host->id,
+		.credential = mp_span(host->credential, host->credential_size),
+		.cluster = *sim_trust_cluster(sim),
+		.addrs = &host->addr,
+		.addr_count = 1,
+		.seeds = &sim->hosts[0].addr,
+		.seed_count = host->index == 0 ? 0 : 1,
+		.slots = sim->plan.slots};
+	struct mp_event ev = {.kind = MP_EV_START};
+	struct mp_error err = {0};
+	struct mp_buf caps;
+
+	mp_assert(host->node == NULL);
+	if (host->index == 0)
+		config.gossip_key = mp_span(gossip_key, sizeof(gossip_key));
+	mp_buf_init(&caps, &sim->alloc, 4096);
+	host_caps(host, &caps);
+	config.caps = mp_buf_span(&caps);
+	host->life++;
+	host->paused_until = 0;
+	host->tick_at = SIM_NEVER;
+	host->ready = false;
+	sim_trace(sim, host, "start, life %" PRIu32, host->life);
+	if (mp_node_new(&config, &host->node, &err) != 0) {
+		sim_fail(sim, "host %" PRIu32 " does not start: %s", host->index, err.text);
+	} else {
+		sim_disk_restore(host);
+		sim_host_step(host, &ev);
+	}
+	mp_buf_fini(&caps);
+}
+
+void
+sim_host_crash(struct sim_host *host)
+{
+	if (host->node == NULL)
+		return;
+	sim_trace(host->sim, host, "crash");
+	sim_mix(host->sim, host->index);
+	host->sim->crashes++;
+	sim_check_down(host);
+	mp_node_free(host->node);
+	host->node = NULL;
+	host->life++;
+	sim_jobs_crash(host);
+	sim_disk_crash(host);
+	sim_net_host_down(host);
+}
+
+void
+sim_host_pause(struct sim_host *host, sim_time until)
+{
+	if (host->node == NULL)
+		return;
+	sim_trace(host->sim, host, "pause for %.3f s", (double)(until - host->sim->now) / 1e6);
+	host->sim->pauses++;
+	host->paused_until = until;
+}
+
+static void
+host_effect(struct sim_host *host, const struct mp_effect *fx)
+{
+	switch (fx->kind) {
+	case MP_FX_DATAGRAM:
+		sim_net_datagram(host, &fx->u.datagram.to, fx->u.datagram.bytes);
+		break;
+	case MP_FX_CONNECT:
+		sim_net_connect(host, &fx->u.connect.to);
+		break;
+	case MP_FX_SEND:
+		sim_net_send(host, fx);
+		break;
+	case MP_FX_DROP_PEER:
+		sim_net_drop(host, &fx->u.drop.peer);
+		break;
+	case MP_FX_PERSIST:
+		sim_disk_persist(host, fx);
+		break;
+	case MP_FX_REPLY:
+		sim_check_reply(host, fx->u.reply.request, fx->u.reply.bytes, fx->u.reply.last);
+		break;
+	case MP_FX_BLOB_STAT:
+		sim_blob_stat(host, fx);
+		break;
+	case MP_FX_BLOB_READ:
+		sim_blob_read(host, fx);
+		break;
+	case MP_FX_BLOB_WRITE:
+		sim_blob_write(host, fx);
+		break;
+	case MP_FX_BLOB_SYNC:
+		sim_blob_sync(host, fx);
+		break;
+	case MP_FX_EXEC_START:
+		sim_jobs_start(host, &fx->u.exec_start);
+		break;
+	case MP_FX_EXEC_KILL:
+		sim_jobs_kill(host, &fx->u.exec_kill.key);
+		break;
+	case MP_FX_READY:
+		host->ready = true;
+		sim_trace(host->sim, host, "ready");
+		break;
+	case MP_FX_STOPPED:
+		break;
+	case MP_FX_FATAL:
+		sim_fail(host->sim, "host %" PRIu32 " stopped itself: %s", host->index,
+			fx->u.fatal.text);
+		break;
+	}
+}
+
+static uint64_t
+bytes_digest(struct mp_span s)
+{
+	uint64_t h = s.n;
+
+	for (size_t i = 0; i < s.n; i++)
+		h = (h ^ s.p[i]) * 0x100000001b3ull;
+	return h;
+}
+
+static void
+host_trace(struct sim_host *host, const struct mp_event *ev)
+{
+	static const char *const names[] = {"restore", "start", "tick", "datagram", "link",
+		"message", "persisted", "control", "control-closed", "blob-stat", "blob-read",
+		"blob-written", "blob-synced", "exec", "caps", "stop"};
+	uint64_t digest = ev->kind;
+
+	if (ev->kind == MP_EV_DATAGRAM)
+		digest ^= bytes_digest(ev->u.datagram.bytes);
+	if (ev->kind == MP_EV_MESSAGE)
+		digest ^= bytes_digest(ev->u.message.bytes);
+	sim_mix(host->sim, digest ^ (uint64_t)host->sim->now << 8 ^ host->index);
+	if (ev->kind == MP_EV_MESSAGE)
+		sim_trace(host->sim, host, "message %u from n%" PRIu32 ", %zu bytes",
+			ev->u.message.bytes.n > 2 ? ev->u.message.bytes.p[2] : 0,
+			sim_host_find(host->sim, &ev->u.message.peer)->index,
+			ev->u.message.bytes.n);
+	else if (ev->kind == MP_EV_LINK)
+		sim_trace(host->sim, host, "link to n%" PRIu32 ": %s",
+			sim_host_find(host->sim, &ev->u.link.peer)->index,
+			(const char *const[]){"up", "down", "refused", "failed"}[ev->u.link.state]);
+	else if (ev->kind != MP_EV_RESTORE)
+		sim_trace(host->sim, host, "%s", names[ev->kind]);
+}
+
+void
+sim_host_step(struct sim_host *host, struct mp_event *ev)
+{
+	struct sim *sim = host->sim;
+	const struct mp_effect *fx;
+	size_t count;
+
+	ev->now_ms = sim->now / SIM_MS;
+	ev->wall_ms = 1700000000000 + sim->now / SIM_MS;
+	ev->entropy = mp_rng_next(&sim->rng);
+	sim->steps++;
+	host_trace(host, ev);
+	mp_node_step(host->node, ev, &fx, &count);
+	for (size_t i = 0; i < count && sim->failure[0] == '\0'; i++) {
+		sim_check_effect(host, &fx[i]);
+		host_effect(host, &fx[i]);
+	}
+	if (sim->failure[0] == '\0')
+		sim_check_step(host);
+	if (host->node != NULL && ev->kind != MP_EV_RESTORE)
+		sim_tick_at(host);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The executor: an attempt starts, takes its time, and ends as the seed says. A module whose name
+ * begins with "o" leaves one output, whose bytes depend on the run and the module alone.
+ */
+#include "sim.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "codec/manifest.h"
+
+struct job {
+	bool used;
+	uint32_t number; /* tells it from an earlier job in the same place */
+	struct mp_attempt_key key;
+	char name[MP_NAME_MAX + 1];
+	sim_time started;
+	bool killed;
+};
+
+#define JOBS_MAX 64
+
+struct sim_jobs {
+	struct job jobs[JOBS_MAX];
+	uint32_t numbers;
+};
+
+struct sim_jobs *
+sim_jobs_new(struct sim_host *host)
+{
+	struct sim_jobs *jobs = calloc(1, sizeof(*jobs));
+
+	(void)host;
+	mp_assert(jobs != NULL);
+	return jobs;
+}
+
+void
+sim_jobs_free(struct sim_jobs *jobs)
+{
+	free(jobs);
+}
+
+void
+sim_jobs_crash(struct sim_host *host)
+{
+	for (size_t i = 0; i < JOBS_MAX; i++)
+		host->jobs->jobs[i].used = false;
+}
+
+static void
+job_output(struct sim_host *host, const struct job *job, struct mp_exec_report *report)
+{
+	char path[MP_NAME_MAX + 16], text[MP_NAME_MAX + 64];
+	struct mp_file file = {.kind = MP_FILE_REGULAR};
+	struct mp_buf buf;
+	int n;
+
+	n = snprintf(path, sizeof(path), "out/%s", job->name);
+	file.path = mp_span(path, (size_t)n);
+	n = snprintf(text, sizeof(text), "%02x%02x %s\n", job->key.run.b[0], job->key.run.b[1],
+		job->name);
+	file.size = (uint64_t)n;
+	file.digest = sim_blob_put(host, mp_span(text, (size_t)n), false);
+	mp_buf_init(&buf, &host->sim->alloc, 4096);
+	mp_assert(mp_manifest_encode(&buf, &file, 1, NULL) == 0);
+	report->manifest = sim_blob_put(host, mp_buf_span(&buf), false);
+	report->output_files = 1;
+	report->output_bytes = file.size;
+	mp_buf_fini(&buf);
+}
+
+/* arg: host, place, number of the job. */
+static void
+job_done(struct sim *sim, uint64_t arg)
+{
+	struct sim_host *host = &sim->hosts[arg & 0xff];
+	struct job *job = &host->jobs->jobs[arg >> 8 & 0xff];
+	struct mp_event ev = {.kind = MP_EV_EXEC};
+	struct mp_exec_report *r = &ev.u.exec;
+
+	if (!job->used || job->number != (uint32_t)(arg >> 16))
+		return;
+	r->key = job->key;
+	r->phase = MP_EXEC_DONE;
+	r->exit_code = 0;
+	r->started_ms = 1700000000000 + job->started / SIM_MS;
+	r->ended_ms = 1700000000000 + sim->now / SIM_MS;
+	r->wall_us = (uint64_t)(sim->now - job->started);
+	if (job->killed) {
+		r->status = MP_STATUS_CANCELLED;
+		r->exit_code = -1;
+		r->signal = 15;
+	} else if (!sim->healed && sim_chance(sim, sim->plan.job_fail)) {
+		r->status = MP_STATUS_FAILED;
+		r->exit_code = 1;
+		r->error = mp_span_str("exit code 1");
+	} else if (job->name[0] == 'o') {
+		job_output(host, job, r);
+	}
+	job->used = false;
+	sim_trace(sim, host, "job %s done, status %d", job->name, (int)r->status);
+	sim_deliver(host, sim->now, &ev);
+}
+
+void
+sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req)
+{
+	struct sim *sim = host->sim;
+	struct mp_event ev = {.kind = MP_EV_EXEC};
+	struct job *job = NULL;
+	size_t place, running = 0;
+
+	for (place = JOBS_MAX; place-- > 0;) {
+		if (host->jobs->jobs[place].used)
+			running++;
+		else
+			job = &host->jobs->jobs[place];
+	}
+	if (running >= sim->plan.slots || job == NULL) {
+		sim_fail(sim, "host %" PRIu32 " runs more than its %" PRIu32 " slots", host->index,
+			sim->plan.slots);
+		return;
+	}
+	*job = (struct job){.used = true,
+		.number = ++host->jobs->numbers,
+		.key = req->key,
+		.started = sim->now};
+	memcpy(job->name, req->module_name.p, mp_min_size(req->module_name.n, MP_NAME_MAX));
+	for (size_t i = 0; i < req->file_count; i++) {
+		if (!sim_blob_has(host, &req->files[i].digest))
+			sim_fail(sim, "%s starts on host %" PRIu32 " without the bytes of %.*s",
+				job->name, host->index, (int)req->files[i].path.n,
+				(const char *)req->files[i].path.p);
+	}
+	sim_trace(sim, host, "job %s start, term %" PRIu64, job->name, req->key.attempt.term);
+	ev.u.exec.key = req->key;
+	ev.u.exec.phase = MP_EXEC_STARTED;
+	ev.u.exec.started_ms = 1700000000000 + sim->now / SIM_MS;
+	sim_deliver(host, sim->now + SIM_MS, &ev);
+	sim_at(sim, sim->now + SIM_MS + sim_between(sim, sim->plan.job_min, sim->plan.job_max),
+		job_done,
+		host->index | (uint64_t)(job - host->jobs->jobs) << 8 |
+			(uint64_t)job->number << 16);
+}
+
+void
+sim_jobs_kill(struct sim_host *host, const struct mp_attempt_key *key)
+{
+	struct sim *sim = host->sim;
+
+	for (size_t i = 0; i < JOBS_MAX; i++) {
+		struct job *job = &host->jobs->jobs[i];
+
+		if (!job->used || !mp_run_id_eq(&job->key.run, &key->run) ||
+			!mp_attempt_eq(&job->key.attempt, &key->attempt))
+			continue;
+		job->killed = true;
+		sim_at(sim, sim->now + 5 * SIM_MS, job_done,
+			host->index | (uint64_t)i << 8 | (uint64_t)job->number << 16);
+	}
+}

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The network. Datagrams are delayed each on its own, so they overtake each other; they are lost
+ * and doubled. A stream delivers in order or not at all: while its path is cut what was sent waits,
+ * as TCP would have it, and after ten seconds of that both ends hear that it is down.
+ */
+#include "sim.h"
+
+#include <stdlib.h>
+
+#define STREAM_GIVES_UP (10 * SIM_SEC)
+#define CONNECT_TIMEOUT (3 * SIM_SEC)
+#define CLASSES         2
+
+struct held {
+	struct held *next;
+	struct sim_host *from;
+	size_t size;
+	uint8_t bytes[];
+};
+
+enum pair_state {
+	PAIR_CLOSED,
+	PAIR_CONNECTING,
+	PAIR_OPEN,
+};
+
+/* One stream between two hosts, of one class; `number` tells it from earlier ones. */
+struct pair {
+	enum pair_state state;
+	uint32_t number;
+	sim_time ready[2];          /* no later message of that direction arrives before this */
+	struct held *first, **last; /* sent while connecting or cut */
+};
+
+struct sim_net {
+	struct sim *sim;
+	bool cut[SIM_HOSTS_MAX][SIM_HOSTS_MAX];
+	struct pair pairs[SIM_HOSTS_MAX][SIM_HOSTS_MAX][CLASSES]; /* lower index first */
+};
+
+struct sim_net *
+sim_net_new(struct sim *sim)
+{
+	struct sim_net *net = calloc(1, sizeof(*net));
+
+	mp_assert(net != NULL);
+	net->sim = sim;
+	return net;
+}
+
+static void
+pair_forget(struct pair *p)
+{
+	while (p->first != NULL) {
+		struct held *h = p->first;
+
+		p->first = h->next;
+		free(h);
+	}
+	p->last = &p->first;
+}
+
+void
+sim_net_free(struct sim_net *net)
+{
+	for (size_t a = 0; a < SIM_HOSTS_MAX; a++) {
+		for (size_t b = 0; b < SIM_HOSTS_MAX; b++) {
+			for (size_t c = 0; c < CLASSES; c++)
+				pair_forget(&net->pairs[a][b][c]);
+		}
+	}
+	free(net);
+}
+
+static struct pair *
+pair_of(struct sim_net *net, const struct sim_host *a, const struct sim_host *b,
+	enum mp_class klass)
+{
+	if (a->index < b->index)
+		return &net->pairs[a->index][b->index][klass];
+	return &net->pairs[b->index][a->index][klass];
+}
+
+static bool
+path_cut(const struct sim_net *net, const struct sim_host *a, const struct sim_host *b)
+{
+	return net->cut[a->index][b->index] || net->cut[b->index][a->index];
+}
+
+static struct sim_host *
+host_at(struct sim *sim, const struct mp_addr *addr)
+{
+	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+		if (mp_addr_eq(&sim->hosts[i].addr, addr))
+			return &sim->hosts[i];
+	}
+	return NULL;
+}
+
+static sim_time
+net_delay(struct sim *sim)
+{
+	sim_time d = sim_between(sim, sim->plan.delay_min, sim->plan.delay_max);
+
+	return sim_chance(sim, 10) ? d * 10 : d; /* a heavy tail */
+}
+
+void
+sim_net_datagram(struct sim_host *from, const struct mp_addr *to, struct mp_span bytes)
+{
+	struct sim *sim = from->sim;
+	struct sim_host *host = host_at(sim, to);
+	struct mp_event ev = {.kind = MP_EV_DATAGRAM};
+	int copies = 1;
+
+	sim->datagrams++;
+	if (host == NULL || host->node == NULL)
+		return;
+	if (sim->net->cut[from->index][host->index] ||
+		(!sim->healed && sim_chance(sim, sim->plan.loss))) {
+		sim->lost++;
+		return;
+	}
+	ev.u.datagram.from = from->addr;
+	ev.u.datagram.bytes = bytes;
+	if (!sim->healed && sim_chance(sim, sim->plan.duplicate))
+		copies++;
+	while (copies-- > 0)
+		sim_deliver(host, sim->now + net_delay(sim), &ev);
+}
+
+/* ---- streams ---- */
+
+static void
+link_event(struct sim_host *host, const struct sim_host *peer, enum mp_class klass,
+	enum mp_link_state state, sim_time when)
+{
+	struct mp_event ev = {.kind = MP_EV_LINK};
+
+	if (host->node == NULL)
+		return;
+	ev.u.link.peer = peer->id;
+	ev.u.link.klass = klass;
+	ev.u.link.state = state;
+	ev.u.link.addr = peer->addr;
+	if (state == MP_LINK_UP) {
+		struct mp_node_id id;
+
+		mp_assert(peer->node != NULL);
+		ev.u.link.credential = mp_node_credential(peer->node);
+		/* Both were asked by connect_done() whether they want this peer. */
+		(void)mp_node_check_peer(host->node, ev.u.link.credential, &peer->xkey,
+			1700000000000 + host->sim->now / SIM_MS, &id, &ev.u.link.joiner, NULL);
+	}
+	sim_deliver(host, when, &ev);
+}
+
+static bool
+admits(const struct sim_host *host, const struct sim_host *peer)
+{
+	struct mp_node_id id;
+	bool joiner;
+
+	return mp_node_check_peer(host->node, mp_node_credential(peer->node), &peer->xkey,
+		       1700000000000 + host->sim->now / SIM_MS, &id, &joiner, NULL) == 0 &&
+	       mp_node_id_eq(&id, &peer->id);
+}
+
+static void
+pair_deliver(struct sim *sim, struct pair *p, struct sim_host *from, struct sim_host *to,
+	enum mp_class klass, struct mp_span bytes)
+{
+	struct mp_event ev = {.kind = MP_EV_MESSAGE};
+	sim_time *ready = &p->ready[from->index > to->index];
+	sim_time when = sim->now + net_delay(sim) + (sim_time)(bytes.n / 100);
+
+	if (when <= *ready)
+		when = *ready + 1;
+	*ready = when;
+	ev.u.message.peer = from->id;
+	ev.u.message.klass = klass;
+	ev.u.message.bytes = bytes;
+	sim_deliver(to, when, &ev);
+}
+
+static void
+pair_flush(struct sim *sim, struct pair *p, struct sim_host *a, struct sim_host *b,
+	enum mp_class klass)
+{
+	while (p->first != NULL) {
+		struct held *h = p->first;
+
+		p->first = h->next;
+		pair_deliver(
+			sim, p, h->from, h->from == a ? b : a, klass, mp_span(h->bytes, h->size));
+		free(h);
+	}
+	p->last = &p->first;
+}
+
+/* Closes and tells those who live; a link event never overtakes a message sent before it. */
+static void
+pair_close(struct sim *sim, struct pair *p, struct sim_host *a, struct sim_host *b,
+	enum mp_class klass)
+{
+	if (p->state == PAIR_OPEN) {
+		for (int side = 0; side < 2; side++) {
+			struct sim_host *to = side == 0 ? a : b;
+			struct sim_host *from = side == 0 ? b : a;
+			sim_time when = sim->now + net_delay(sim);
+			sim_time ready = p->ready[from->index > to->index];
+
+			link_event(to, from, klass, MP_LINK_DOWN, when > ready ? when : ready + 1);
+		}
+	}
+	pair_forget(p);
+	p->state = PAIR_CLOSED;
+	p->number++;
+}
+
+/* arg: lower index, higher index, class, who asked, number of the stream. */
+static uint64_t
+pair_arg(const struct pair *p, const struct sim_host *a, const struct sim_host *b,
+	enum mp_class klass)
+{
+	uint64_t lo = a->index < b->index ? a->index : b->index;
+	uint64_t hi = a->index < b->index ? b->index : a->index;
+
+	return lo | hi << 8 | (uint64_t)klass << 16 | (uint64_t)(a->index > b->index) << 17 |
+	       (uint64_t)p->number << 32;
+}
+
+struct pair_ref {
+	struct sim_host *from, *to;
+	enum mp_class klass;
+	struct pair *pair; /* NULL: another stream is there by now */
+};
+
+static struct pair_ref
+pair_resolve(struct sim *sim, uint64_t arg)
+{
+	struct pair_ref r;
+	struct sim_host *lo = &sim->hosts[arg & 0xff], *hi = &sim->hosts[arg >> 8 & 0xff];
+
+	r.klass = (arg >> 16 & 1) != 0 ? MP_CLASS_BULK : MP_CLASS_CONTROL;
+	r.from = (arg >> 17 & 1) != 0 ? hi : lo;
+	r.to = (arg >> 17 & 1) != 0 ? lo : hi;
+	r.pair = pair_of(sim->net, lo, hi, r.klass);
+	if (r.pair->number != (uint32_t)(arg >> 32))
+		r.pair = NULL;
+	return r;
+}
+
+static void
+connect_done(struct sim *sim, uint64_t arg)
+{
+	struct pair_ref r = pair_resolve(sim, arg);
+	enum mp_link_state state = MP_LINK_UP;
+
+	if (r.pair == NULL || r.pair->state != PAIR_CONNECTING || r.from->node == NULL)
+		return;
+	if (path_cut(sim->net, r.from, r.to))
+		state = MP_LINK_FAILED;
+	else if (r.to->node == NULL)
+		state = MP_LINK_REFUSED;
+	else if (!admits(r.to, r.from) || !admits(r.from, r.to))
+		state = MP_LINK_FAILED;
+	if (state != MP_LINK_UP) {
+		r.pair->state = PAIR_CLOSED;
+		r.pair->number++;
+		pair_forget(r.pair);
+		link_event(r.from, r.to, r.klass, state, sim->now);
+		return;
+	}
+	r.pair->state = PAIR_OPEN;
+	r.pair->ready[0] = r.pair->ready[1] = sim->now + 1;
+	link_event(r.from, r.to, r.klass, MP_LINK_UP, sim->now);
+	link_event(r.to, r.from, r.klass, MP_LINK_UP, sim->now);
+	pair_flush(sim, r.pair, r.from, r.to, r.klass);
+}
+
+static void
+pair_connect(struct sim *sim, struct pair *p, struct sim_host *from, struct sim_host *to,
+	enum mp_class klass)
+{
+	sim_time wait = path_cut(sim->net, from, to) ? CONNECT_TIMEOUT : 3 * net_delay(sim);
+
+	p->state = PAIR_CONNECTING;
+	p->number++;
+	p->last = &p->first;
+	sim_at(sim, sim->now + wait, connect_done, pair_arg(p, from, to, klass));
+}
+
+void
+sim_net_connect(struct sim_host *from, const struct mp_addr *to)
+{
+	struct sim_host *host = host_at(from->sim, to);
+	struct pair *p;
+
+	if (host == NULL || host == from)
+		return;
+	p = pair_of(from->sim->net, from, host, MP_CLASS_CONTROL);
+	if (p->state == PAIR_CLOSED)
+		pair_connect(from->sim, p, from, host, MP_CLASS_CONTROL);
+	else if (p->state == PAIR_OPEN)
+		link_event(from, host, MP_CLASS_CONTROL, MP_LINK_UP, from->sim->now);
+}
+
+static void
+stream_gives_up(struct sim *sim, uint64_t arg)
+{
+	struct pair_ref r = pair_resolve(sim, arg);
+
+	if (r.pair != NULL && r.pair->state == PAIR_OPEN && path_cut(sim->net, r.from, r.to))
+		pair_close(sim, r.pair, r.from, r.to, r.klass);
+}
+
+void
+sim_net_send(struct sim_host *from, const struct mp_effect *fx)
+{
+	struct sim *sim = from->sim;
+	struct sim_host *to = sim_host_find(sim, &fx->u.send.peer);
+	enum mp_class klass = fx->u.send.klass;
+	struct mp_span bytes = fx->u.send.bytes;
+	struct held *h;
+	struct pair *p;
+
+	if (to == NULL || to == from)
+		return;
+	sim->messages++;
+	p = pair_of(sim->net, from, to, klass);
+	if (p->state == PAIR_OPEN && !path_cut(sim->net, from, to)) {
+		pair_deliver(sim, p, from, to, klass, bytes);
+		return;
+	}
+	if (p->state == PAIR_CLOSED)
+		pair_connect(sim, p, from, to, klass);
+	h = malloc(sizeof(*h) + bytes.n);
+	mp_assert(h != NULL);
+	*h = (struct held){.from = from, .size = bytes.n};
+	if (bytes.n > 0)
+		memcpy(h->bytes, bytes.p, bytes.n);
+	if (p->first == NULL)
+		p->last = &p->first;
+	*p->last = h;
+	p->last = &h->next;
+}
+
+void
+sim_net_drop(struct sim_host *from, const struct mp_node_id *peer)
+{
+	struct sim_host *to = sim_host_find(from->sim, peer);
+
+	for (int c = 0; to != NULL && c < CLASSES; c++) {
+		struct pair *p = pair_of(from->sim->net, from, to, (enum mp_class)c);
+
+		if (p->state != PAIR_CLOSED)
+			pair_close(from->sim, p, from, to, (enum mp_class)c);
+	}
+}
+
+void
+sim_net_host_down(struct sim_host *host)
+{
+	struct sim *sim = host->sim;
+
+	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+		for (int c = 0; i != host->index && c < CLASSES; c++) {
+			struct pair *p = pair_of(sim->net, host, &sim->hosts[i], (enum mp_class)c);
+
+			if (p->state != PAIR_CLOSED)
+				pair_close(sim, p, host, &sim->hosts[i], (enum mp_class)c);
+		}
+	}
+}
+
+void
+sim_net_cut(struct sim *sim, uint32_t from, uint32_t to, bool cut)
+{
+	struct sim_host *a = &sim->hosts[from], *b = &sim->hosts[to];
+
+	if (from == to || sim->net->cut[from][to] == cut)
+		return;
+	sim->net->cut[from][to] = cut;
+	for (int c = 0; c < CLASSES; c++) {
+		struct pair *p = pair_of(sim->net, a, b, (enum mp_class)c);
+
+		if (p->state != PAIR_OPEN)
+			continue;
+		if (cut)
+			sim_at(sim, sim->now + STREAM_GIVES_UP, stream_gives_up,
+				pair_arg(p, a, b, (enum mp_class)c));
+		else if (!path_cut(sim->net, a, b))
+			pair_flush(sim, p, a, b, (enum mp_class)c);
+	}
+}
+
+void
+sim_net_heal(struct sim *sim)
+{
+	for (uint32_t a = 0; a < sim->plan.hosts; a++) {
+		for (uint32_t b = 0; b < sim->plan.hosts; b++)
+			sim_net_cut(sim, a, b, false);
+	}
+}
+
+bool
+sim_net_is_cut(const struct sim *sim, uint32_t from, uint32_t to)
+{
+	return sim->net->cut[from][to];
+}
