@@ -455,6 +455,7 @@ apply_end(struct mp_run *run, const struct mp_raft_entry *entry)
 		return MP_EFORMAT;
 	run->outcome = said;
 	run->ended_ms = entry->wall_ms;
+	run->end_index = entry->index;
 	run->end_hash = entry->hash;
 	return 0;
 }
@@ -611,6 +612,7 @@ mp_run_digest(const struct mp_run *run, const struct mp_crypto *crypto, struct m
 	digest_bytes(&d, run->cancelled_by.s, strlen(run->cancelled_by.s));
 	digest_u64(&d, (uint64_t)run->outcome);
 	digest_u64(&d, (uint64_t)run->ended_ms);
+	digest_u64(&d, run->end_index);
 	digest_bytes(&d, run->end_hash.b, sizeof(run->end_hash.b));
 	for (uint32_t i = 0; i < run->node_count; i++)
 		digest_bytes(&d, run->nodes[i]->id.b, sizeof(run->nodes[i]->id.b));
