@@ -116,6 +116,7 @@ static void
 test_append_limits(void **state)
 {
 	static struct mp_span many[MP_APPEND_ENTRIES_MAX + 1];
+	static const uint8_t long_one[MP_LEADER_CERT_MAX + 1];
 	struct mp_msg_raft msg = msg_of(MP_MSG_APPEND), out;
 
 	(void)state;
@@ -125,7 +126,7 @@ test_append_limits(void **state)
 	assert_int_equal(mp_msg_raft_encode(&buf, &msg), 0);
 	assert_int_equal(mp_msg_raft_decode(mp_buf_span(&buf), &out), MP_ELIMIT);
 	msg.u.append.entry_count = 0;
-	msg.u.append.certificate = mp_span(bytes, MP_LEADER_CERT_MAX + 1);
+	msg.u.append.certificate = mp_span(long_one, sizeof(long_one));
 	buf.n = 0;
 	assert_int_equal(mp_msg_raft_encode(&buf, &msg), 0);
 	assert_int_equal(mp_msg_raft_decode(mp_buf_span(&buf), &out), MP_ELIMIT);
