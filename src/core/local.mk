@@ -57,3 +57,8 @@ libmp_core_a_SOURCES = \
 	%D%/worker.h \
 	%D%/xfer.c \
 	%D%/xfer.h
+	%D%/serve.c \
+	%D%/serve.h \
+	%D%/xfer.c \
+	%D%/xfer.h \
+	%D%/worker.h

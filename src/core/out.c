@@ -177,13 +177,23 @@ list_grow(struct mp_out *out, void **list, size_t count, size_t *cap, size_t ite
 	return true;
 }
 
+/* Networks lose things anyway; what is asked of this machine is always answered. */
+static bool
+may_be_lost(enum mp_effect_kind kind)
+{
+	return kind == MP_FX_SEND || kind == MP_FX_DATAGRAM || kind == MP_FX_CONNECT ||
+	       kind == MP_FX_DROP_PEER || kind == MP_FX_REPLY;
+}
+
 void
 mp_out_effect(struct mp_out *out, const struct mp_effect *fx)
 {
 	void *list = out->effects;
 
-	if (!list_grow(out, &list, out->effect_count, &out->effect_cap, sizeof(*fx)))
+	if (!list_grow(out, &list, out->effect_count, &out->effect_cap, sizeof(*fx))) {
+		out->failed = out->failed || !may_be_lost(fx->kind);
 		return;
+	}
 	out->effects = list;
 	out->effects[out->effect_count++] = *fx;
 }
@@ -238,8 +248,8 @@ void
 mp_out_end(struct mp_out *out, const struct mp_effect **effects, size_t *count)
 {
 	if (out->failed) {
-		mp_out_effect(out, &(struct mp_effect){.kind = MP_FX_FATAL,
-					   .u.fatal.text = "out of memory while writing state"});
+		mp_out_effect(out,
+			&(struct mp_effect){.kind = MP_FX_FATAL, .u.fatal.text = "out of memory"});
 	} else if (out->row_count > 0) {
 		struct mp_span rows =
 			mp_out_copy(out, mp_span(out->rows, out->row_count * sizeof(*out->rows)));
@@ -249,8 +259,8 @@ mp_out_end(struct mp_out *out, const struct mp_effect **effects, size_t *count)
 		fx.u.persist.rows = (const struct mp_row *)(const void *)rows.p;
 		fx.u.persist.count = out->row_count;
 		if (rows.p == NULL)
-			fx = (struct mp_effect){.kind = MP_FX_FATAL,
-				.u.fatal.text = "out of memory while writing state"};
+			fx = (struct mp_effect){
+				.kind = MP_FX_FATAL, .u.fatal.text = "out of memory"};
 		mp_out_effect(out, &fx);
 	}
 	out->row_count = 0;

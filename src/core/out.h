@@ -48,7 +48,8 @@ struct mp_span mp_out_copy(
 struct mp_buf *mp_out_scratch(struct mp_out *out);
 
 /* All of these copy their bytes. Out of memory: the effect is dropped, as a lossy network would,
- * except rows: then mp_out_failed() holds and the node stops with a FATAL effect. */
+ * except rows and what is asked of this machine (blobs, children), whose answer somebody waits
+ * for: then mp_out_failed() holds and the node stops with a FATAL effect. */
 void mp_out_put(struct mp_out *out, enum mp_table table, struct mp_span key, struct mp_span value);
 void mp_out_delete(struct mp_out *out, enum mp_table table, struct mp_span key);
 void mp_out_delete_range(

@@ -212,3 +212,7 @@ tests_unit_test_workspace_LDADD = $(SHELL_LIBS)
 tests_unit_test_exec_SOURCES = %D%/test_exec.c
 tests_unit_test_exec_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_exec_LDADD = $(SHELL_LIBS)
+unit_tests += tests/unit/test_fetch
+tests_unit_test_fetch_SOURCES = %D%/test_fetch.c %D%/blob_world.h %D%/fake_crypto.h
+tests_unit_test_fetch_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_fetch_LDADD = $(UNIT_LIBS)
