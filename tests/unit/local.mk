@@ -216,3 +216,8 @@ unit_tests += tests/unit/test_fetch
 tests_unit_test_fetch_SOURCES = %D%/test_fetch.c %D%/blob_world.h %D%/fake_crypto.h
 tests_unit_test_fetch_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_fetch_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_hold
+tests_unit_test_hold_SOURCES = %D%/test_hold.c %D%/blob_world.h %D%/fake_crypto.h
+tests_unit_test_hold_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_hold_LDADD = $(UNIT_LIBS)

@@ -454,7 +454,7 @@ test_no_memory(void **state)
 
 		world_fini();
 		world_init();
-		refs[0] = world_put(1, big, sizeof(big));
+		refs[0] = world_put(1, big, MP_CHUNK_SIZE + 17);
 		refs[1] = world_put(1, "a", 1);
 		W.heap.fail_at = W.heap.calls + at;
 		world_begin(0);
