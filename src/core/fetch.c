@@ -84,7 +84,7 @@ id_hash(uint64_t id)
 static void
 want_free(struct mp_fetch *fetch, struct mp_fetch_want *want)
 {
-	want->req->want = NULL;
+	mp_dlist_remove(&want->done);
 	mp_buf_fini(&want->buf);
 	mp_dealloc(fetch->alloc, want, want->memory);
 }
@@ -164,8 +164,8 @@ mp_fetch_cancel(struct mp_fetch *fetch, struct mp_fetch_req *req)
 
 	if (want == NULL)
 		return;
+	req->want = NULL;
 	want_finish(fetch, want, MP_ECANCELED, NULL);
-	mp_dlist_remove(&want->done);
 	want_free(fetch, want);
 }
 
@@ -178,9 +178,9 @@ mp_fetch_free(struct mp_fetch *fetch)
 	if (fetch == NULL)
 		return;
 	while ((n = mp_map_any(&fetch->wants)) != NULL)
-		mp_fetch_cancel(fetch, mp_container_of(n, struct mp_fetch_want, node)->req);
+		want_finish(fetch, mp_container_of(n, struct mp_fetch_want, node), 0, NULL);
 	while ((l = mp_dlist_first(&fetch->done)) != NULL)
-		mp_fetch_cancel(fetch, mp_container_of(l, struct mp_fetch_want, done)->req);
+		want_free(fetch, mp_container_of(l, struct mp_fetch_want, done));
 	mp_map_fini(&fetch->wants);
 	xfers_fini(&fetch->xfers);
 	mp_serve_free(fetch->serve);
@@ -352,8 +352,7 @@ fetch_settle(struct mp_fetch *fetch, struct mp_env *env)
 		req->want = NULL;
 		req->done(req, env, want->rc, &want->blob,
 			want->read && want->rc == 0 ? mp_buf_span(&want->buf) : mp_span(NULL, 0));
-		mp_buf_fini(&want->buf);
-		mp_dealloc(fetch->alloc, want, want->memory);
+		want_free(fetch, want);
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "core/hold.h"
 
 #include "codec/msg_blob.h"
+#include "core/keep.h"
 #include "core/roster.h"
 #include "mp/limits.h"
 #include "util/dlist.h"
@@ -20,17 +21,18 @@
 /* Members that a request has asked in vain, until the next pause. */
 #define TRIED_MAX 16
 
+/* Of syncs for what peers asked us to keep; other tokens count up. */
+#define TOKEN_KEEP MP_TOKEN_HOLD
+
 #define TARGETS_MAX (MP_HOLD_COPIES_MAX - 1)
 
-/* A member: what we asked of it, and what it asked of us. */
+/* A member that we ask to keep copies. */
 struct peer {
 	struct mp_map_node node;
 	struct mp_node_id id;
 	struct mp_dlist with_pending; /* in mp_hold.pending while pending is not empty */
 	struct mp_dlist pending;      /* parts to ask for at the end of the step */
 	struct mp_dlist batches;
-	struct mp_dlist keeps;
-	uint32_t keep_count;
 };
 
 /* One HOLD that was sent. */
@@ -51,15 +53,9 @@ struct part {
 	struct batch *batch;
 };
 
-/* Waits for a BLOB_SYNC. */
-struct syncing {
-	struct mp_dlist link;
-	bool keep; /* else a job */
-};
-
 struct mp_hold_job {
 	struct mp_dlist link; /* in jobs, then in done */
-	struct syncing sync;
+	struct mp_dlist sync; /* in sync_next, then in sync_now */
 	struct mp_hold_req *req;
 	size_t copies;
 	struct part parts[TARGETS_MAX];
@@ -79,20 +75,11 @@ struct mp_hold_job {
 	struct mp_blob_ref refs[];
 };
 
-/* What we do for a peer that asked. */
-struct keep {
-	struct mp_dlist link;
-	struct syncing sync;
-	struct mp_fetch_req fetch;
-	struct mp_hold *hold;
-	struct peer *peer;
-	uint64_t req;
-};
-
 struct mp_hold {
 	const struct mp_alloc *alloc;
 	const struct mp_roster *roster;
 	struct mp_fetch *fetch;
+	struct mp_keep *keep;
 	struct mp_map peers;
 	struct mp_dlist jobs;
 	struct mp_dlist done;
@@ -116,6 +103,10 @@ mp_hold_new(struct mp_env *env, const struct mp_roster *roster, struct mp_fetch 
 		return MP_ENOMEM;
 	*hold = (struct mp_hold){
 		.alloc = env->alloc, .roster = roster, .fetch = fetch, .check_ms = MP_TIME_NEVER};
+	if (mp_keep_new(env, fetch, &hold->keep) != 0) {
+		mp_dealloc(env->alloc, hold, sizeof(*hold));
+		return MP_ENOMEM;
+	}
 	mp_map_init(&hold->peers, env->alloc);
 	mp_dlist_init(&hold->jobs);
 	mp_dlist_init(&hold->done);
@@ -165,7 +156,6 @@ peer_make(struct mp_hold *hold, const struct mp_node_id *id)
 	mp_dlist_init(&peer->with_pending);
 	mp_dlist_init(&peer->pending);
 	mp_dlist_init(&peer->batches);
-	mp_dlist_init(&peer->keeps);
 	if (mp_map_add(&hold->peers, &peer->node, mp_hash64(id->b, sizeof(id->b), 0)) != 0) {
 		mp_dealloc(hold->alloc, peer, sizeof(*peer));
 		return NULL;
@@ -215,7 +205,7 @@ job_finish(struct mp_hold *hold, struct mp_hold_job *job, int rc)
 	}
 	job->finished = true;
 	job->rc = rc;
-	mp_dlist_remove(&job->sync.link);
+	mp_dlist_remove(&job->sync);
 	mp_dlist_remove(&job->link);
 	mp_dlist_push(&hold->done, &job->link);
 }
@@ -426,11 +416,18 @@ mp_hold_request(struct mp_hold *hold, struct mp_env *env, struct mp_hold_req *re
 	}
 	mp_dlist_init(&job->link);
 	mp_dlist_push(&hold->jobs, &job->link);
-	mp_dlist_init(&job->sync.link);
-	mp_dlist_push(&hold->sync_next, &job->sync.link);
+	mp_dlist_init(&job->sync);
+	mp_dlist_push(&hold->sync_next, &job->sync);
 	req->job = job;
 	job_plan(hold, env, job);
 	return 0;
+}
+
+static void
+job_free(struct mp_hold *hold, struct mp_hold_job *job)
+{
+	mp_dlist_remove(&job->link);
+	mp_dealloc(hold->alloc, job, job->memory);
 }
 
 void
@@ -440,10 +437,9 @@ mp_hold_cancel(struct mp_hold *hold, struct mp_hold_req *req)
 
 	if (job == NULL)
 		return;
-	job_finish(hold, job, MP_ECANCELED);
-	mp_dlist_remove(&job->link);
-	mp_dealloc(hold->alloc, job, job->memory);
 	req->job = NULL;
+	job_finish(hold, job, MP_ECANCELED);
+	job_free(hold, job);
 }
 
 /* Tells whoever asked. */
@@ -459,100 +455,8 @@ hold_settle(struct mp_hold *hold, struct mp_env *env)
 		mp_dlist_remove(l);
 		req->job = NULL;
 		req->done(req, env, job->rc, job->holders, job->rc == 0 ? job->holder_count : 0);
-		mp_dealloc(hold->alloc, job, job->memory);
+		job_free(hold, job);
 	}
-}
-
-/* ---- the target's side ---- */
-
-static void
-held_send(struct mp_env *env, const struct mp_node_id *to, uint64_t req, bool ok)
-{
-	struct mp_buf *buf = mp_out_scratch(env->out);
-
-	if (mp_msg_held_encode(buf, &(struct mp_msg_held){req, ok}) == 0)
-		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
-}
-
-static void
-keep_free(struct keep *keep)
-{
-	mp_fetch_cancel(keep->hold->fetch, &keep->fetch);
-	mp_dlist_remove(&keep->link);
-	mp_dlist_remove(&keep->sync.link);
-	keep->peer->keep_count--;
-	mp_dealloc(keep->hold->alloc, keep, sizeof(*keep));
-}
-
-static void
-keep_end(struct keep *keep, struct mp_env *env, bool ok)
-{
-	held_send(env, &keep->peer->id, keep->req, ok);
-	keep_free(keep);
-}
-
-static void
-on_keep_fetched(struct mp_fetch_req *req, struct mp_env *env, int rc, const struct mp_hash *blob,
-	struct mp_span bytes)
-{
-	struct keep *keep = mp_container_of(req, struct keep, fetch);
-
-	(void)blob;
-	(void)bytes;
-	if (rc != 0)
-		keep_end(keep, env, false);
-	else
-		mp_dlist_push(&keep->hold->sync_next, &keep->sync.link);
-}
-
-static struct keep *
-keep_find(const struct peer *peer, uint64_t req)
-{
-	for (struct mp_dlist *l = peer->keeps.next; l != &peer->keeps; l = l->next) {
-		struct keep *keep = mp_container_of(l, struct keep, link);
-
-		if (keep->req == req)
-			return keep;
-	}
-	return NULL;
-}
-
-static int
-keep_start(struct mp_hold *hold, struct mp_env *env, struct peer *peer, struct mp_msg_hold *m)
-{
-	size_t count = m->count;
-	struct mp_blob_ref *refs = mp_out_mem(env->out, count * sizeof(*refs) + 1);
-	struct keep *keep = mp_realloc(hold->alloc, NULL, 0, sizeof(*keep));
-	int rc;
-
-	if (keep == NULL)
-		return MP_ENOMEM;
-	*keep = (struct keep){.hold = hold, .peer = peer, .req = m->req, .sync = {.keep = true}};
-	keep->fetch.done = on_keep_fetched;
-	mp_dlist_init(&keep->sync.link);
-	mp_dlist_init(&keep->link);
-	mp_dlist_push(&peer->keeps, &keep->link);
-	peer->keep_count++;
-	for (size_t i = 0; refs != NULL && i < count; i++)
-		refs[i] = mp_msg_hold_next(m);
-	rc = refs == NULL ? MP_ENOMEM
-			  : mp_fetch_get(hold->fetch, env, &keep->fetch, refs, count, &peer->id, 1);
-	if (rc != 0)
-		keep_free(keep);
-	return rc;
-}
-
-static void
-on_hold(struct mp_hold *hold, struct mp_env *env, const struct mp_node_id *from,
-	struct mp_msg_hold *m)
-{
-	struct peer *peer = peer_make(hold, from);
-
-	if (peer != NULL && keep_find(peer, m->req) != NULL)
-		return;
-	if (peer == NULL || peer->keep_count >= MP_HOLD_PEER_MAX ||
-		keep_start(hold, env, peer, m) != 0)
-		held_send(env, from, m->req, false);
 }
 
 /* ---- what comes back ---- */
@@ -592,15 +496,9 @@ on_synced(struct mp_hold *hold, struct mp_env *env, int rc)
 	struct mp_dlist *l;
 
 	while ((l = mp_dlist_first(&hold->sync_now)) != NULL) {
-		struct syncing *sync = mp_container_of(l, struct syncing, link);
-		struct mp_hold_job *job;
+		struct mp_hold_job *job = mp_container_of(l, struct mp_hold_job, sync);
 
 		mp_dlist_remove(l);
-		if (sync->keep) {
-			keep_end(mp_container_of(sync, struct keep, sync), env, rc == 0);
-			continue;
-		}
-		job = mp_container_of(sync, struct mp_hold_job, sync);
 		job->synced = true;
 		if (rc != 0)
 			job_finish(hold, job, rc);
@@ -621,7 +519,7 @@ mp_hold_message(struct mp_hold *hold, struct mp_env *env, const struct mp_node_i
 	if (mp_msg_held_decode(bytes, &answer) == 0)
 		on_held(hold, env, from, &answer);
 	else if ((rc = mp_msg_hold_decode(bytes, &ask)) == 0)
-		on_hold(hold, env, from, &ask);
+		mp_keep_ask(hold->keep, env, from, &ask);
 	hold_settle(hold, env);
 	return rc;
 }
@@ -649,7 +547,9 @@ mp_hold_event(struct mp_hold *hold, struct mp_env *env, const struct mp_event *e
 	if (event->kind == MP_EV_LINK && event->u.link.klass == MP_CLASS_CONTROL &&
 		event->u.link.state != MP_LINK_UP)
 		mp_hold_lost(hold, env, &event->u.link.peer);
-	if (event->kind == MP_EV_BLOB_SYNCED && event->u.blob_synced.token == hold->sync_token)
+	if (event->kind == MP_EV_BLOB_SYNCED && event->u.blob_synced.token == TOKEN_KEEP)
+		mp_keep_synced(hold->keep, env, event->u.blob_synced.rc);
+	else if (event->kind == MP_EV_BLOB_SYNCED && event->u.blob_synced.token == hold->sync_token)
 		on_synced(hold, env, event->u.blob_synced.rc);
 	hold_settle(hold, env);
 }
@@ -701,14 +601,24 @@ peer_flush(struct mp_hold *hold, struct mp_env *env, struct peer *peer)
 		mp_out_send(env->out, &peer->id, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
 }
 
+static void
+sync_send(struct mp_env *env, uint64_t token)
+{
+	struct mp_effect fx = {.kind = MP_FX_BLOB_SYNC};
+
+	fx.u.blob_sync.token = token;
+	mp_out_effect(env->out, &fx);
+}
+
 void
 mp_hold_flush(struct mp_hold *hold, struct mp_env *env)
 {
-	struct mp_effect fx = {.kind = MP_FX_BLOB_SYNC};
 	struct mp_dlist *l;
 
 	while ((l = mp_dlist_first(&hold->pending)) != NULL)
 		peer_flush(hold, env, mp_container_of(l, struct peer, with_pending));
+	if (mp_keep_wants_sync(hold->keep))
+		sync_send(env, TOKEN_KEEP);
 	if (hold->sync_token != 0 || mp_dlist_empty(&hold->sync_next))
 		return;
 	while ((l = mp_dlist_first(&hold->sync_next)) != NULL) {
@@ -716,8 +626,7 @@ mp_hold_flush(struct mp_hold *hold, struct mp_env *env)
 		mp_dlist_push(&hold->sync_now, l);
 	}
 	hold->sync_token = MP_TOKEN_HOLD | ++hold->last_sync;
-	fx.u.blob_sync.token = hold->sync_token;
-	mp_out_effect(env->out, &fx);
+	sync_send(env, hold->sync_token);
 }
 
 /* ---- time ---- */
@@ -781,17 +690,16 @@ mp_hold_free(struct mp_hold *hold)
 	if (hold == NULL)
 		return;
 	while ((l = mp_dlist_first(&hold->jobs)) != NULL)
-		mp_hold_cancel(hold, mp_container_of(l, struct mp_hold_job, link)->req);
+		job_finish(hold, mp_container_of(l, struct mp_hold_job, link), 0);
 	while ((l = mp_dlist_first(&hold->done)) != NULL)
-		mp_hold_cancel(hold, mp_container_of(l, struct mp_hold_job, link)->req);
+		job_free(hold, mp_container_of(l, struct mp_hold_job, link));
 	while ((n = mp_map_any(&hold->peers)) != NULL) {
 		struct peer *peer = mp_container_of(n, struct peer, node);
 
-		while ((l = mp_dlist_first(&peer->keeps)) != NULL)
-			keep_free(mp_container_of(l, struct keep, link));
 		mp_map_remove(&hold->peers, n);
 		mp_dealloc(hold->alloc, peer, sizeof(*peer));
 	}
 	mp_map_fini(&hold->peers);
+	mp_keep_free(hold->keep);
 	mp_dealloc(hold->alloc, hold, sizeof(*hold));
 }

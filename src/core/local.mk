@@ -16,6 +16,8 @@ libmp_core_a_SOURCES = \
 	%D%/lead.h \
 	%D%/lead_int.h \
 	%D%/node.c \
+	%D%/keep.c \
+	%D%/keep.h \
 	%D%/node.h \
 	%D%/offer.c \
 	%D%/open.c \
