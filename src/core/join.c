@@ -67,6 +67,12 @@ seed_connect(struct mp_join *join, struct mp_env *env)
 static void
 seed_next(struct mp_join *join, struct mp_env *env)
 {
+	struct mp_effect drop = {.kind = MP_FX_DROP_PEER};
+
+	if (join->state == MP_JOIN_ASKING) { /* so that the next attempt is a fresh stream */
+		drop.u.drop.peer = join->peer;
+		mp_out_effect(env->out, &drop);
+	}
 	join->state = MP_JOIN_CONNECTING;
 	join->waiting = true;
 	join->deadline_ms = env->now_ms;

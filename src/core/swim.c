@@ -371,7 +371,7 @@ credential_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *
 		mp_swim_want(swim, env, sender, NULL);
 	if (rc == 0)
 		rc = mp_swim_follow(swim, env);
-	if (rc == 0)
+	if (rc == 0 && m->credential.n <= SWIM_CREDENTIAL_MAX)
 		mp_swim_tell(swim, env, m->slot, NEWS_CREDENTIAL);
 	return rc;
 }
@@ -459,7 +459,10 @@ mp_swim_spread_credential(struct mp_swim *swim, struct mp_env *env, const struct
 
 	if (m == NULL || !swim->started)
 		return;
-	mp_swim_tell(swim, env, m->slot, NEWS_CREDENTIAL);
+	if (m->credential.n <= SWIM_CREDENTIAL_MAX)
+		mp_swim_tell(swim, env, m->slot, NEWS_CREDENTIAL);
+	else
+		mp_swim_tell_credential(swim, env, m);
 	if (m->statement.n > 0)
 		mp_swim_tell(swim, env, m->slot, NEWS_STATEMENT);
 }

@@ -28,6 +28,8 @@
 #define SWIM_LEAVE_MS       3000
 #define SWIM_MISMATCHES     3  /* of the view digest in a row, until a view is pulled */
 #define SWIM_MISMATCHES_MAX 48 /* doubled up to this while it does not help */
+#define SWIM_CREDENTIAL_MAX (MP_DGRAM_ROOM - 8) /* larger: not gossiped, but sent by streams */
+#define SWIM_TELL_MAX       64 /* to so many; the others will see that their view differs */
 #define SWIM_PROLONG_MAX    3  /* times that a sign of life stays an execution */
 
 /* Kinds of news about a member; at most one of each waits. */
@@ -165,6 +167,8 @@ void mp_swim_send(struct mp_swim *swim, struct mp_env *env, const struct mp_memb
 /* The same record, alone, as a message on a stream. */
 void mp_swim_send_stream(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	const struct mp_swim_record *record);
+/* A credential that no datagram holds, to many at once. */
+void mp_swim_tell_credential(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m);
 void mp_swim_gossip(struct mp_swim *swim, struct mp_env *env);
 /* Up to max members other than this node and `except` that may be listening, at random: the alive
  * only, or (dead) the dead only, or (neither) alive and suspect. */

@@ -161,11 +161,8 @@ fill_all_news(struct fill *f, const struct mp_member *receiver)
 	for (size_t i = 0; i < n; i++) {
 		struct swim_news *news =
 			&swim->news[swim->peers[list[i].slot].news[list[i].kind] - 1];
-		size_t size = swim_member(swim, news->slot)->credential.n;
 
-		if (news->kind == NEWS_CREDENTIAL && size + 8 > MP_DGRAM_ROOM)
-			news->sent = limit; /* it goes by streams */
-		else if (news->slot != receiver->slot && !fill_news(f, news))
+		if (news->slot != receiver->slot && !fill_news(f, news))
 			continue;
 		if (++news->sent >= limit)
 			mp_swim_untell(swim, list[i].slot, (enum swim_news_kind)list[i].kind);
@@ -259,6 +256,18 @@ mp_swim_pick(struct mp_swim *swim, struct mp_env *env, enum swim_pick what, uint
 			count = pick_add(slot, slots, count);
 	}
 	return count;
+}
+
+void
+mp_swim_tell_credential(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
+{
+	struct mp_swim_record record = {.kind = MP_SWIM_CRED};
+	uint32_t slots[SWIM_TELL_MAX];
+	size_t n = mp_swim_pick(swim, env, PICK_PRESENT, m->slot, slots, mp_countof(slots));
+
+	record.u.credential = m->credential;
+	for (size_t i = 0; i < n; i++)
+		mp_swim_send_stream(swim, env, swim_member(swim, slots[i]), &record);
 }
 
 void

@@ -322,12 +322,16 @@ mp_swim_contact_dead(struct mp_swim *swim, struct mp_env *env)
 {
 	uint32_t slots[2];
 	size_t n = mp_swim_pick(swim, env, PICK_DEAD, SWIM_NONE, slots, mp_countof(slots));
+	struct mp_swim_record ping;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct mp_member *m = swim_member(swim, slots[i]);
 
 		swim_peer(swim, m)->addr++;
 		mp_swim_ping(swim, env, m);
+		/* It may have been away when we joined: a stream tells it who we are. */
+		ping = ping_make(swim, MP_SWIM_PING, ++swim->seq);
+		mp_swim_send_stream(swim, env, m, &ping);
 	}
 	swim->dead_contact_ms = env->now_ms + env->profile->dead_contact_ms;
 }

@@ -141,6 +141,17 @@ net_fx_datagram(struct net *net, struct net_node *n, const struct mp_effect *fx)
 		fx->u.datagram.bytes);
 }
 
+static inline void
+net_fx_drop(struct net *net, struct net_node *n, const struct mp_node_id *peer)
+{
+	size_t b = net_index(net, peer);
+
+	if (b == NET_MAX || !n->link[b])
+		return;
+	n->link[b] = net->nodes[b].link[n->index] = false;
+	net_link_event(net, b, n->index, MP_LINK_DOWN, 1);
+}
+
 /* What node.c does with joining. */
 static inline void
 net_progress(struct net_node *n)
@@ -172,6 +183,9 @@ net_end(struct net *net, struct net_node *n)
 			break;
 		case MP_FX_CONNECT:
 			net_fx_connect(net, n, &fx[i].u.connect.to);
+			break;
+		case MP_FX_DROP_PEER:
+			net_fx_drop(net, n, &fx[i].u.drop.peer);
 			break;
 		case MP_FX_PERSIST:
 			net_persist(net, n, &fx[i]);
@@ -543,8 +557,10 @@ net_cut(struct net *net, size_t edge, bool cut)
 }
 
 static inline struct net *
-net_new(uint64_t seed)
+net_new_invite(uint64_t seed, size_t seed_count)
 {
+	static const char place[] =
+		"a-rather-long-name-of-a-machine.in-some-department.example:7117";
 	struct net *net = calloc(1, sizeof(*net));
 	struct mp_invite invite = {.roles = MP_ROLE_NODE,
 		.not_before_ms = NET_WALL - NET_HOUR,
@@ -553,6 +569,8 @@ net_new(uint64_t seed)
 	struct mp_credential c;
 
 	assert_non_null(net);
+	for (invite.seed_count = 0; invite.seed_count < seed_count; invite.seed_count++)
+		invite.seeds[invite.seed_count] = mp_span_str(place);
 	net->rng.state = seed;
 	net->now = 1000;
 	net->alloc = UNIT_ALLOC(&net->heap);
@@ -569,6 +587,12 @@ net_new(uint64_t seed)
 	memcpy(invite.key, net->inviter.key, sizeof(invite.key));
 	assert_int_equal(mp_invite_sign(&net_crypto, &invite, &net->authority, &net->invite), 0);
 	return net;
+}
+
+static inline struct net *
+net_new(uint64_t seed)
+{
+	return net_new_invite(seed, 0);
 }
 
 static inline void

@@ -72,6 +72,25 @@ test_backoff(void **state)
 	net_free(net);
 }
 
+/* The seed is a joiner itself, and becomes a member later. */
+static void
+test_seed_not_ready(void **state)
+{
+	struct net *net = net_new(12);
+	struct net_node *a = net_add(net), *b = net_add(net);
+
+	(void)state;
+	b->seeds[0] = a->addr;
+	assert_true(net_start(net, 1));
+	assert_true(net_start(net, 2));
+	net_run(net, 10000);
+	assert_false(a->member || b->member);
+	assert_true(net_start(net, 0));
+	net_until(net, 60000, a->member && b->member);
+	net_until(net, 10000, net_whole(net));
+	net_free(net);
+}
+
 static void
 test_expired_invite(void **state)
 {
@@ -266,6 +285,7 @@ main(void)
 		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_seeds_in_turn),
 		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_seed_not_ready),
 		cmocka_unit_test(test_expired_invite),
 		cmocka_unit_test(test_name_taken),
 		cmocka_unit_test(test_left_may_not_return),

@@ -573,6 +573,45 @@ test_no_memory(void **state)
 	assert_true(grown > 1);
 }
 
+/* Away when another was admitted, and back when only that one is there. */
+static void
+test_missed_an_admission(void **state)
+{
+	struct net *net = net_cluster(50, 2);
+
+	(void)state;
+	net_kill(net, 1);
+	net_run(net, 20000);
+	(void)net_add(net);
+	assert_true(net_start(net, 2));
+	net_until(net, 5000, net->nodes[2].member);
+	net_run(net, 20000);
+	net_kill(net, 0);
+	assert_true(net_start(net, 1));
+	assert_null(net_view(net, 1, 2));
+	net_until(net, 75000,
+		net_view(net, 1, 2) != NULL && net_view(net, 1, 2)->state == MP_MEMBER_ALIVE &&
+			net_view(net, 2, 1)->state == MP_MEMBER_ALIVE);
+	net_free(net);
+}
+
+/* Credentials that no datagram can hold. */
+static void
+test_large_credentials(void **state)
+{
+	struct net *net = net_new_invite(51, 6);
+
+	(void)state;
+	assert_true(net_start(net, 0));
+	for (size_t i = 1; i < 6; i++) {
+		assert_true(net_add(net)->credential.n > MP_DGRAM_ROOM);
+		assert_true(net_start(net, i));
+		net_until(net, 5000, net->nodes[i].member);
+	}
+	net_until(net, 10000, net_whole(net));
+	net_free(net);
+}
+
 static void
 test_many(void **state)
 {
@@ -620,6 +659,8 @@ main(void)
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_junk),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_missed_an_admission),
+		cmocka_unit_test(test_large_credentials),
 		cmocka_unit_test(test_many),
 	};
 
