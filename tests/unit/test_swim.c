@@ -249,6 +249,50 @@ test_incarnation_only_grows(void **state)
 	net_free(net);
 }
 
+/* Whoever says that an accused member lives makes us tell it, but not at every word. */
+static void
+test_stale_is_answered(void **state)
+{
+	struct net *net = net_cluster(52, 3);
+	struct mp_swim_record record = {.kind = MP_SWIM_STATEMENT};
+	struct mp_span old = net_view(net, 0, 2)->statement;
+	uint8_t copy[MP_STATEMENT_MAX];
+	size_t sent;
+
+	(void)state;
+	memcpy(copy, old.p, old.n);
+	record.u.statement = mp_span(copy, old.n);
+	net_kill(net, 2);
+	assert_int_equal(accuse(net, 0, 1, 2, MP_SWIM_DEAD, net_view(net, 0, 2)->incarnation), 0);
+	for (int round = 0; round < 3; round++) {
+		sent = net->nodes[0].datagrams_sent;
+		assert_int_equal(tell(net, 0, 1, &record), 0);
+		assert_int_equal(net->nodes[0].datagrams_sent, sent + 1);
+		assert_int_equal(tell(net, 0, 1, &record), 0);
+		assert_int_equal(net->nodes[0].datagrams_sent, sent + 1);
+		net_run(net, 5000);
+	}
+	net_free(net);
+}
+
+/* A tick that is late judges nobody by the time that was lost. */
+static void
+test_late_tick(void **state)
+{
+	struct net *net = net_cluster(53, 3);
+
+	(void)state;
+	net_kill(net, 2);
+	assert_int_equal(accuse(net, 0, 1, 2, MP_SWIM_DEAD, net_view(net, 0, 2)->incarnation), 0);
+	net_run(net, 1000);
+	net->now += 10000;
+	net_tick(net, &net->nodes[0]);
+	assert_int_equal(net_view(net, 0, 2)->state, MP_MEMBER_SUSPECT);
+	assert_true(mp_swim_health(net->nodes[0].swim) > 0);
+	net_until(net, 10000, net_view(net, 0, 2)->state == MP_MEMBER_DEAD);
+	net_free(net);
+}
+
 static void
 test_stranger_subject(void **state)
 {
@@ -644,6 +688,8 @@ main(void)
 		cmocka_unit_test(test_refute),
 		cmocka_unit_test(test_dead_by_hearsay_is_suspect),
 		cmocka_unit_test(test_incarnation_only_grows),
+		cmocka_unit_test(test_stale_is_answered),
+		cmocka_unit_test(test_late_tick),
 		cmocka_unit_test(test_stranger_subject),
 		cmocka_unit_test(test_forged_statement),
 		cmocka_unit_test(test_leave),
