@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Examples, schema, service files.
 EXTRA_DIST += \
+	%D%/demo.sh \
 	%D%/meshpipe.cddl \
+	%D%/meshpipe.service \
 	%D%/examples/hello.yaml \
 	%D%/examples/hello/fetch.sh \
 	%D%/examples/hello/process.sh \
@@ -24,4 +26,11 @@ EXTRA_DIST += \
 	%D%/examples/release/tests/mixed.expected \
 	%D%/examples/release/tests/mixed.txt \
 	%D%/examples/release/tests/pets.expected \
-	%D%/examples/release/tests/pets.txt
+	%D%/examples/release/tests/pets.txt \
+	%D%/examples/self-build/generate.sh
+
+# What contrib/demo.sh leaves: the program that its cluster has built.
+clean-local: clean-demo
+clean-demo:
+	rm -rf demo
+.PHONY: clean-demo

@@ -1,2 +1,2 @@
 # Manual pages.
-dist_man_MANS += %D%/meshpipe-pipeline.5
+dist_man_MANS += %D%/meshpipe-pipeline.5 %D%/mpnode.8

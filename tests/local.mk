@@ -23,6 +23,7 @@ TESTS += %D%/install.sh
 include tests/unit/local.mk
 include tests/fuzz/local.mk
 include tests/lint/local.mk
+include tests/bench/local.mk
 
 # Parts of `make check`: units; lints; units and fuzz inputs under valgrind.
 check-units: $(unit_tests)
