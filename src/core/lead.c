@@ -152,7 +152,7 @@ lead_worker_of(struct mp_lead *lead, struct mp_env *env, const struct mp_node_id
 	w = mp_realloc(lead->alloc, NULL, 0, sizeof(*w));
 	if (w == NULL)
 		return NULL;
-	*w = (struct lead_worker){.id = *id, .slot = m->slot};
+	*w = (struct lead_worker){.id = *id, .slot = m->slot, .boot = mp_member_boot(m)};
 	mp_dlist_init(&w->in_dirty);
 	mp_dlist_init(&w->attempts);
 	w->asked_ms = w->heard_ms = env->now_ms;

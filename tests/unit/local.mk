@@ -221,3 +221,9 @@ unit_tests += tests/unit/test_hold
 tests_unit_test_hold_SOURCES = %D%/test_hold.c %D%/blob_world.h %D%/fake_crypto.h
 tests_unit_test_hold_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_hold_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_lead
+tests_unit_test_lead_SOURCES = %D%/test_lead.c %D%/fake_crypto.h %D%/graph.h %D%/lead_world.h \
+	%D%/roster.h
+tests_unit_test_lead_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lead_LDADD = $(UNIT_LIBS)
