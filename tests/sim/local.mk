@@ -16,3 +16,28 @@ tests_sim_mpsim_SOURCES = \
 	%D%/trust.c \
 	%D%/world.c
 tests_sim_mpsim_LDADD = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(FYAML_LIBS)
+
+sim_scripts = %D%/scenarios.sh %D%/seeds.sh
+dist_check_SCRIPTS += $(sim_scripts)
+TESTS += $(sim_scripts)
+EXTRA_DIST += $(sim_scenarios)
+sim_scenarios = \
+	%D%/scenarios/bridge.sim \
+	%D%/scenarios/calm.sim \
+	%D%/scenarios/leader-crash.sim \
+	%D%/scenarios/leader-deaf.sim \
+	%D%/scenarios/leader-isolated.sim \
+	%D%/scenarios/leader-paused.sim \
+	%D%/scenarios/lossy.sim \
+	%D%/scenarios/one-host.sim \
+	%D%/scenarios/opener-crash.sim \
+	%D%/scenarios/power-cut.sim \
+	%D%/scenarios/two-hosts.sim \
+	%D%/scenarios/worker-crash.sim
+
+# A long sweep: make seeds SEEDS=5000 FROM=1
+SEEDS = 5000
+FROM = 1
+seeds: tests/sim/mpsim
+	tests/sim/mpsim --seeds $(SEEDS) --from $(FROM) --once
+.PHONY: seeds
