@@ -9,8 +9,6 @@
  *   codec           bytes and what they mean
  *   crypto          libsodium
  */
-#include "config.h"
-
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -365,7 +363,7 @@ parse_option(int c, struct options *o)
 		(void)fputs(usage_text, stdout);
 		return 0;
 	case OPT_VERSION:
-		(void)printf("mpnode (Meshpipe) %s\n", PACKAGE_VERSION);
+		(void)printf("mpnode (Meshpipe) %s\n", MP_VERSION);
 		return 0;
 	default:
 		(void)fprintf(stderr, "Try 'mpnode --help'.\n");

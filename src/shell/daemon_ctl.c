@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The daemon's side of the control socket. */
-#include "config.h"
-
 #include "shell/daemon_int.h"
 
 #include <stdio.h>
@@ -57,7 +55,7 @@ on_info(void *ctx, struct mp_ctl_info *info)
 	memcpy(info->name, d->config.state->name.s, sizeof(info->name));
 	info->cluster = d->config.state->cluster;
 	info->addr = d->advertised;
-	(void)snprintf(info->version, sizeof(info->version), "%s", PACKAGE_VERSION);
+	(void)snprintf(info->version, sizeof(info->version), "%s", MP_VERSION);
 	info->started_ms = d->started_ms;
 	info->counters = d->info_counters;
 	info->counter_count = MP_COUNTER_COUNT;
