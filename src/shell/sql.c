@@ -212,7 +212,7 @@ sql_touch(const char *path, struct mp_error *err)
 	(void)close(fd);
 	if (strlen(path) >= sizeof(folder))
 		return mp_fail(err, MP_EINVAL, "path too long");
-	strcpy(folder, path);
+	memcpy(folder, path, strlen(path) + 1);
 	fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	rc = fd < 0 ? -1 : fsync(fd);
 	if (rc != 0)

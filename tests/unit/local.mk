@@ -2,7 +2,7 @@
 # One program per module. UNIT_LIBS is what pure code needs; a test that needs more says so.
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests $(CMOCKA_CFLAGS)
 UNIT_LIBS = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
-noinst_HEADERS += %D%/scratch.h %D%/unit.h
+noinst_HEADERS += %D%/cache_fixture.h %D%/scratch.h %D%/unit.h
 
 unit_tests = \
 	tests/unit/test_arena \
@@ -203,7 +203,16 @@ tests_unit_test_swim_SOURCES = %D%/test_swim.c
 tests_unit_test_swim_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_swim_LDADD = $(UNIT_LIBS)
 
-unit_tests += tests/unit/test_exec tests/unit/test_workspace
+unit_tests += tests/unit/test_cache_threads tests/unit/test_exec \
+	tests/unit/test_executor_msg tests/unit/test_workspace
+
+tests_unit_test_cache_threads_SOURCES = %D%/test_cache_threads.c
+tests_unit_test_cache_threads_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_cache_threads_LDADD = $(SHELL_LIBS)
+
+tests_unit_test_executor_msg_SOURCES = %D%/test_executor_msg.c
+tests_unit_test_executor_msg_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_executor_msg_LDADD = $(SHELL_LIBS)
 
 tests_unit_test_workspace_SOURCES = %D%/test_workspace.c
 tests_unit_test_workspace_CPPFLAGS = $(SHELL_CPPFLAGS)

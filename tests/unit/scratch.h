@@ -38,7 +38,8 @@ scratch_shrink(struct scratch *s, size_t size)
 	char opt[64];
 
 	(void)snprintf(opt, sizeof(opt), "size=%zu", size);
-	if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
+	if (unshare(CLONE_NEWNS) != 0 ||
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
 		mount("tmpfs", s->path, "tmpfs", 0, opt) != 0)
 		return false;
 	s->mounted = true;

@@ -1,107 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit/scratch.h"
+#include "unit/cache_fixture.h"
 
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <uv.h>
 
 #include "crypto/hasher.h"
-#include "mp/limits.h"
-#include "shell/cache.h"
-
-#define CHUNK ((size_t)MP_CHUNK_SIZE)
-
-struct fixture {
-	struct scratch scratch;
-	struct mp_cache *cache;
-};
-
-static void
-must_open(struct fixture *f)
-{
-	struct mp_error err = {0};
-
-	if (mp_cache_open(scratch_path(&f->scratch, "cache.db"), &f->cache, &err) != 0)
-		fail_msg("%s", err.text);
-}
-
-static int
-setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	scratch_make(&f->scratch);
-	must_open(f);
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	mp_cache_close(f->cache);
-	scratch_remove(&f->scratch);
-	free(f);
-	return 0;
-}
-
-/* n bytes that zstd can (or cannot) shrink, the same for the same seed. */
-static uint8_t *
-make_bytes(size_t n, uint64_t seed, bool shrinks)
-{
-	uint8_t *p = malloc(n + 1);
-	uint64_t x = seed * 2654435761u + 1;
-	size_t i;
-
-	assert_non_null(p);
-	for (i = 0; i < n; i++) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		p[i] = shrinks ? (uint8_t)('a' + (x & 3)) : (uint8_t)(x >> 32);
-	}
-	return p;
-}
-
-static struct mp_blob_ref
-put(struct fixture *f, const void *p, size_t n)
-{
-	struct mp_error err = {0};
-	struct mp_blob_ref ref;
-
-	if (mp_cache_put_bytes(f->cache, mp_span(p, n), &ref, &err) != 0)
-		fail_msg("%s", err.text);
-	assert_int_equal(ref.size, n);
-	return ref;
-}
-
-static void
-expect_bytes(struct fixture *f, const struct mp_hash *digest, const void *p, size_t n)
-{
-	struct mp_error err = {0};
-	uint8_t *got = NULL;
-	size_t got_n = 0;
-
-	if (mp_cache_get_bytes(f->cache, digest, n, &got, &got_n, &err) != 0)
-		fail_msg("%s", err.text);
-	assert_int_equal(got_n, n);
-	assert_memory_equal(got, p, n);
-	free(got);
-}
-
-static bool
-is_complete(struct fixture *f, const struct mp_hash *digest)
-{
-	struct mp_blob_state st;
-
-	assert_int_equal(mp_cache_stat(f->cache, digest, 1, &st, NULL), 0);
-	return st.complete;
-}
 
 /* ---- storing ---- */
 
@@ -110,7 +14,7 @@ test_bytes_come_back(void **state)
 {
 	static const size_t sizes[] = {
 		0, 1, 63, 64, 1000, CHUNK - 1, CHUNK, CHUNK + 1, CHUNK * 3, CHUNK * 5 + 77};
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	size_t i;
 	int shrinks;
 
@@ -151,7 +55,7 @@ test_known_digest(void **state)
 static void
 test_files_come_back(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	const size_t sizes[] = {0, 5, CHUNK, CHUNK * 9 + 1};
 	size_t i, n = 0;
 
@@ -179,7 +83,7 @@ test_files_come_back(void **state)
 static void
 test_what_is_no_file(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	struct mp_blob_ref ref;
 	int fd = open(f->scratch.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -190,7 +94,7 @@ test_what_is_no_file(void **state)
 static void
 test_same_bytes_are_stored_once(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	uint8_t *p = make_bytes(CHUNK * 8, 3, false);
 	struct mp_cache_totals before, after;
 
@@ -207,7 +111,7 @@ test_same_bytes_are_stored_once(void **state)
 static void
 test_what_shrinks_is_stored_small(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	uint8_t *p = make_bytes(CHUNK * 16, 3, true);
 	struct mp_cache_totals t;
 
@@ -220,7 +124,7 @@ test_what_shrinks_is_stored_small(void **state)
 static void
 test_read_pieces(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	const size_t n = CHUNK * 3 + 100;
 	uint8_t *p = make_bytes(n, 9, true), *q = malloc(n + 10);
 	struct mp_blob_ref ref = put(f, p, n);
@@ -249,7 +153,7 @@ test_read_pieces(void **state)
 static void
 test_what_is_not_there(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	struct mp_hash none = {{1}};
 	uint64_t size;
 	uint8_t *p, buf[8];
@@ -266,7 +170,7 @@ test_what_is_not_there(void **state)
 static void
 test_bound_of_bytes(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	struct mp_blob_ref ref = put(f, "hello", 5);
 	uint8_t *p;
 	size_t n;
@@ -277,7 +181,7 @@ test_bound_of_bytes(void **state)
 static void
 test_stat_and_remove(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	uint8_t *p = make_bytes(CHUNK * 200, 5, false);
 	struct mp_blob_ref a = put(f, "a", 1), b = put(f, p, CHUNK * 200);
 	struct mp_hash asked[3] = {a.digest, {{7}}, b.digest};
@@ -297,7 +201,7 @@ test_stat_and_remove(void **state)
 /* ---- from peers ---- */
 
 static int
-write_chunk(struct fixture *f, const struct mp_hash *digest, const uint8_t *p, size_t total,
+write_chunk(struct cache_fixture *f, const struct mp_hash *digest, const uint8_t *p, size_t total,
 	size_t n, bool *complete)
 {
 	size_t offset = n * CHUNK;
@@ -310,7 +214,7 @@ static void
 test_pieces_in_any_order(void **state)
 {
 	static const size_t order[] = {3, 0, 3, 4, 1, 0, 2};
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	const size_t total = CHUNK * 4 + 9;
 	uint8_t *p = make_bytes(total, 11, false);
 	struct mp_hash digest;
@@ -332,7 +236,7 @@ test_pieces_in_any_order(void **state)
 static void
 test_small_pieces(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	struct mp_hash digest, empty;
 	bool complete;
 
@@ -357,7 +261,7 @@ test_small_pieces(void **state)
 static void
 test_wrong_pieces_are_thrown_away(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	const size_t total = CHUNK * 2 + 1;
 	uint8_t *p = make_bytes(total, 12, false);
 	struct mp_hash digest;
@@ -382,7 +286,7 @@ test_wrong_pieces_are_thrown_away(void **state)
 static void
 test_a_peer_that_lies_about_the_size(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	const size_t total = CHUNK * 2;
 	uint8_t *p = make_bytes(CHUNK * 3, 13, false);
 	struct mp_hash digest;
@@ -400,7 +304,7 @@ test_a_peer_that_lies_about_the_size(void **state)
 static void
 test_what_is_no_piece(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	uint8_t *p = make_bytes(CHUNK + 1, 14, false);
 	const struct {
 		uint64_t total, offset;
@@ -433,7 +337,7 @@ test_what_is_no_piece(void **state)
 static void
 test_pieces_are_forgotten_at_the_next_start(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	const size_t total = CHUNK * 3;
 	uint8_t *p = make_bytes(total, 15, false);
 	struct mp_hash digest;
@@ -466,7 +370,7 @@ test_pieces_are_forgotten_at_the_next_start(void **state)
 static void
 test_many_partials_are_bounded(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	uint8_t *p = make_bytes(CHUNK * 2, 16, true);
 	struct mp_cache_totals t;
 	bool complete;
@@ -489,7 +393,7 @@ test_many_partials_are_bounded(void **state)
 /* ---- trouble ---- */
 
 static void
-sql(struct fixture *f, const char *text)
+sql(struct cache_fixture *f, const char *text)
 {
 	sqlite3 *db;
 
@@ -508,7 +412,7 @@ test_damaged_chunks(void **state)
 		"UPDATE chunk SET packed = 1 - packed WHERE id % 2 = 1",
 		"DELETE FROM chunk WHERE id % 2 = 1",
 	};
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	size_t i, n = CHUNK * 3, got;
 	uint8_t *q = malloc(n), *p;
 	uint64_t size;
@@ -545,7 +449,7 @@ test_damaged_chunks(void **state)
 static void
 test_exchanged_chunks(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	const size_t n = CHUNK * 2;
 	uint8_t *p = make_bytes(n, 60, false), *q;
 	struct mp_blob_ref ref = put(f, p, n);
@@ -560,7 +464,7 @@ test_exchanged_chunks(void **state)
 static void
 test_damaged_file(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	uint8_t *p = make_bytes(CHUNK * 2, 61, false), *q;
 	struct mp_blob_ref refs[20];
 	size_t i, k, n = 1, got, bad = 0;
@@ -609,7 +513,7 @@ test_damaged_file(void **state)
 static void
 test_foreign_and_newer(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	struct mp_cache *c;
 	struct mp_error err;
 
@@ -624,7 +528,7 @@ test_foreign_and_newer(void **state)
 }
 
 static void
-fill_up(struct fixture *f, bool pieces)
+fill_up(struct cache_fixture *f, bool pieces)
 {
 	uint8_t *p = make_bytes(CHUNK * 32, 70, false), *small = make_bytes(30000, 71, false);
 	struct mp_cache_totals before, after;
@@ -655,7 +559,7 @@ fill_up(struct fixture *f, bool pieces)
 static void
 test_full_disk(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	char *ballast;
 
 	mp_cache_close(f->cache);
@@ -677,7 +581,7 @@ test_full_disk(void **state)
 static void
 test_file_size_limit(void **state)
 {
-	struct fixture *f = *state;
+	struct cache_fixture *f = *state;
 	uint8_t *p = make_bytes(CHUNK * 16, 80, false);
 	struct rlimit lim;
 
@@ -690,158 +594,6 @@ test_file_size_limit(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &lim), 0);
 	(void)put(f, p, CHUNK * 16);
 	free(p);
-}
-
-/* ---- threads and crashes ---- */
-
-struct worker {
-	struct mp_cache *cache;
-	const uint8_t *big;
-	unsigned seed;
-	int rc;
-};
-
-static int
-worker_round(struct worker *w, unsigned i)
-{
-	char text[64];
-	struct mp_blob_ref ref;
-	uint8_t *q;
-	size_t n;
-	int rc, len;
-
-	len = snprintf(text, sizeof(text), "blob %u", (i * 31 + w->seed * 17) % 200);
-	rc = mp_cache_put_bytes(w->cache, mp_span(text, (size_t)len), &ref, NULL);
-	if (rc != 0)
-		return rc;
-	rc = mp_cache_get_bytes(w->cache, &ref.digest, 100, &q, &n, NULL);
-	if (rc != 0)
-		return rc;
-	rc = n == (size_t)len && memcmp(q, text, n) == 0 ? 0 : MP_EBUG;
-	free(q);
-	return rc;
-}
-
-static void
-worker_main(void *arg)
-{
-	struct worker *w = arg;
-	struct mp_blob_ref ref;
-	unsigned i;
-
-	for (i = 0; w->rc == 0 && i < 300; i++) {
-		w->rc = worker_round(w, i);
-		if (w->rc == 0 && i % 100 == 7)
-			w->rc = mp_cache_put_bytes(
-				w->cache, mp_span(w->big, CHUNK * 6), &ref, NULL);
-		if (w->rc == 0 && i % 100 == 50)
-			w->rc = mp_cache_sync(w->cache, NULL);
-	}
-}
-
-static void
-test_threads(void **state)
-{
-	struct fixture *f = *state;
-	uint8_t *big = make_bytes(CHUNK * 6, 90, false);
-	struct mp_cache_totals t;
-	struct worker w[4];
-	uv_thread_t thread[4];
-	unsigned i;
-
-	for (i = 0; i < 4; i++) {
-		w[i] = (struct worker){.cache = f->cache, .big = big, .seed = i};
-		assert_int_equal(uv_thread_create(&thread[i], worker_main, &w[i]), 0);
-	}
-	for (i = 0; i < 4; i++) {
-		assert_int_equal(uv_thread_join(&thread[i]), 0);
-		assert_int_equal(w[i].rc, 0);
-	}
-	assert_int_equal(mp_cache_totals(f->cache, &t, NULL), 0);
-	assert_int_equal(t.blobs, 201);
-	free(big);
-}
-
-static void
-pieces_main(void *arg)
-{
-	struct worker *w = arg;
-	struct mp_hash digest;
-	bool complete = false;
-	size_t i, n;
-
-	mp_hasher_once(&digest, mp_span(w->big, CHUNK * 6));
-	for (i = 0; w->rc == 0 && i < 6; i++) {
-		n = (i + w->seed) % 6;
-		w->rc = mp_cache_write_chunk(w->cache, &digest, CHUNK * 6, n * CHUNK,
-			mp_span(w->big + n * CHUNK, CHUNK), &complete, NULL);
-	}
-}
-
-static void
-test_threads_with_pieces(void **state)
-{
-	struct fixture *f = *state;
-	uint8_t *big = make_bytes(CHUNK * 6, 91, false);
-	struct mp_hash digest;
-	struct worker w[4];
-	uv_thread_t thread[4];
-	unsigned i, round;
-
-	mp_hasher_once(&digest, mp_span(big, CHUNK * 6));
-	for (round = 0; round < 5; round++) {
-		for (i = 0; i < 4; i++) {
-			w[i] = (struct worker){.cache = f->cache, .big = big, .seed = i};
-			assert_int_equal(uv_thread_create(&thread[i], pieces_main, &w[i]), 0);
-		}
-		for (i = 0; i < 4; i++) {
-			assert_int_equal(uv_thread_join(&thread[i]), 0);
-			assert_int_equal(w[i].rc, 0);
-		}
-		expect_bytes(f, &digest, big, CHUNK * 6);
-		assert_int_equal(mp_cache_remove(f->cache, &digest, NULL), 0);
-	}
-	free(big);
-}
-
-static void
-test_killed_process_keeps_what_it_synced(void **state)
-{
-	struct fixture *f = *state;
-	struct mp_hash digest;
-	unsigned i, told = 0;
-	char text[32];
-	int fds[2], status;
-	pid_t pid;
-
-	mp_cache_close(f->cache);
-	assert_int_equal(pipe(fds), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		must_open(f);
-		for (i = 0;; i++) {
-			(void)snprintf(text, sizeof(text), "blob %u", i);
-			(void)put(f, text, strlen(text));
-			if (mp_cache_sync(f->cache, NULL) != 0 ||
-				write(fds[1], &i, sizeof(i)) != sizeof(i))
-				_exit(1);
-		}
-	}
-	(void)close(fds[1]);
-	while (told < 100)
-		assert_int_equal(read(fds[0], &told, sizeof(told)), sizeof(told));
-	assert_int_equal(kill(pid, SIGKILL), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	while (read(fds[0], &told, sizeof(told)) == sizeof(told))
-		continue;
-	(void)close(fds[0]);
-	must_open(f);
-	for (i = 0; i <= told; i++) {
-		(void)snprintf(text, sizeof(text), "blob %u", i);
-		mp_hasher_once(&digest, mp_span_str(text));
-		expect_bytes(f, &digest, text, strlen(text));
-	}
 }
 
 int
@@ -872,9 +624,6 @@ main(void)
 		T(test_foreign_and_newer),
 		T(test_full_disk),
 		T(test_file_size_limit),
-		T(test_threads),
-		T(test_threads_with_pieces),
-		T(test_killed_process_keeps_what_it_synced),
 	};
 #undef T
 

@@ -398,7 +398,7 @@ test_what_may_not_leave(void **state)
 	assert_int_equal(mkfifo(at(f, "w/pipe"), 0600), 0);
 	scratch_write(at(f, "w/bad\xffname"), "x", 1);
 	assert_int_equal(chdir(f->ws.path), 0);
-	strcpy(addr.sun_path, "w/sock");
+	memcpy(addr.sun_path, "w/sock", sizeof("w/sock"));
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	(void)close(fd);
 	assert_int_equal(chdir("/"), 0);
