@@ -27,9 +27,11 @@ struct mp_run_box {
 	bool has_run;
 	struct mp_lead *lead;
 	uint64_t lead_term;
-	uint64_t cursor; /* committed entries that were applied */
-	bool started;    /* the log runs; the opener's begins when a majority has the run */
-	bool broken;     /* its log could not be restored: left alone */
+	mp_time ended_ms; /* of our clock, when it was first seen to have ended; 0: not yet */
+	uint64_t cursor;  /* committed entries that were applied */
+	bool archived;    /* ended, and nobody waits for anything of it: costs nothing any more */
+	bool started;     /* the log runs; the opener's begins when a majority has the run */
+	bool broken;      /* its log could not be restored: left alone */
 };
 
 /* What every member keeps of a run. */
@@ -64,8 +66,9 @@ struct mp_runs {
 	struct mp_map map; /* of known */
 	struct known *known;
 	size_t known_count;
-	struct mp_run_box *boxes;
-	size_t box_count;
+	struct mp_run_box *boxes;    /* that go on */
+	struct mp_run_box *archived; /* that have ended and are settled */
+	size_t box_count;            /* of both */
 	uint64_t ends;
 	bool stopping;
 	bool started;
@@ -75,6 +78,18 @@ struct mp_runs {
 	struct want wants[WANT_KEEP];
 	size_t want_count;
 };
+
+/* runs_box.c */
+
+/* A verified record that is known, and its pipeline. MP_EPIPELINE when they do not belong together
+ * or make no graph; MP_ENOMEM. */
+int box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span pipeline,
+	struct mp_list inputs, struct mp_run_box **out);
+void box_free(struct mp_runs *runs, struct mp_run_box *box);
+/* Takes it out of its list. False: it was in none yet. */
+bool box_unlink(struct mp_runs *runs, struct mp_run_box *box);
+/* Puts the RUN row: [signed record, pipeline, [holder of the inputs...]]. */
+int box_put(struct mp_run_box *box, struct mp_env *env);
 
 /* runs.c */
 const struct mp_node_id *mp_runs_self(const struct mp_runs *runs);
