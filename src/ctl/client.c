@@ -99,6 +99,8 @@ client_poll(struct mp_client *c, short events, struct mp_error *err)
 
 			timeout = left <= 0 ? 0 : left > 3600000 ? 3600000 : (int)left;
 		}
+		if (c->stop != NULL && *c->stop != 0)
+			return mp_fail(err, MP_ECANCELED, "interrupted");
 		rc = poll(&p, 1, timeout);
 		if (rc == 0 && c->deadline_ms <= mp_client_now_ms())
 			return mp_fail(err, MP_ETIMEOUT, "the node did not answer in time");

@@ -7,10 +7,13 @@
 #include "mp/error.h"
 #include "util/buf.h"
 
+#include <signal.h>
+
 struct mp_client {
 	int fd;
-	const struct mp_alloc *alloc; /* borrowed */
-	mp_time deadline_ms;          /* CLOCK_MONOTONIC; MP_TIME_NEVER is none */
+	const struct mp_alloc *alloc;      /* borrowed */
+	mp_time deadline_ms;               /* CLOCK_MONOTONIC; MP_TIME_NEVER is none */
+	const volatile sig_atomic_t *stop; /* not 0: calls end with MP_ECANCELED; may be NULL */
 	struct mp_buf in;
 };
 
@@ -27,7 +30,7 @@ void mp_client_close(struct mp_client *c);
 /*
  * One request, one answer. *payload is borrowed until the next call. The node's own error, or
  * MP_ECLOSED (it went away: open again), MP_ETIMEOUT (the deadline; the connection is closed then),
- * MP_EFORMAT, MP_ELIMIT (of the answer), MP_ENOMEM.
+ * MP_ECANCELED (likewise), MP_EFORMAT, MP_ELIMIT (of the answer), MP_ENOMEM.
  */
 int mp_client_call(
 	struct mp_client *c, struct mp_span request, struct mp_span *payload, struct mp_error *err);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ctl/commands.h"
+
+/* DESIGN 10 has these; they are known, and refused with a reason. */
+#define ABSENT(ident, word, arguments, text)                                                       \
+	static const struct mp_cmd absent_##ident = {                                              \
+		.name = word, .args = arguments, .summary = text}
+
+ABSENT(explain, "explain", "RUN MODULE", "tell why a module waits, or where it was placed");
+ABSENT(pause, "pause", "RUN", "start nothing new of a run");
+ABSENT(resume, "resume", "RUN", "end a pause");
+ABSENT(retry, "retry", "RUN", "run again what failed");
+ABSENT(takeover, "takeover", "RUN", "lead a run whose electors are lost for good");
+ABSENT(priority, "priority", "RUN N", "change how urgent a run is");
+ABSENT(resolve, "resolve", "RUN MODULE done|rerun",
+	"say what became of a module that may have run");
+ABSENT(verify, "verify", "RUN", "check the signatures from pipeline to artifact");
+ABSENT(trace, "trace", "RUN", "print when what ran");
+ABSENT(drain, "drain", "NODE", "give a node no new work");
+ABSENT(undrain, "undrain", "NODE", "end that");
+ABSENT(pending, "pending", "", "list nodes that wait to be admitted");
+ABSENT(admit, "admit", "FINGERPRINT", "let a node in");
+ABSENT(revoke, "revoke", "NODE", "shut a node out for ever");
+ABSENT(authority, "authority", "export", "move the authority key");
+ABSENT(health, "health", "", "check the cluster");
+ABSENT(top, "top", "", "watch the cluster");
+ABSENT(cache, "cache", "[stat|check|gc]", "look after the node's cache");
+
+const struct mp_cmd *const mp_cmds[] = {
+	&mp_cmd_submit,
+	&mp_cmd_runs,
+	&mp_cmd_show,
+	&mp_cmd_wait,
+	&mp_cmd_logs,
+	&mp_cmd_outputs,
+	&mp_cmd_cancel,
+	&mp_cmd_nodes,
+	&mp_cmd_invite,
+	&mp_cmd_validate,
+	&mp_cmd_compile,
+	&mp_cmd_plan,
+	&mp_cmd_graph,
+	&absent_explain,
+	&absent_pause,
+	&absent_resume,
+	&absent_retry,
+	&absent_takeover,
+	&absent_priority,
+	&absent_resolve,
+	&absent_verify,
+	&absent_trace,
+	&absent_drain,
+	&absent_undrain,
+	&absent_pending,
+	&absent_admit,
+	&absent_revoke,
+	&absent_authority,
+	&absent_health,
+	&absent_top,
+	&absent_cache,
+};
+
+const size_t mp_cmd_count = mp_countof(mp_cmds);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "codec/msg_ctl.h"
+#include "codec/msg_show.h"
+#include "ctl/cmd.h"
+
+MP_PRINTF(2, 0)
+static void
+say(const struct mp_cmd_ctx *ctx, const char *fmt, va_list ap)
+{
+	(void)fflush(stdout);
+	if (ctx->cmd != NULL)
+		(void)fprintf(stderr, "mpctl: %s: ", ctx->cmd->name);
+	else
+		(void)fputs("mpctl: ", stderr);
+	(void)vfprintf(stderr, fmt, ap);
+	(void)putc('\n', stderr);
+}
+
+void
+mp_cmd_error(const struct mp_cmd_ctx *ctx, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(ctx, fmt, ap);
+	va_end(ap);
+}
+
+void
+mp_cmd_note(const struct mp_cmd_ctx *ctx, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (ctx->quiet)
+		return;
+	va_start(ap, fmt);
+	say(ctx, fmt, ap);
+	va_end(ap);
+}
+
+static int
+exit_of(int code)
+{
+	switch (code) {
+	case MP_EPIPELINE:
+		return MP_EXIT_PIPELINE;
+	case MP_EREFUSED:
+	case MP_ECLOSED:
+	case MP_EBUSY:
+	case MP_ENOQUORUM:
+	case MP_ENOTLEADER:
+		return MP_EXIT_NO_NODE;
+	case MP_EAUTH:
+	case MP_ESIG:
+	case MP_ECLUSTER:
+		return MP_EXIT_AUTH;
+	case MP_ECANCELED:
+		return MP_EXIT_CANCELLED;
+	case MP_ETIMEOUT:
+		return MP_EXIT_TIMEOUT;
+	case MP_EUSAGE:
+	case MP_EINVAL:
+	case MP_ENOENT:
+	case MP_EEXIST:
+	case MP_ELIMIT:
+	case MP_EUNSUPPORTED:
+	case MP_EVERSION:
+		return MP_EXIT_USAGE;
+	default:
+		return MP_EXIT_BUG;
+	}
+}
+
+int
+mp_cmd_fail(const struct mp_cmd_ctx *ctx, const struct mp_error *err)
+{
+	mp_cmd_error(ctx, "%s", err->text[0] != '\0' ? err->text : mp_strerror(err->code));
+	return exit_of(err->code);
+}
+
+int
+mp_cmd_done(struct mp_cmd_ctx *ctx, int code)
+{
+	struct mp_error err = {0};
+
+	if (mp_writer_finish(ctx->writer, &err) == 0)
+		return code;
+	return mp_cmd_fail(ctx, &err);
+}
+
+/* ---- the node ---- */
+
+static int
+put_path(char out[MP_PATH_MAX + 1], const char *base, const char *rest, struct mp_error *err)
+{
+	int n = snprintf(out, MP_PATH_MAX + 1, "%s%s", base, rest);
+
+	if (n < 0 || n > MP_PATH_MAX)
+		return mp_fail(err, MP_ELIMIT, "the state directory's path is too long");
+	return 0;
+}
+
+int
+mp_cmd_state_dir(struct mp_cmd_ctx *ctx, struct mp_error *err)
+{
+	const char *env = getenv("MP_STATE"), *home;
+
+	if (ctx->state != NULL && ctx->state[0] == '\0')
+		return mp_fail(err, MP_EUSAGE, "--state needs the name of a folder");
+	if (ctx->state != NULL)
+		return put_path(ctx->state_dir, ctx->state, "", err);
+	if (env != NULL && env[0] != '\0')
+		return put_path(ctx->state_dir, env, "", err);
+	if (geteuid() == 0)
+		return put_path(ctx->state_dir, "/var/lib/meshpipe", "", err);
+	env = getenv("XDG_STATE_HOME");
+	if (env != NULL && env[0] == '/')
+		return put_path(ctx->state_dir, env, "/meshpipe", err);
+	home = getenv("HOME");
+	if (home == NULL || home[0] == '\0')
+		return mp_fail(err, MP_EUSAGE, "neither --state nor $HOME says where the node is");
+	return put_path(ctx->state_dir, home, "/.local/state/meshpipe", err);
+}
+
+int
+mp_cmd_connect(struct mp_cmd_ctx *ctx, struct mp_error *err)
+{
+	int rc;
+
+	if (ctx->connected && ctx->client.fd >= 0)
+		return 0;
+	mp_client_close(&ctx->client);
+	ctx->connected = false;
+	rc = mp_cmd_state_dir(ctx, err);
+	if (rc == 0)
+		rc = mp_client_open(&ctx->client, ctx->alloc, ctx->state_dir, err);
+	ctx->connected = rc == 0;
+	return rc;
+}
+
+int
+mp_cmd_call(struct mp_cmd_ctx *ctx, int rc, struct mp_buf *buf, struct mp_span *payload,
+	struct mp_error *err)
+{
+	*payload = mp_span(NULL, 0);
+	if (rc != 0)
+		(void)mp_fail(err, rc, "request: %s", mp_strerror(rc));
+	if (rc == 0)
+		rc = mp_cmd_connect(ctx, err);
+	ctx->client.stop = ctx->stop;
+	ctx->client.deadline_ms = ctx->deadline_ms != 0 ? ctx->deadline_ms : MP_TIME_NEVER;
+	if (rc == 0)
+		rc = mp_client_call(&ctx->client, mp_buf_span(buf), payload, err);
+	mp_buf_fini(buf);
+	return rc;
+}
+
+void
+mp_cmd_run_hex(char out[33], const struct mp_run_id *run)
+{
+	for (size_t i = 0; i < sizeof(run->b); i++)
+		(void)snprintf(out + 2 * i, 3, "%02x", run->b[i]);
+}
+
+int
+mp_cmd_run_name(
+	struct mp_cmd_ctx *ctx, const char *arg, char out[MP_CMD_RUN_SIZE], struct mp_error *err)
+{
+	struct mp_show_run run, newest = {.submitted_ms = -1};
+	struct mp_list list;
+	struct mp_span payload;
+	struct mp_buf buf;
+	int rc;
+
+	if (strcmp(arg, "last") != 0) {
+		size_t n = strlen(arg);
+
+		if (n == 0 || n > 32 || strspn(arg, "0123456789abcdefABCDEF") != n)
+			return mp_fail(err, MP_EUSAGE,
+				"'%.60s' is not the id of a run, the start of one, or 'last'", arg);
+		for (size_t i = 0; i <= n; i++)
+			out[i] = (char)(arg[i] >= 'A' && arg[i] <= 'F' ? arg[i] + 32 : arg[i]);
+		return 0;
+	}
+	mp_buf_init(&buf, ctx->alloc, 64);
+	rc = mp_ctl_simple_encode(&buf, MP_CTL_RUNS, NULL);
+	rc = mp_cmd_call(ctx, rc, &buf, &payload, err);
+	if (rc != 0)
+		return rc;
+	rc = mp_show_list_decode(payload, &list);
+	if (rc != 0)
+		return mp_fail(err, rc, "the node's answer makes no sense");
+	while (mp_show_list_next(&list, &run)) {
+		if (run.submitted_ms > newest.submitted_ms)
+			newest = run;
+	}
+	if (newest.submitted_ms < 0)
+		return mp_fail(err, MP_ENOENT, "there are no runs yet");
+	mp_cmd_run_hex(out, &newest.run);
+	return 0;
+}
