@@ -5,8 +5,13 @@
 #include "core/pulse.h"
 #include "mp/limits.h"
 
-#define HAVE_MS   30000
-#define SETTLE_MS 60000 /* so long an ended run waits for electors that are away */
+#define HAVE_MS 30000
+
+static struct mp_run_box *
+active_box(struct mp_dlist *l)
+{
+	return mp_container_of(l, struct mp_run_box, in_active);
+}
 
 /* ---- the table ---- */
 
@@ -15,15 +20,6 @@ runs_send(struct mp_env *env, const struct mp_node_id *to, const struct mp_buf *
 {
 	if (rc == 0)
 		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
-}
-
-void
-box_start(struct mp_run_box *box, struct mp_env *env, bool eager)
-{
-	if (box->started)
-		return;
-	box->started = true;
-	mp_raft_start(box->raft, env, eager);
 }
 
 /* A submission of ours is on a majority of disks. */
@@ -39,7 +35,7 @@ on_opened(void *ctx, struct mp_env *env, const struct mp_run_id *run, struct mp_
 	if (k == NULL)
 		return;
 	if (k->box != NULL)
-		box_start(k->box, env, true);
+		box_start(runs, env, k->box, true);
 	known_tell(runs, env, k, NULL);
 }
 
@@ -59,6 +55,7 @@ mp_runs_new(struct mp_env *env, const struct mp_runs_parts *parts, struct mp_run
 	*runs = (struct mp_runs){
 		.alloc = env->alloc, .parts = *parts, .self = env->self, .have_ms = MP_TIME_NEVER};
 	mp_map_init(&runs->map, env->alloc);
+	mp_dlist_init(&runs->active);
 	rc = mp_open_new(env, &open, &runs->open);
 	if (rc != 0) {
 		mp_dealloc(env->alloc, runs, sizeof(*runs));
@@ -76,8 +73,6 @@ mp_runs_free(struct mp_runs *runs)
 	mp_open_free(runs->open);
 	while (runs->boxes != NULL)
 		box_free(runs, runs->boxes);
-	while (runs->archived != NULL)
-		box_free(runs, runs->archived);
 	while (runs->known != NULL)
 		known_free(runs, runs->known);
 	mp_map_fini(&runs->map);
@@ -146,7 +141,7 @@ mp_runs_start(struct mp_runs *runs, struct mp_env *env)
 	runs->started = true;
 	runs->have_ms = env->now_ms + 1000;
 	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next)
-		box_start(box, env, false);
+		box_restart(runs, env, box);
 }
 
 /* ---- electing: opener, electors ---- */
@@ -206,7 +201,7 @@ open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 	}
 	/* Our own submission stands for its leadership once a majority has it. */
 	if (!mp_node_id_eq(from, &env->self))
-		box_start(box, env, false);
+		box_start(runs, env, box, false);
 	accept(env, from, box);
 	return 0;
 }
@@ -235,25 +230,6 @@ on_open(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	return 0;
 }
 
-/* Drops everything of a run in which nothing has been decided. */
-static void
-forget_box(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
-{
-	struct known *k = box->known;
-	struct mp_span key = mp_span(k->id.b, sizeof(k->id.b));
-	uint8_t from[24] = {0}, to[24];
-
-	memcpy(from, k->id.b, sizeof(k->id.b));
-	memcpy(to, k->id.b, sizeof(k->id.b));
-	memset(to + sizeof(k->id.b), 0xff, 8);
-	mp_out_delete(env->out, MP_TABLE_RUN, key);
-	mp_out_delete(env->out, MP_TABLE_VOTE, key);
-	mp_out_delete_range(env->out, MP_TABLE_ENTRY, mp_span(from, 24), mp_span(to, 24));
-	runs->aborted[runs->aborted_count++ % ABORTED_KEEP] = k->id;
-	box_free(runs, box);
-	known_remove(runs, env, k);
-}
-
 static int
 on_abort(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes)
@@ -272,8 +248,10 @@ on_abort(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 	}
 	if (!mp_node_id_eq(from, &k->rec.opener))
 		return MP_EAUTH;
-	if (mp_raft_commit(k->box->raft) == 0)
-		forget_box(runs, env, k->box);
+	if (mp_raft_commit(k->box->raft) == 0) {
+		runs->aborted[runs->aborted_count++ % ABORTED_KEEP] = run;
+		box_forget(runs, env, k->box);
+	}
 	return 0;
 }
 
@@ -343,7 +321,7 @@ on_answer(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *fro
 
 static int
 on_raft(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
-	struct mp_span bytes)
+	struct mp_span bytes, uint64_t kind)
 {
 	struct mp_run_id run;
 	const struct known *k;
@@ -354,12 +332,13 @@ on_raft(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	k = known_find(runs, &run);
 	if (k == NULL || k->box == NULL)
 		return want(runs, env, from, &run);
-	if (k->box->archived) {
-		/* Who still asks about it has missed its end. */
-		known_tell(runs, env, k, from);
-		return 0;
-	}
-	box_start(k->box, env, false);
+	box_start(runs, env, k->box, false);
+	/* An elector that stands lacks something, or knows nobody who has it: somebody must lead.
+	 */
+	if (k->box->ended)
+		box_wake(runs, env, k->box, kind == MP_MSG_PREVOTE || kind == MP_MSG_VOTE);
+	if (!k->box->started)
+		return MP_ECORRUPT;
 	return mp_raft_message(k->box->raft, env, from, bytes);
 }
 
@@ -375,13 +354,11 @@ on_work(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	if (rc != 0)
 		return rc;
 	k = known_find(runs, &run);
-	if (k != NULL && k->ended) {
-		struct mp_work_head head = {
-			.run = run, .generation = k->ending.generation, .term = k->ending.term};
-		struct mp_buf *buf = mp_out_scratch(env->out);
-
-		runs_send(env, from, buf, mp_msg_work_end_encode(buf, &head));
-		return 0;
+	/* The run has ended, and a worker still holds something of it: only who leads can tell it
+	 * to forget that. */
+	if (k != NULL && k->box != NULL && k->box->ended) {
+		box_wake(runs, env, k->box, true);
+		box_step(runs, env, k->box);
 	}
 	if (k == NULL || k->box == NULL || k->box->lead == NULL)
 		return MP_ENOENT;
@@ -395,7 +372,7 @@ mp_runs_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_i
 	uint64_t kind = mp_msg_number(bytes);
 
 	if (kind >= MP_MSG_PREVOTE && kind <= MP_MSG_TIMEOUT_NOW)
-		return on_raft(runs, env, from, bytes);
+		return on_raft(runs, env, from, bytes, kind);
 	if (kind == MP_MSG_PULSE || kind == MP_MSG_PULSE_ACK)
 		return mp_pulse_receive(runs->parts.pulse, env, from, bytes);
 	if (kind == MP_MSG_RUN_OPEN)
@@ -409,9 +386,9 @@ mp_runs_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_i
 	if (kind == MP_MSG_RUN_ABORT)
 		return on_abort(runs, env, from, bytes);
 	if (kind == MP_MSG_WORK_FREE) {
-		for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
-			if (box->lead != NULL)
-				mp_lead_room(box->lead, from);
+		for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
+			if (active_box(l)->lead != NULL)
+				mp_lead_room(active_box(l)->lead, from);
 		}
 		return 0;
 	}
@@ -425,9 +402,9 @@ mp_runs_link(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *
 	enum mp_link_state state)
 {
 	mp_open_link(runs->open, env, peer, state);
-	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
-		if (box->lead != NULL)
-			mp_lead_link(box->lead, env, peer, state);
+	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
+		if (active_box(l)->lead != NULL)
+			mp_lead_link(active_box(l)->lead, env, peer, state);
 	}
 	if (state == MP_LINK_UP && runs->known != NULL)
 		known_have(runs, env, peer);
@@ -436,135 +413,27 @@ mp_runs_link(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *
 void
 mp_runs_members(struct mp_runs *runs, struct mp_env *env)
 {
-	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
-		if (box->lead != NULL)
-			mp_lead_members(box->lead, env);
+	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
+		if (active_box(l)->lead != NULL)
+			mp_lead_members(active_box(l)->lead, env);
 	}
 }
 
 void
 mp_runs_persisted(struct mp_runs *runs, struct mp_env *env, uint64_t seq)
 {
-	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
-		if (box->started)
-			mp_raft_persisted(box->raft, env, seq);
-	}
-}
-
-/* ---- what committed entries do ---- */
-
-static void
-box_end(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
-{
-	struct mp_end end = {.cluster = env->cluster,
-		.run = box->known->id,
-		.generation = mp_raft_generation(box->raft),
-		.term = mp_raft_term(box->raft),
-		.leader = env->self,
-		.outcome = box->run.outcome,
-		.ended_ms = box->run.ended_ms,
-		.modules = box->graph->module_count,
-		.succeeded = box->run.counts[MP_MODULE_SUCCEEDED],
-		.last_index = box->run.applied,
-		.last_hash = box->run.end_hash};
-	struct mp_buf buf;
-
-	if (box->lead == NULL || box->known->ended)
-		return;
-	mp_buf_init(&buf, runs->alloc, MP_SIGNED_END_MAX);
-	if (mp_end_sign(env->crypto, env->secret, &end, &buf) == 0 &&
-		known_end(runs, env, box->known, mp_buf_span(&buf), true) == 0)
-		known_tell(runs, env, box->known, NULL);
-	mp_buf_fini(&buf);
-}
-
-static void
-box_lead(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
-{
-	struct mp_lead_config config = {.record = &box->known->rec,
-		.signed_record = mp_buf_span(&box->known->record),
-		.graph = box->graph,
-		.run = &box->run,
-		.raft = box->raft,
-		.roster = runs->parts.roster,
-		.inputs = box->inputs,
-		.input_count = box->input_count};
-	bool leads = mp_raft_role(box->raft) == MP_RAFT_LEADER;
-
-	if (box->lead != NULL && (!leads || box->lead_term != mp_raft_term(box->raft))) {
-		mp_lead_free(box->lead);
-		box->lead = NULL;
-	}
-	if (!leads || box->lead != NULL)
-		return;
-	if (mp_lead_new(env, &config, &box->lead) == 0)
-		box->lead_term = mp_raft_term(box->raft);
-}
-
-/* True when something was applied. */
-static bool
-box_apply(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
-{
-	struct mp_raft_entry entry;
-	bool any = false;
-	uint64_t cursor = box->cursor;
-
-	while (mp_raft_next_committed(box->raft, &cursor, &entry)) {
-		int rc = mp_run_apply(&box->run, &entry);
-
-		if (rc == MP_ENOMEM)
-			break; /* again at the next step */
-		box->cursor = cursor;
-		any = true;
-		if (box->lead != NULL)
-			mp_lead_applied(box->lead, env, &entry, rc);
-		if (entry.kind == MP_ENTRY_END && box->run.outcome != 0)
-			box_end(runs, env, box);
-	}
-	return any;
-}
-
-/*
- * A run that has ended is put away: it is shown, and costs nothing any more. Its leader stays until
- * every elector has the whole log, or for a minute; who comes back later hears of the end.
- */
-static void
-box_archive(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
-{
-	if (!box->known->ended)
-		return;
-	if (box->ended_ms == 0)
-		box->ended_ms = env->now_ms;
-	if (mp_raft_role(box->raft) == MP_RAFT_LEADER && !mp_raft_settled(box->raft) &&
-		env->now_ms - box->ended_ms < SETTLE_MS)
-		return;
-	mp_lead_free(box->lead);
-	box->lead = NULL;
-	mp_pulse_remove(runs->parts.pulse, box->raft);
-	(void)box_unlink(runs, box);
-	box->archived = true;
-	box->next = runs->archived;
-	runs->archived = box;
+	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next)
+		mp_raft_persisted(active_box(l)->raft, env, seq);
 }
 
 void
 mp_runs_flush(struct mp_runs *runs, struct mp_env *env)
 {
-	struct mp_run_box *next;
+	struct mp_dlist *next;
 
-	for (struct mp_run_box *box = runs->boxes; box != NULL; box = next) {
-		next = box->next;
-		if (box->broken || !box->started)
-			continue;
-		do {
-			box_lead(runs, env, box);
-			if (box->lead != NULL)
-				mp_lead_plan(box->lead, env);
-			mp_raft_flush(box->raft, env);
-		} while (box_apply(runs, env, box));
-		if (box->run.outcome != 0)
-			box_end(runs, env, box);
-		box_archive(runs, env, box);
+	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = next) {
+		next = l->next;
+		box_step(runs, env, active_box(l));
 	}
 }
 
@@ -574,8 +443,10 @@ mp_runs_tick(struct mp_runs *runs, struct mp_env *env)
 	size_t members = mp_roster_count(runs->parts.roster);
 
 	mp_open_tick(runs->open, env);
-	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
-		if (box->started && mp_raft_deadline(box->raft) <= env->now_ms)
+	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
+		struct mp_run_box *box = active_box(l);
+
+		if (box->ticking && mp_raft_deadline(box->raft) <= env->now_ms)
 			mp_raft_tick(box->raft, env);
 	}
 	if (runs->have_ms > env->now_ms)
@@ -597,16 +468,11 @@ mp_runs_deadline(const struct mp_runs *runs)
 
 	if (runs->have_ms < first)
 		first = runs->have_ms;
-	for (const struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
-		mp_time raft = box->started ? mp_raft_deadline(box->raft) : MP_TIME_NEVER;
-		mp_time lead = box->lead != NULL ? mp_lead_deadline(box->lead) : MP_TIME_NEVER;
+	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
+		mp_time due = box_deadline(active_box(l));
 
-		if (raft < first)
-			first = raft;
-		if (lead < first)
-			first = lead;
-		if (box->ended_ms != 0 && box->ended_ms + SETTLE_MS < first)
-			first = box->ended_ms + SETTLE_MS;
+		if (due < first)
+			first = due;
 	}
 	return first;
 }

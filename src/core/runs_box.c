@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* One run of which this node is an elector, from its record to its end. */
 #include "core/pulse.h"
 #include "core/runs_int.h"
-#include "mp/limits.h"
 
-bool
-box_unlink(struct mp_runs *runs, struct mp_run_box *box)
-{
-	struct mp_run_box **at = box->archived ? &runs->archived : &runs->boxes;
+/* An ended run that was woken goes back to rest after this. */
+#define AWAKE_MS 30000
+/* Memory was out: again after this. */
+#define RETRY_MS 1000
 
-	while (*at != NULL && *at != box)
-		at = &(*at)->next;
-	if (*at == NULL)
-		return false;
-	*at = box->next;
-	return true;
-}
+/* ---- making ---- */
 
 void
 box_free(struct mp_runs *runs, struct mp_run_box *box)
 {
-	if (box_unlink(runs, box))
+	struct mp_run_box **at = &runs->boxes;
+
+	while (*at != NULL && *at != box)
+		at = &(*at)->next;
+	if (*at == box) {
+		*at = box->next;
 		runs->box_count--;
+	}
 	mp_lead_free(box->lead);
 	if (box->raft != NULL) {
 		mp_pulse_remove(runs->parts.pulse, box->raft);
 		mp_raft_free(box->raft);
 	}
+	mp_dlist_remove(&box->in_active);
 	if (box->has_run)
 		mp_run_fini(&box->run);
 	mp_graph_free(box->graph);
@@ -89,10 +90,7 @@ box_fill(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	if (rc != 0)
 		return rc;
 	box->has_run = true;
-	rc = mp_raft_new(env, &config, &box->raft);
-	if (rc == 0)
-		rc = mp_pulse_add(runs->parts.pulse, env, box->raft);
-	return rc;
+	return mp_raft_new(env, &config, &box->raft);
 }
 
 int
@@ -104,7 +102,8 @@ box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_spa
 
 	if (box == NULL)
 		return MP_ENOMEM;
-	*box = (struct mp_run_box){.known = k};
+	*box = (struct mp_run_box){.known = k, .retry_ms = MP_TIME_NEVER};
+	mp_dlist_init(&box->in_active);
 	mp_buf_init(&box->pipeline, runs->alloc, MP_MSG_MAX);
 	while (box->input_count < mp_countof(box->inputs) &&
 		mp_holders_next(&inputs, &box->inputs[box->input_count]))
@@ -125,6 +124,7 @@ box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_spa
 	return 0;
 }
 
+/* [signed record, pipeline, [holder of the inputs...]] */
 int
 box_put(struct mp_run_box *box, struct mp_env *env)
 {
@@ -141,4 +141,230 @@ box_put(struct mp_run_box *box, struct mp_env *env)
 		mp_buf_span(w.buf));
 	box->row_seq = mp_out_seq(env->out);
 	return 0;
+}
+
+/* ---- awake and at rest ---- */
+
+void
+box_wake(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool tick)
+{
+	if (box->broken)
+		return;
+	if (!box->started)
+		mp_raft_start(box->raft, env, false);
+	box->started = true;
+	if (!mp_dlist_linked(&box->in_active))
+		mp_dlist_push(&runs->active, &box->in_active);
+	if (!box->pulsing)
+		box->pulsing = mp_pulse_add(runs->parts.pulse, env, box->raft) == 0;
+	if (!box->pulsing)
+		box->retry_ms = env->now_ms + RETRY_MS;
+	box->ticking = box->ticking || tick;
+	box->awake_until_ms = env->now_ms + AWAKE_MS;
+}
+
+void
+box_start(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool eager)
+{
+	if (box->started || box->broken)
+		return;
+	box->started = true;
+	mp_raft_start(box->raft, env, eager);
+	box_wake(runs, env, box, true);
+}
+
+static void
+box_end_lead(struct mp_run_box *box)
+{
+	mp_lead_free(box->lead);
+	box->lead = NULL;
+}
+
+/* Every elector that has seen END may say how the run ended; usually its leader does, at once. */
+static void
+box_sign_end(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	struct mp_end end = {.cluster = env->cluster,
+		.run = box->known->id,
+		.generation = box->run.generation,
+		.term = box->run.term,
+		.leader = env->self,
+		.outcome = box->run.outcome,
+		.ended_ms = box->run.ended_ms,
+		.modules = box->graph->module_count,
+		.succeeded = box->run.counts[MP_MODULE_SUCCEEDED],
+		.last_index = box->run.end_index,
+		.last_hash = box->run.end_hash};
+	struct mp_buf buf;
+
+	if (box->known->ended)
+		return;
+	mp_buf_init(&buf, runs->alloc, MP_SIGNED_END_MAX);
+	if (mp_end_sign(env->crypto, env->secret, &end, &buf) == 0 &&
+		known_end(runs, env, box->known, mp_buf_span(&buf), true) == 0)
+		known_tell(runs, env, box->known, NULL);
+	mp_buf_fini(&buf);
+}
+
+/* The run has ended. Its leader stays until all electors have the whole log, a follower as long as
+ * there may be a leader; then no heartbeat and no timer reminds of it. */
+static void
+box_rest(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	bool leads = mp_raft_role(box->raft) == MP_RAFT_LEADER;
+
+	if (leads)
+		box_sign_end(runs, env, box);
+	else if (mp_raft_leader(box->raft) != NULL)
+		box->ticking = false;
+	if (!(leads && mp_raft_settled(box->raft)) && env->now_ms < box->awake_until_ms)
+		return;
+	box_sign_end(runs, env, box);
+	box_end_lead(box);
+	mp_pulse_remove(runs->parts.pulse, box->raft);
+	box->pulsing = false;
+	box->ticking = false;
+	mp_dlist_remove(&box->in_active);
+}
+
+void
+box_forget(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	struct known *k = box->known;
+	struct mp_span key = mp_span(k->id.b, sizeof(k->id.b));
+	uint8_t from[24] = {0}, to[24];
+
+	memcpy(from, k->id.b, sizeof(k->id.b));
+	memcpy(to, k->id.b, sizeof(k->id.b));
+	memset(to + sizeof(k->id.b), 0xff, 8);
+	mp_out_delete(env->out, MP_TABLE_RUN, key);
+	mp_out_delete(env->out, MP_TABLE_VOTE, key);
+	mp_out_delete_range(env->out, MP_TABLE_ENTRY, mp_span(from, 24), mp_span(to, 24));
+	box_free(runs, box);
+	known_remove(runs, env, k);
+}
+
+/* ---- a step ---- */
+
+static bool
+box_apply(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box,
+	const struct mp_raft_entry *entry)
+{
+	int rc = mp_run_apply(&box->run, entry);
+
+	if (rc == MP_ENOMEM) {
+		box->retry_ms = env->now_ms + RETRY_MS;
+		return false;
+	}
+	box->cursor = entry->index;
+	if (box->lead != NULL)
+		mp_lead_applied(box->lead, env, entry, rc);
+	if (entry->kind == MP_ENTRY_END && rc == 0) {
+		box->ended = true;
+		box->awake_until_ms = env->now_ms + AWAKE_MS;
+		if (box->lead != NULL)
+			box_sign_end(runs, env, box);
+	}
+	return true;
+}
+
+/* True when something was applied. */
+static bool
+box_drain(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	uint64_t cursor = box->cursor, before = box->cursor;
+	struct mp_raft_entry entry;
+
+	while (mp_raft_next_committed(box->raft, &cursor, &entry) &&
+		box_apply(runs, env, box, &entry))
+		continue;
+	return box->cursor != before;
+}
+
+/* An elector signed how the run ended, and at which entry: if that entry is in our log, everything
+ * up to it is committed, and nobody need lead for us to know. */
+static void
+box_drain_to_end(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	const struct mp_end *end = &box->known->ending;
+	struct mp_raft_entry entry;
+
+	if (!box->known->ended || box->ended ||
+		!mp_raft_entry_at(box->raft, end->last_index, &entry) ||
+		!mp_hash_eq(&entry.hash, &end->last_hash))
+		return;
+	while (box->cursor < end->last_index) {
+		if (!mp_raft_entry_at(box->raft, box->cursor + 1, &entry) ||
+			!box_apply(runs, env, box, &entry))
+			return;
+	}
+}
+
+static void
+box_lead(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	struct mp_lead_config config = {.record = &box->known->rec,
+		.signed_record = mp_buf_span(&box->known->record),
+		.graph = box->graph,
+		.run = &box->run,
+		.raft = box->raft,
+		.roster = runs->parts.roster,
+		.inputs = box->inputs,
+		.input_count = box->input_count};
+	bool leads = mp_raft_role(box->raft) == MP_RAFT_LEADER;
+
+	if (box->lead != NULL && (!leads || box->lead_term != mp_raft_term(box->raft)))
+		box_end_lead(box);
+	if (!leads || box->lead != NULL)
+		return;
+	if (mp_lead_new(env, &config, &box->lead) == 0)
+		box->lead_term = mp_raft_term(box->raft);
+	else
+		box->retry_ms = env->now_ms + RETRY_MS;
+}
+
+void
+box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	if (box->broken || !box->started)
+		return;
+	box->retry_ms = MP_TIME_NEVER;
+	if (!box->pulsing && mp_dlist_linked(&box->in_active))
+		box_wake(runs, env, box, false);
+	box_drain_to_end(runs, env, box);
+	do {
+		box_lead(runs, env, box);
+		if (box->lead != NULL)
+			mp_lead_plan(box->lead, env);
+		mp_raft_flush(box->raft, env);
+	} while (box_drain(runs, env, box));
+	if (box->ended && mp_dlist_linked(&box->in_active))
+		box_rest(runs, env, box);
+}
+
+void
+box_restart(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	if (!box->broken)
+		box_drain_to_end(runs, env, box);
+	if (!box->ended)
+		box_start(runs, env, box, false);
+}
+
+mp_time
+box_deadline(const struct mp_run_box *box)
+{
+	const mp_time due[] = {
+		box->retry_ms,
+		box->ticking ? mp_raft_deadline(box->raft) : MP_TIME_NEVER,
+		box->lead != NULL ? mp_lead_deadline(box->lead) : MP_TIME_NEVER,
+		box->ended ? box->awake_until_ms : MP_TIME_NEVER,
+	};
+	mp_time first = MP_TIME_NEVER;
+
+	for (size_t i = 0; i < mp_countof(due); i++) {
+		if (due[i] < first)
+			first = due[i];
+	}
+	return first;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What runs.c (hosting), runs_known.c (what every node knows of every run) and runs_show.c (what is
- * told about runs) share. Nobody else includes this. */
+/* What runs.c (the table), runs_box.c (one run that is hosted here), runs_known.c (what every node
+ * knows of every run) and runs_show.c (what is told about runs) share. Nobody else includes this.
+ */
 #ifndef MP_CORE_RUNS_INT_H
 #define MP_CORE_RUNS_INT_H
 
@@ -11,12 +12,21 @@
 #include "core/raft.h"
 #include "core/run.h"
 #include "core/runs.h"
+#include "util/dlist.h"
 #include "util/map.h"
 
-/* A run that this node is an elector of. */
+/*
+ * A run that this node is an elector of.
+ *
+ *   OPENING ──majority──▶ ACTIVE ──END──▶ ENDED, awake until all electors have the whole log
+ *   (opener only)                           │ ▲
+ *                                  at rest ◀┘ │ an elector that lags stands, or a worker still
+ *                                       └─────┘ holds something
+ */
 struct mp_run_box {
 	struct mp_run_box *next;
-	struct known *known; /* record and end; never NULL */
+	struct mp_dlist in_active; /* time passes for it */
+	struct known *known;       /* record and end; never NULL */
 	struct mp_buf pipeline;
 	struct mp_node_id inputs[MP_HOLDERS_MAX]; /* who holds the run's inputs */
 	size_t input_count;
@@ -27,11 +37,14 @@ struct mp_run_box {
 	bool has_run;
 	struct mp_lead *lead;
 	uint64_t lead_term;
-	mp_time ended_ms; /* of our clock, when it was first seen to have ended; 0: not yet */
-	uint64_t cursor;  /* committed entries that were applied */
-	bool archived;    /* ended, and nobody waits for anything of it: costs nothing any more */
-	bool started;     /* the log runs; the opener's begins when a majority has the run */
-	bool broken;      /* its log could not be restored: left alone */
+	uint64_t cursor; /* committed entries that were applied */
+	bool started;    /* the log runs; the opener's begins when a majority has the run */
+	bool broken;     /* its log could not be restored: left alone */
+	bool ended;      /* END was applied */
+	bool ticking;    /* its log's deadlines count */
+	bool pulsing;    /* it shares heartbeats */
+	mp_time awake_until_ms;
+	mp_time retry_ms; /* something could not be done for want of memory */
 };
 
 /* What every member keeps of a run. */
@@ -66,9 +79,9 @@ struct mp_runs {
 	struct mp_map map; /* of known */
 	struct known *known;
 	size_t known_count;
-	struct mp_run_box *boxes;    /* that go on */
-	struct mp_run_box *archived; /* that have ended and are settled */
-	size_t box_count;            /* of both */
+	struct mp_run_box *boxes;
+	struct mp_dlist active; /* of boxes */
+	size_t box_count;
 	uint64_t ends;
 	bool stopping;
 	bool started;
@@ -79,23 +92,27 @@ struct mp_runs {
 	size_t want_count;
 };
 
-/* runs_box.c */
-
-/* A verified record that is known, and its pipeline. MP_EPIPELINE when they do not belong together
- * or make no graph; MP_ENOMEM. */
-int box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span pipeline,
-	struct mp_list inputs, struct mp_run_box **out);
-void box_free(struct mp_runs *runs, struct mp_run_box *box);
-/* Takes it out of its list. False: it was in none yet. */
-bool box_unlink(struct mp_runs *runs, struct mp_run_box *box);
-/* Puts the RUN row: [signed record, pipeline, [holder of the inputs...]]. */
-int box_put(struct mp_run_box *box, struct mp_env *env);
-
 /* runs.c */
 const struct mp_node_id *mp_runs_self(const struct mp_runs *runs);
 void runs_send(struct mp_env *env, const struct mp_node_id *to, const struct mp_buf *buf, int rc);
 
-void box_start(struct mp_run_box *box, struct mp_env *env, bool eager);
+/* runs_box.c */
+/* 0, or why not: MP_EPIPELINE (record and pipeline do not belong together), MP_ENOMEM. */
+int box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span pipeline,
+	struct mp_list inputs, struct mp_run_box **out);
+void box_free(struct mp_runs *runs, struct mp_run_box *box);
+/* Puts its row; row_seq tells when that is durable. */
+int box_put(struct mp_run_box *box, struct mp_env *env);
+/* Takes it down with all that is stored of it, and forgets the run. */
+void box_forget(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
+void box_start(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool eager);
+/* Everything is restored: starts, unless the run has ended and its log is here whole. */
+void box_restart(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
+/* An ended run is needed again for a while; tick: this elector may have to lead. */
+void box_wake(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool tick);
+/* What is committed goes into the state, a new role begins or ends a leadership, and so on. */
+void box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
+mp_time box_deadline(const struct mp_run_box *box);
 
 /* runs_known.c */
 struct known *known_find(const struct mp_runs *runs, const struct mp_run_id *id);

@@ -236,3 +236,8 @@ tests_unit_test_lead_SOURCES = %D%/test_lead.c %D%/fake_crypto.h %D%/graph.h %D%
 	%D%/roster.h
 tests_unit_test_lead_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lead_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_runs
+tests_unit_test_runs_SOURCES = %D%/test_runs.c %D%/fake_crypto.h %D%/roster.h %D%/runs_cluster.h
+tests_unit_test_runs_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_runs_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)

@@ -26,6 +26,7 @@ unit_roster_init(struct mp_roster *r, size_t count, uint32_t slots)
 
 		memset(m->id.b, (int)i + 1, sizeof(m->id.b));
 		memcpy(m->name.s, (char[]){'n', (char)('0' + i), '\0'}, 3);
+		m->roles = MP_ROLE_NODE;
 		m->incarnation = 1ull << 32;
 		m->slot = (uint32_t)i;
 		m->caps = c;

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/runs_cluster.h"
+
+struct submission {
+	struct mp_submit_req req;
+	bool done;
+	int rc;
+	struct mp_run_id run;
+	char text[MP_ERROR_TEXT_MAX];
+};
+
+static void
+submitted(struct mp_submit_req *req, struct mp_env *env, int rc, const struct mp_run_id *run,
+	const char *text)
+{
+	struct submission *s = mp_container_of(req, struct submission, req);
+
+	(void)env;
+	assert_false(s->done);
+	s->done = true;
+	s->rc = rc;
+	s->run = *run;
+	memcpy(s->text, text, strlen(text) + 1);
+}
+
+#define DIAMOND                                                                                    \
+	"meshpipe: 1\nname: diamond\nmodules:\n"                                                   \
+	"  a: { run: [\"true\"] }\n"                                                               \
+	"  b: { needs: [a], run: [\"true\"] }\n"                                                   \
+	"  c: { needs: [a], run: [\"true\"] }\n"                                                   \
+	"  d: { needs: [b, c], run: [\"true\"] }\n"
+
+static int
+submit(struct cluster *c, int node, const char *yaml, struct submission *s, struct mp_error *err)
+{
+	struct cluster_node *n = &c->nodes[node];
+	struct mp_submission what = {.key = NULL};
+	struct mp_pipeline *p;
+	struct mp_buf cbor;
+	int rc;
+
+	*s = (struct submission){.req = {.done = submitted}};
+	assert_int_equal(mp_pipeline_parse("test", mp_span_str(yaml), &c->alloc, &p, NULL), 0);
+	mp_buf_init(&cbor, &c->alloc, 1u << 20);
+	assert_int_equal(mp_pipeline_encode(p, &cbor), 0);
+	what.pipeline = mp_buf_span(&cbor);
+	step_begin(c, node);
+	rc = mp_runs_submit(n->runs, &n->env, &what, &s->req, err);
+	step_end(c, node);
+	mp_buf_fini(&cbor);
+	mp_pipeline_free(p);
+	return rc;
+}
+
+static void
+submit_ok(struct cluster *c, int node, struct submission *s)
+{
+	struct mp_error err = {0};
+
+	assert_int_equal(submit(c, node, DIAMOND, s, &err), 0);
+	for (int i = 0; i < 200 && !s->done; i++)
+		cluster_run(c, 100);
+	assert_true(s->done);
+	assert_int_equal(s->rc, 0);
+}
+
+static enum mp_run_state
+state_at(struct cluster *c, int node, const struct mp_run_id *run, struct mp_show *show)
+{
+	static struct mp_buf buf;
+	struct mp_show local;
+	int rc;
+
+	mp_buf_init(&buf, &c->alloc, 1u << 20);
+	show = show != NULL ? show : &local;
+	rc = mp_runs_snapshot(c->nodes[node].runs, &c->nodes[node].env, run, 0, 100, &buf);
+	assert_int_equal(rc, 0);
+	assert_int_equal(mp_show_decode(mp_buf_span(&buf), show), 0);
+	mp_buf_fini(&buf);
+	return show->state;
+}
+
+static int
+leader_of(const struct cluster *c)
+{
+	for (int i = 0; i < c->count; i++) {
+		if (c->nodes[i].up && !c->nodes[i].deaf && mp_runs_led(c->nodes[i].runs) > 0)
+			return i;
+	}
+	return -1;
+}
+
+static void
+assert_all_ended(struct cluster *c, const struct mp_run_id *run, enum mp_run_state state)
+{
+	for (int i = 0; i < c->count; i++) {
+		if (!c->nodes[i].up)
+			continue;
+		assert_true(mp_runs_ended(c->nodes[i].runs, run));
+		if (mp_runs_have(c->nodes[i].runs, run) == MP_RUNS_HAVE_LATEST)
+			assert_int_equal(state_at(c, i, run, NULL), state);
+	}
+}
+
+/* Nobody says anything any more. */
+static void
+assert_at_rest(struct cluster *c)
+{
+	uint64_t before[CLUSTER_MAX];
+	mp_time have = cluster_profile.push_pull_ms;
+
+	for (int i = 0; i < c->count; i++)
+		before[i] = c->nodes[i].sent;
+	cluster_run(c, have);
+	for (int i = 0; i < c->count; i++)
+		assert_true(c->nodes[i].sent - before[i] <= 8); /* what is known, now and then */
+}
+
+static void
+test_three_nodes(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct submission s;
+	struct mp_show show;
+
+	(void)state;
+	submit_ok(c, 1, &s);
+	cluster_run(c, 5000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(c->started[i], 1);
+	assert_int_equal(state_at(c, 0, &s.run, &show), MP_RUN_SUCCEEDED);
+	assert_int_equal(show.elector_count, 3);
+	assert_int_equal(show.states[MP_MODULE_SUCCEEDED], 4);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(mp_runs_led(c->nodes[i].runs), 0);
+	assert_at_rest(c);
+	cluster_free(c);
+}
+
+static void
+test_one_node(void **state)
+{
+	struct cluster *c = cluster_new(1);
+	struct submission s;
+
+	(void)state;
+	submit_ok(c, 0, &s);
+	cluster_run(c, 5000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	/* Restarted: it is as it was, and nothing is written about it again. */
+	node_crash(c, 0);
+	node_start(c, 0);
+	assert_int_equal(state_at(c, 0, &s.run, NULL), MP_RUN_SUCCEEDED);
+	assert_int_equal(mp_out_seq(c->nodes[0].env.out), 0);
+	cluster_run(c, 60000);
+	assert_int_equal(mp_out_seq(c->nodes[0].env.out), 0);
+	cluster_free(c);
+}
+
+/* Two nodes: the opener alone keeps the run, the other works. */
+static void
+test_two_nodes(void **state)
+{
+	struct cluster *c = cluster_new(2);
+	struct submission s;
+
+	(void)state;
+	submit_ok(c, 0, &s);
+	cluster_run(c, 5000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_int_equal(mp_runs_count(c->nodes[0].runs), 1);
+	assert_int_equal(mp_runs_count(c->nodes[1].runs), 0);
+	assert_int_equal(mp_runs_have(c->nodes[1].runs, &s.run), MP_RUNS_HAVE_RECORD);
+	cluster_free(c);
+}
+
+static void
+test_leader_dies(void **state)
+{
+	struct cluster *c = cluster_new(4);
+	struct submission s;
+	int leader;
+
+	(void)state;
+	c->job_ms = 4000;
+	submit_ok(c, 0, &s);
+	cluster_run(c, 6000);
+	leader = leader_of(c);
+	assert_int_equal(leader, 0);
+	/* One module has finished, two run. */
+	assert_int_equal(c->started[0], 1);
+	assert_int_equal(c->started[1] + c->started[2], 2);
+	node_crash(c, leader);
+	c->roster.members[leader].state = MP_MEMBER_DEAD;
+	c->roster.members[leader].refused = true;
+	c->roster.version++;
+	for (int i = 1; i < 4; i++)
+		mp_runs_members(c->nodes[i].runs, &c->nodes[i].env);
+	cluster_run(c, 60000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_int_equal(c->started[0], 1);
+	/* It comes back, and learns how it ended. */
+	c->roster.members[leader].state = MP_MEMBER_ALIVE;
+	c->roster.members[leader].refused = false;
+	c->roster.version++;
+	node_start(c, leader);
+	cluster_run(c, 90000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_int_equal(mp_runs_have(c->nodes[0].runs, &s.run), MP_RUNS_HAVE_LATEST);
+	assert_at_rest(c);
+	cluster_free(c);
+}
+
+/* An elector that is cut off does not hold the run up, and catches up when it is back. */
+static void
+test_elector_away(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct submission s;
+
+	(void)state;
+	c->nodes[2].deaf = true;
+	submit_ok(c, 0, &s);
+	cluster_run(c, 40000);
+	assert_int_equal(state_at(c, 0, &s.run, NULL), MP_RUN_SUCCEEDED);
+	assert_int_equal(mp_runs_have(c->nodes[2].runs, &s.run), MP_RUNS_HAVE_NOTHING);
+	c->nodes[2].deaf = false;
+	cluster_run(c, 90000);
+	assert_true(mp_runs_ended(c->nodes[2].runs, &s.run));
+	cluster_free(c);
+}
+
+/* Crashed in mid-run with its log: it lags, stands, and wakes those who are at rest. */
+static void
+test_elector_lags(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct submission s;
+
+	(void)state;
+	c->job_ms = 2000;
+	submit_ok(c, 0, &s);
+	cluster_run(c, 1000);
+	node_crash(c, 2);
+	c->roster.members[2].state = MP_MEMBER_DEAD;
+	c->roster.members[2].refused = true;
+	c->roster.version++;
+	for (int i = 0; i < 2; i++)
+		mp_runs_members(c->nodes[i].runs, &c->nodes[i].env);
+	cluster_run(c, 60000);
+	assert_int_equal(state_at(c, 0, &s.run, NULL), MP_RUN_SUCCEEDED);
+	assert_at_rest(c);
+	c->roster.members[2].state = MP_MEMBER_ALIVE;
+	c->roster.members[2].refused = false;
+	c->roster.version++;
+	node_start(c, 2);
+	cluster_run(c, 90000);
+	assert_int_equal(mp_runs_have(c->nodes[2].runs, &s.run), MP_RUNS_HAVE_LATEST);
+	assert_int_equal(state_at(c, 2, &s.run, NULL), MP_RUN_SUCCEEDED);
+	assert_at_rest(c);
+	cluster_free(c);
+}
+
+/* Everybody loses power in mid-run. */
+static void
+test_all_restart(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct submission s;
+
+	(void)state;
+	c->job_ms = 2000;
+	submit_ok(c, 0, &s);
+	cluster_run(c, 3000);
+	for (int i = 0; i < 3; i++)
+		node_crash(c, i);
+	for (int i = 0; i < 3; i++)
+		node_start(c, i);
+	cluster_run(c, 60000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_int_equal(c->started[0], 1);
+	/* And once more when all is over. */
+	for (int i = 0; i < 3; i++)
+		node_crash(c, i);
+	for (int i = 0; i < 3; i++)
+		node_start(c, i);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_at_rest(c);
+	cluster_free(c);
+}
+
+static void
+test_cancel(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct mp_node_id who[MP_ELECTORS_MAX];
+	struct submission s;
+
+	(void)state;
+	c->job_ms = 100000;
+	submit_ok(c, 0, &s);
+	cluster_run(c, 1000);
+	step_begin(c, 1);
+	assert_int_equal(
+		mp_runs_cancel(c->nodes[1].runs, &c->nodes[1].env, &s.run, mp_span_str("anna")),
+		MP_ENOTLEADER);
+	step_end(c, 1);
+	assert_int_equal(mp_runs_whom(c->nodes[1].runs, &s.run, who), 2);
+	assert_int_equal(cluster_index(&who[0]), 0);
+	step_begin(c, 0);
+	assert_int_equal(
+		mp_runs_cancel(c->nodes[0].runs, &c->nodes[0].env, &s.run, mp_span_str("anna")), 0);
+	step_end(c, 0);
+	/* These workers say nothing of what was killed: it is found missing. */
+	cluster_run(c, 60000);
+	assert_all_ended(c, &s.run, MP_RUN_CANCELLED);
+	cluster_free(c);
+}
+
+static void
+test_find_and_list(void **state)
+{
+	static const char digits[] = "0123456789abcdef";
+	struct cluster *c = cluster_new(1);
+	struct submission s[2];
+	struct mp_show_run run;
+	struct mp_run_id id;
+	struct mp_list list;
+	struct mp_buf buf;
+	char text[9];
+
+	(void)state;
+	submit_ok(c, 0, &s[0]);
+	cluster_run(c, 5000);
+	submit_ok(c, 0, &s[1]);
+	for (int i = 0; i < 8; i++)
+		text[i] = digits[i % 2 == 0 ? s[0].run.b[i / 2] >> 4 : s[0].run.b[i / 2] & 15];
+	assert_int_equal(mp_runs_find(c->nodes[0].runs, mp_span(text, 8), &id), 0);
+	assert_true(mp_run_id_eq(&id, &s[0].run));
+	assert_int_equal(mp_runs_find(c->nodes[0].runs, mp_span(text, 3), &id), MP_EINVAL);
+	assert_int_equal(mp_runs_find(c->nodes[0].runs, mp_span_str("wxyz"), &id), MP_EINVAL);
+	mp_buf_init(&buf, &c->alloc, 1u << 20);
+	assert_int_equal(mp_runs_list(c->nodes[0].runs, &c->nodes[0].env, &buf), 0);
+	assert_int_equal(mp_show_list_decode(mp_buf_span(&buf), &list), 0);
+	assert_true(mp_show_list_next(&list, &run));
+	assert_true(mp_run_id_eq(&run.run, &s[1].run));
+	assert_true(mp_show_list_next(&list, &run));
+	assert_int_equal(run.state, MP_RUN_SUCCEEDED);
+	mp_buf_fini(&buf);
+	cluster_free(c);
+}
+
+static void
+test_refused_submissions(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct mp_submission what = {.pipeline = mp_span_str("junk")};
+	struct mp_error err = {0};
+	struct submission s = {.req = {.done = submitted}};
+
+	(void)state;
+	step_begin(c, 0);
+	assert_int_equal(mp_runs_submit(c->nodes[0].runs, &c->nodes[0].env, &what, &s.req, &err),
+		MP_EPIPELINE);
+	assert_true(err.text[0] != '\0');
+	mp_runs_stop(c->nodes[0].runs, &c->nodes[0].env);
+	step_end(c, 0);
+	assert_int_equal(submit(c, 0, DIAMOND, &s, &err), MP_EBUSY);
+	assert_int_equal(disk_count(&c->nodes[0], MP_TABLE_RUN), 0);
+	cluster_free(c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_three_nodes),
+		cmocka_unit_test(test_one_node),
+		cmocka_unit_test(test_two_nodes),
+		cmocka_unit_test(test_leader_dies),
+		cmocka_unit_test(test_elector_away),
+		cmocka_unit_test(test_elector_lags),
+		cmocka_unit_test(test_all_restart),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_find_and_list),
+		cmocka_unit_test(test_refused_submissions),
+	};
+
+	return cmocka_run_group_tests_name("runs", tests, NULL, NULL);
+}
