@@ -145,14 +145,20 @@ read_submit(struct mp_cbor_r *r, struct mp_ctl_request *out)
 {
 	out->pipeline = mp_cbor_r_bytes(r, MP_PIPELINE_BYTES_MAX);
 	out->params = read_list(r, MP_CTL_PARAMS_MAX, check_param);
-	if (mp_cbor_r_peek(r) == MP_CBOR_NULL)
+	if (mp_cbor_r_peek(r) == MP_CBOR_NULL) {
 		mp_cbor_r_null(r);
-	else
+	} else {
 		mp_cbor_r_fixed(r, out->inputs.b, sizeof(out->inputs.b));
-	if (mp_cbor_r_peek(r) == MP_CBOR_NULL)
+		if (r->rc == 0 && mp_hash_is_zero(&out->inputs))
+			r->rc = MP_EFORMAT; /* zero stands for none */
+	}
+	if (mp_cbor_r_peek(r) == MP_CBOR_NULL) {
 		mp_cbor_r_null(r);
-	else
+	} else {
 		out->key = mp_cbor_r_text(r, MP_NAME_MAX);
+		if (r->rc == 0 && out->key.n == 0)
+			r->rc = MP_EFORMAT;
+	}
 }
 
 static size_t

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What mpctl and a node say to each other: each request that a decoder accepts, its encoder gives
+ * back byte for byte; answers are walked to their end. */
+#include "fuzz.h"
+
+#include "codec/msg_ctl.h"
+#include "codec/snapshot.h"
+
+static char *
+text(struct mp_span s)
+{
+	char *out = malloc(s.n + 1);
+
+	mp_assert(out != NULL);
+	if (s.n > 0)
+		memcpy(out, s.p, s.n);
+	out[s.n] = '\0';
+	return out;
+}
+
+static int
+copy_submit(struct mp_buf *buf, const struct mp_ctl_request *r)
+{
+	struct mp_ctl_param *params;
+	char *key = text(r->key);
+	struct mp_cbor_r list;
+	size_t left = mp_ctl_list_begin(&list, r->params), n = 0;
+	int rc;
+
+	params = calloc(left + 1, sizeof(*params));
+	mp_assert(params != NULL);
+	while (mp_ctl_param_next(&list, &left, &params[n]))
+		n++;
+	mp_assert(left == 0);
+	rc = mp_ctl_submit_encode(
+		buf, r->pipeline, params, n, &r->inputs, r->key.n > 0 ? key : NULL);
+	free(params);
+	free(key);
+	return rc;
+}
+
+static int
+copy_fetch(struct mp_buf *buf, const struct mp_ctl_request *r)
+{
+	struct mp_cbor_r list;
+	size_t left = mp_ctl_list_begin(&list, r->blobs), n = 0, k = 0;
+	struct mp_blob_ref *blobs = calloc(left + 1, sizeof(*blobs));
+	struct mp_node_id *holders;
+	int rc;
+
+	mp_assert(blobs != NULL);
+	while (mp_ctl_blob_next(&list, &left, &blobs[n]))
+		n++;
+	left = mp_ctl_list_begin(&list, r->holders);
+	holders = calloc(left + 1, sizeof(*holders));
+	mp_assert(holders != NULL);
+	while (mp_ctl_holder_next(&list, &left, &holders[k]))
+		k++;
+	rc = mp_ctl_fetch_encode(buf, blobs, n, holders, k);
+	free(holders);
+	free(blobs);
+	return rc;
+}
+
+static int
+copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
+{
+	char *run = text(r->run), *by = text(r->by);
+	int rc = 0;
+
+	switch (r->number) {
+	case MP_CTL_SUBMIT:
+		rc = copy_submit(buf, r);
+		break;
+	case MP_CTL_SHOW:
+		rc = mp_ctl_page_encode(buf, r->number, run, r->from, r->count);
+		break;
+	case MP_CTL_NODES:
+		rc = mp_ctl_page_encode(buf, r->number, NULL, r->from, r->count);
+		break;
+	case MP_CTL_WAIT:
+		rc = mp_ctl_simple_encode(buf, r->number, run);
+		break;
+	case MP_CTL_RUNS:
+	case MP_CTL_LEAVE:
+		rc = mp_ctl_simple_encode(buf, r->number, NULL);
+		break;
+	case MP_CTL_CANCEL:
+		rc = mp_ctl_cancel_encode(buf, run, by);
+		break;
+	case MP_CTL_FETCH:
+		rc = copy_fetch(buf, r);
+		break;
+	case MP_CTL_OK:
+	case MP_CTL_ERROR:
+		mp_unreachable();
+	}
+	free(run);
+	free(by);
+	return rc;
+}
+
+static int
+copy_local(struct mp_buf *buf, struct mp_ctl_local *m)
+{
+	struct mp_hash *digests = calloc(m->digest_count + 1, sizeof(*digests));
+	int rc;
+
+	mp_assert(digests != NULL);
+	for (size_t i = 0; i < m->digest_count; i++)
+		mp_cbor_r_fixed(&m->digests, digests[i].b, sizeof(digests[i].b));
+	mp_assert(m->digest_count == 0 || m->digests.rc == 0);
+	rc = mp_ctl_local_encode(buf, m, digests);
+	free(digests);
+	return rc;
+}
+
+/* Texts with a NUL inside are not what a client's encoder can make. */
+static bool
+plain(struct mp_span s)
+{
+	return s.n == 0 || memchr(s.p, 0, s.n) == NULL;
+}
+
+static void
+try_answers(struct mp_span in)
+{
+	uint32_t total, from, count, seen = 0;
+	struct mp_snap_member member;
+	struct mp_ctl_info info;
+	struct mp_error err;
+	struct mp_run_id run;
+	struct mp_span payload;
+	struct mp_cbor_r r;
+
+	(void)mp_ctl_answer_decode(in, &payload, &err);
+	(void)mp_ctl_submitted_decode(in, &run);
+	if (mp_ctl_info_decode(in, &info) == 0) {
+		for (size_t i = 0; i < info.counter_count; i++)
+			mp_cbor_r_skip(&info.items);
+		mp_assert(info.items.rc == 0);
+	}
+	if (mp_snap_nodes_decode(in, &total, &from, &count, &r) == 0) {
+		while (seen < count && mp_snap_member_next(&r, &member) == 0)
+			seen++;
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz_heap heap = {.max = 8192 + 4 * size};
+	struct mp_alloc alloc = FUZZ_ALLOC(&heap);
+	struct mp_span in = mp_span(data, size);
+	struct mp_ctl_request r;
+	struct mp_ctl_local m;
+	struct mp_buf buf;
+
+	mp_buf_init(&buf, &alloc, SIZE_MAX / 4);
+	if (mp_ctl_request_decode(in, &r) == 0 && plain(r.run) && plain(r.by) && plain(r.key)) {
+		mp_assert(!mp_ctl_is_local(in));
+		mp_assert(copy_request(&buf, &r) == 0);
+		mp_assert(mp_span_eq(mp_buf_span(&buf), in));
+	}
+	mp_buf_clear(&buf);
+	if (mp_ctl_local_decode(in, &m) == 0) {
+		mp_assert(mp_ctl_is_local(in));
+		mp_assert(copy_local(&buf, &m) == 0);
+		mp_assert(mp_span_eq(mp_buf_span(&buf), in));
+	}
+	try_answers(in);
+	mp_buf_fini(&buf);
+	mp_assert(heap.live == 0);
+	return 0;
+}
