@@ -83,9 +83,9 @@
 /* Requests to keep copies that one peer has open here. More: refused. */
 #define MP_HOLD_PEER_MAX 256
 
-/* Runs that a worker remembers the fence of. More: the one that ended or was used longest ago is
+/* Runs that a worker remembers the fence of. More: the one without attempts that was used longest ago is
  * forgotten; when all have attempts here, a new one is refused. */
-#define MP_WORKER_RUNS_MAX 4096
+#define MP_WORKER_RUNS_MAX 1024
 
 /* Results that a worker keeps until they are committed. More: it takes no new attempts. */
 #define MP_WORKER_HELD_MAX 65536

@@ -1,33 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 noinst_LIBRARIES += libmp-core.a
 libmp_core_a_SOURCES = \
+	%D%/assign.c \
+	%D%/attempt.c \
 	%D%/ctl.c \
 	%D%/ctl.h \
 	%D%/dgram.c \
 	%D%/dgram.h \
 	%D%/env.h \
+	%D%/fence.c \
 	%D%/fetch.c \
 	%D%/fetch.h \
 	%D%/hold.c \
 	%D%/hold.h \
 	%D%/join.c \
 	%D%/join.h \
+	%D%/keep.c \
+	%D%/keep.h \
+	%D%/lay.c \
 	%D%/lead.c \
 	%D%/lead.h \
 	%D%/lead_int.h \
+	%D%/manifests.c \
+	%D%/manifests.h \
 	%D%/node.c \
-	%D%/keep.c \
-	%D%/keep.h \
 	%D%/node.h \
 	%D%/offer.c \
 	%D%/open.c \
 	%D%/open.h \
 	%D%/out.c \
 	%D%/out.h \
-	%D%/pulse.c \
-	%D%/pulse.h \
-	%D%/raft.c \
 	%D%/plan.c \
+	%D%/pulse.c \
 	%D%/pulse.h \
 	%D%/raft.c \
 	%D%/raft.h \
@@ -57,11 +61,8 @@ libmp_core_a_SOURCES = \
 	%D%/swim_probe.c \
 	%D%/swim_sync.c \
 	%D%/swim_view.c \
+	%D%/worker.c \
 	%D%/worker.h \
+	%D%/worker_int.h \
 	%D%/xfer.c \
 	%D%/xfer.h
-	%D%/serve.c \
-	%D%/serve.h \
-	%D%/xfer.c \
-	%D%/xfer.h \
-	%D%/worker.h

@@ -119,8 +119,8 @@ node_parts(struct mp_node *node, const struct mp_node_config *config, const stru
 		(rc = mp_pulse_new(env, &pulse, &node->pulse)) != 0 ||
 		(rc = mp_fetch_new(env, node->roster, &node->fetch)) != 0 ||
 		(rc = mp_hold_new(env, node->roster, node->fetch, &node->hold)) != 0 ||
-		(rc = mp_worker_new(env, node->fetch, node->hold, config->slots, &node->worker)) !=
-			0)
+		(rc = mp_worker_new(env, node->roster, node->fetch, node->hold, config->slots,
+			 &node->worker)) != 0)
 		return rc;
 	rc = mp_runs_new(env,
 		&(struct mp_runs_parts){.roster = node->roster,

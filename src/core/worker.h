@@ -31,9 +31,9 @@ struct mp_worker;
 /* After mp_worker_stop() running attempts have so long. */
 #define MP_WORKER_STOP_MS 60000
 
-/* slots 0 refuses all work. Borrows fetch and hold for its life. 0 or MP_ENOMEM. */
-int mp_worker_new(struct mp_env *env, struct mp_fetch *fetch, struct mp_hold *hold, uint32_t slots,
-	struct mp_worker **out);
+/* slots 0 refuses all work. Borrows roster, fetch and hold for its life. 0 or MP_ENOMEM. */
+int mp_worker_new(struct mp_env *env, const struct mp_roster *roster, struct mp_fetch *fetch,
+	struct mp_hold *hold, uint32_t slots, struct mp_worker **out);
 void mp_worker_free(struct mp_worker *worker);
 
 /* A stored row of MP_TABLE_FENCE or MP_TABLE_HELD, before mp_worker_start(). MP_ECORRUPT: not one
@@ -74,6 +74,7 @@ bool mp_worker_stopped(const struct mp_worker *worker, const struct mp_env *env)
 
 /* For load on pings, status and tests. */
 uint32_t mp_worker_slots(const struct mp_worker *worker);
+uint32_t mp_worker_slots_free(const struct mp_worker *worker); /* not spoken for */
 uint32_t mp_worker_slots_used(const struct mp_worker *worker); /* commands that run */
 size_t mp_worker_attempts(const struct mp_worker *worker);     /* known, results kept included */
 
