@@ -6,14 +6,16 @@
 #include "codec/record_run.h"
 #include "mp/limits.h"
 
-#define ASK_MS       3000 /* an elector that has not answered by then is left out */
-#define ASKS_MAX     8    /* records tried for one submission */
+#define ASK_MS       3000  /* an elector that has not answered by then is left out */
+#define ASKS_MAX     8     /* records tried for one submission */
+#define ABORT_MS     60000 /* electors that fell silent have so long to say that they forgot it */
 #define MANIFEST_MAX (64u * 1024 * 1024)
 
 enum opening_state {
-	OPENING_READ, /* the inputs' manifest */
-	OPENING_HOLD, /* the inputs themselves */
-	OPENING_ASK,  /* the electors */
+	OPENING_READ,  /* the inputs' manifest */
+	OPENING_HOLD,  /* the inputs themselves */
+	OPENING_ASK,   /* the electors */
+	OPENING_ABORT, /* until so many have forgotten the record that it can never start */
 };
 
 struct mp_opening {
@@ -27,8 +29,13 @@ struct mp_opening {
 	struct mp_fetch_req fetch;
 	struct mp_hold_req hold;
 	unsigned asks;
-	uint32_t accepted, gone; /* bits by index of elector */
+	/* Bits by index of elector. */
+	uint32_t accepted;
+	uint32_t gone;    /* no use: it refused, or its stream broke, or it is silent */
+	uint32_t without; /* it has nothing of the record, and never will */
+	uint32_t reached; /* a stream to it was open since it was asked */
 	mp_time deadline_ms;
+	mp_time give_up_ms; /* ABORT only */
 	/* Who was no use so far. More than this many: the oldest is tried again. */
 	struct mp_node_id left_out[16];
 	size_t left_out_count;
@@ -205,17 +212,35 @@ electors_draw(struct mp_opening *o, struct mp_env *env)
 
 /* ---- asking them ---- */
 
-static void
-opening_forget_record(struct mp_opening *o, struct mp_env *env)
+static unsigned
+bits(uint32_t v)
 {
-	struct mp_buf *buf;
+	unsigned n = 0;
 
+	for (; v != 0; v &= v - 1)
+		n++;
+	return n;
+}
+
+static void
+opening_abort_say(struct mp_opening *o, struct mp_env *env)
+{
+	o->deadline_ms = env->now_ms + ASK_MS;
 	for (uint32_t i = 0; i < o->rec.elector_count; i++) {
-		buf = mp_out_scratch(env->out);
-		if (mp_msg_run_abort_encode(buf, &o->rec.id) == 0)
+		struct mp_buf *buf = mp_out_scratch(env->out);
+
+		if ((o->without & 1u << i) == 0 && mp_msg_run_abort_encode(buf, &o->rec.id) == 0)
 			mp_out_send(env->out, &o->rec.electors[i], MP_CLASS_CONTROL,
 				mp_buf_span(buf), 0);
 	}
+}
+
+/* Those that may still have the record, from this node or from disk, could make a majority: then
+ * it may start, and nobody else may be asked. */
+static bool
+opening_may_start(const struct mp_opening *o)
+{
+	return o->rec.elector_count - bits(o->without) > o->rec.elector_count / 2;
 }
 
 static void
@@ -238,8 +263,15 @@ opening_ask(struct mp_opening *o, struct mp_env *env)
 	memcpy(o->rec.nonce, r, sizeof(o->rec.nonce));
 	electors_draw(o, env);
 	o->state = OPENING_ASK;
-	o->accepted = o->gone = 0;
+	o->accepted = o->gone = o->without = o->reached = 0;
 	o->deadline_ms = env->now_ms + ASK_MS;
+	for (uint32_t i = 0; i < o->rec.elector_count; i++) {
+		const struct mp_member *e =
+			mp_roster_find(o->open->parts.roster, &o->rec.electors[i]);
+
+		if (e != NULL && e->link_up)
+			o->reached |= 1u << i;
+	}
 	mp_buf_clear(&o->record);
 	rc = o->rec.elector_count > 0
 		     ? mp_run_record_sign(env->crypto, env->secret, &o->rec, &o->record)
@@ -256,39 +288,40 @@ opening_ask(struct mp_opening *o, struct mp_env *env)
 		opening_end(o, env, rc, NULL);
 }
 
-static unsigned
-bits(uint32_t v)
-{
-	unsigned n = 0;
-
-	for (; v != 0; v &= v - 1)
-		n++;
-	return n;
-}
-
-/* Somebody said no, or can no longer be hoped for: is a majority out of reach? True while the same
- * electors are being asked; else *o began anew, or is gone. */
-static bool
+/* Somebody said no, or can no longer be hoped for. Once a majority is out of reach the record is
+ * given up: all who may have it are to forget it, this node included. */
+static void
 opening_lost(struct mp_opening *o, struct mp_env *env, uint32_t elector)
 {
 	uint32_t n = o->rec.elector_count;
 
-	if ((o->accepted & 1u << elector) != 0 || (o->gone & 1u << elector) != 0)
-		return true;
+	if (o->state != OPENING_ASK || ((o->accepted | o->gone) & 1u << elector) != 0)
+		return;
 	o->gone |= 1u << elector;
 	o->left_out[o->left_out_count++ % mp_countof(o->left_out)] = o->rec.electors[elector];
 	if (n - bits(o->gone) > n / 2)
-		return true;
-	opening_forget_record(o, env);
-	opening_ask(o, env);
-	return false;
+		return;
+	o->state = OPENING_ABORT;
+	o->give_up_ms = env->now_ms + ABORT_MS;
+	opening_abort_say(o, env);
+}
+
+/* An elector has nothing of the record. Enough of those, and others can be asked. */
+static void
+opening_without(struct mp_opening *o, struct mp_env *env, uint32_t elector)
+{
+	o->without |= 1u << elector;
+	opening_lost(o, env, elector);
+	if (o->state == OPENING_ABORT && !opening_may_start(o))
+		opening_ask(o, env);
 }
 
 static struct mp_opening *
 opening_of(struct mp_open *open, const struct mp_run_id *run)
 {
 	for (struct mp_opening *o = open->first; o != NULL; o = o->next) {
-		if (o->state == OPENING_ASK && mp_run_id_eq(&o->rec.id, run))
+		if ((o->state == OPENING_ASK || o->state == OPENING_ABORT) &&
+			mp_run_id_eq(&o->rec.id, run))
 			return o;
 	}
 	return NULL;
@@ -301,7 +334,7 @@ mp_open_accept(struct mp_open *open, struct mp_env *env, const struct mp_node_id
 	struct mp_opening *o = opening_of(open, run);
 	int elector = o != NULL ? mp_run_elector(&o->rec, from) : -1;
 
-	if (elector < 0)
+	if (elector < 0 || o->state != OPENING_ASK)
 		return MP_ENOENT;
 	o->accepted |= 1u << elector;
 	if (bits(o->accepted) <= o->rec.elector_count / 2)
@@ -321,27 +354,40 @@ mp_open_refuse(struct mp_open *open, struct mp_env *env, const struct mp_node_id
 
 	if (elector < 0)
 		return MP_ENOENT;
-	if (n > 0)
-		memcpy(o->refused, text.p, n);
-	o->refused[n] = '\0';
-	(void)opening_lost(o, env, (uint32_t)elector);
+	if (o->state == OPENING_ASK) {
+		if (n > 0)
+			memcpy(o->refused, text.p, n);
+		o->refused[n] = '\0';
+	}
+	opening_without(o, env, (uint32_t)elector);
 	return 0;
 }
 
+/* A stream that could not be opened carried nothing. One that broke may have. */
 void
 mp_open_link(struct mp_open *open, struct mp_env *env, const struct mp_node_id *peer,
 	enum mp_link_state state)
 {
 	struct mp_opening *next;
 
-	if (state == MP_LINK_UP)
-		return;
 	for (struct mp_opening *o = open->first; o != NULL; o = next) {
-		int elector = o->state == OPENING_ASK ? mp_run_elector(&o->rec, peer) : -1;
+		int elector = -1;
 
 		next = o->next;
-		if (elector >= 0)
-			(void)opening_lost(o, env, (uint32_t)elector);
+		if (o->state == OPENING_ASK || o->state == OPENING_ABORT)
+			elector = mp_run_elector(&o->rec, peer);
+		if (elector < 0 || mp_node_id_eq(peer, &env->self))
+			continue;
+		if (state == MP_LINK_UP || state == MP_LINK_DOWN)
+			o->reached |= 1u << elector;
+		if (state == MP_LINK_UP && o->state == OPENING_ABORT)
+			opening_abort_say(o, env);
+		else if (state == MP_LINK_DOWN)
+			opening_lost(o, env, (uint32_t)elector);
+		else if (state != MP_LINK_UP && (o->reached & 1u << elector) == 0)
+			opening_without(o, env, (uint32_t)elector);
+		else if (state != MP_LINK_UP)
+			opening_lost(o, env, (uint32_t)elector);
 	}
 }
 
@@ -528,26 +574,37 @@ mp_open_forget(struct mp_open *open, struct mp_submit_req *req)
 	req->opening = NULL;
 }
 
+static void
+opening_tick(struct mp_opening *o, struct mp_env *env)
+{
+	if (o->state == OPENING_ABORT && env->now_ms >= o->give_up_ms) {
+		opening_end(o, env, MP_ETIMEOUT,
+			"the nodes that took the run fell silent; it may start without more");
+		return;
+	}
+	if (o->state == OPENING_ABORT) {
+		opening_abort_say(o, env);
+		return;
+	}
+	if (o->asks == 0) {
+		opening_ask(o, env);
+		return;
+	}
+	o->deadline_ms = env->now_ms + ASK_MS;
+	for (uint32_t i = 0; i < o->rec.elector_count; i++)
+		opening_lost(o, env, i);
+}
+
 void
 mp_open_tick(struct mp_open *open, struct mp_env *env)
 {
 	struct mp_opening *next;
 
 	for (struct mp_opening *o = open->first; o != NULL; o = next) {
-		uint32_t n = o->rec.elector_count;
-
 		next = o->next;
-		if (o->state != OPENING_ASK || o->deadline_ms > env->now_ms)
-			continue;
-		if (o->asks == 0) {
-			opening_ask(o, env);
-			continue;
-		}
-		o->deadline_ms = env->now_ms + ASK_MS;
-		for (uint32_t i = 0; i < n; i++) {
-			if (!opening_lost(o, env, i))
-				break;
-		}
+		if ((o->state == OPENING_ASK || o->state == OPENING_ABORT) &&
+			o->deadline_ms <= env->now_ms)
+			opening_tick(o, env);
 	}
 }
 
@@ -557,7 +614,8 @@ mp_open_deadline(const struct mp_open *open)
 	mp_time first = MP_TIME_NEVER;
 
 	for (const struct mp_opening *o = open->first; o != NULL; o = o->next) {
-		if (o->state == OPENING_ASK && o->deadline_ms < first)
+		if ((o->state == OPENING_ASK || o->state == OPENING_ABORT) &&
+			o->deadline_ms < first)
 			first = o->deadline_ms;
 	}
 	return first;

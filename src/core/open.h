@@ -4,10 +4,11 @@
  *
  *   CHECK ─▶ HOLD inputs on `copies` nodes ─▶ ASK electors ─▶ a majority accepted: acknowledged
  *                                               └ one refuses, is gone or silent, and no majority:
- *                                                 forget that record, draw others, ask again
+ *                                                 ABORT that record, draw others, ask again
  *
- * The opener asks itself like any other elector. A record that was given up can never gather a
- * majority: its own opener's copy is gone, and the others are told to forget theirs.
+ * The opener asks itself like any other elector. Before others are asked, so many electors of a
+ * record that is given up have confirmed that they have nothing of it, that the rest is no
+ * majority: one submission never becomes two runs.
  */
 #ifndef MP_CORE_OPEN_H
 #define MP_CORE_OPEN_H

@@ -230,6 +230,8 @@ on_open(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	return 0;
 }
 
+/* The opener gives the run up; that is for it to say only while nobody has voted. The answer is
+ * that we have forgotten it, for good. */
 static int
 on_abort(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes)
@@ -241,17 +243,15 @@ on_abort(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 	if (rc != 0)
 		return rc;
 	k = known_find(runs, &run);
-	if (k == NULL || k->box == NULL) {
-		if (!was_aborted(runs, &run))
-			runs->aborted[runs->aborted_count++ % ABORTED_KEEP] = run;
-		return 0;
-	}
-	if (!mp_node_id_eq(from, &k->rec.opener))
+	if (k != NULL && !mp_node_id_eq(from, &k->rec.opener))
 		return MP_EAUTH;
-	if (mp_raft_commit(k->box->raft) == 0) {
+	if (k != NULL && k->box != NULL && !box_untouched(k->box))
+		return 0;
+	if (!was_aborted(runs, &run))
 		runs->aborted[runs->aborted_count++ % ABORTED_KEEP] = run;
+	if (k != NULL && k->box != NULL)
 		box_forget(runs, env, k->box);
-	}
+	refuse(env, from, &run, "given up as asked", mp_out_seq(env->out));
 	return 0;
 }
 
@@ -293,8 +293,11 @@ want(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 			env->now_ms - runs->wants[i].asked_ms < WANT_MS)
 			return MP_ENOENT;
 	}
-	if (was_aborted(runs, run))
+	if (was_aborted(runs, run)) {
+		/* Whoever still has it missed that it was given up. */
+		runs_send(env, from, buf, mp_msg_run_abort_encode(buf, run));
 		return MP_ENOENT;
+	}
 	runs->wants[runs->want_count++ % WANT_KEEP] =
 		(struct want){.run = *run, .asked_ms = env->now_ms};
 	runs_send(env, from, buf, mp_msg_run_want_encode(buf, run));

@@ -173,6 +173,12 @@ box_start(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool
 	box_wake(runs, env, box, true);
 }
 
+bool
+box_untouched(const struct mp_run_box *box)
+{
+	return mp_raft_term(box->raft) == 0 && mp_raft_last_index(box->raft) == 0;
+}
+
 static void
 box_end_lead(struct mp_run_box *box)
 {

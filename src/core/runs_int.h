@@ -110,6 +110,8 @@ void box_start(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box,
 void box_restart(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
 /* An ended run is needed again for a while; tick: this elector may have to lead. */
 void box_wake(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool tick);
+/* Nothing was decided in it yet, not even a vote. */
+bool box_untouched(const struct mp_run_box *box);
 /* What is committed goes into the state, a new role begins or ends a leadership, and so on. */
 void box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
 mp_time box_deadline(const struct mp_run_box *box);

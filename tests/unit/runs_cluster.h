@@ -94,6 +94,7 @@ struct cluster {
 	size_t job_count;
 	mp_time job_ms;     /* how long a command takes */
 	size_t started[64]; /* commands that were run, per module */
+	bool one_way;       /* what n0 is told is lost, and others hear only of it */
 };
 
 static struct cluster *the_cluster;
@@ -178,6 +179,8 @@ cluster_linked(const struct cluster *c, int a, int b)
 static void
 cluster_say(struct cluster *c, int from, int to, struct mp_span bytes)
 {
+	if (c->one_way && from != to && (to == 0 || from != 0))
+		return;
 	if (cluster_linked(c, from, to))
 		cluster_push(c,
 			(struct cluster_event){.what = CLUSTER_MESSAGE,

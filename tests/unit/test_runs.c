@@ -371,6 +371,99 @@ test_refused_submissions(void **state)
 	cluster_free(c);
 }
 
+static size_t
+boxes(const struct cluster *c)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < c->count; i++)
+		n += mp_runs_count(c->nodes[i].runs);
+	return n;
+}
+
+/* Electors take the run and forget it as asked, but no word of theirs comes back: nobody else is
+ * asked before they have confirmed it. */
+static void
+test_unconfirmed_abort(void **state)
+{
+	struct cluster *c = cluster_new(5);
+	struct mp_error err = {0};
+	struct submission s;
+
+	(void)state;
+	c->one_way = true;
+	assert_int_equal(submit(c, 0, DIAMOND, &s, &err), 0);
+	cluster_run(c, 2000);
+	assert_int_equal(boxes(c), 3);
+	cluster_run(c, 18000);
+	assert_false(s.done);
+	assert_int_equal(boxes(c), 0);
+	c->one_way = false;
+	cluster_run(c, 20000);
+	assert_true(s.done);
+	assert_int_equal(s.rc, 0);
+	cluster_run(c, 20000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_int_equal(boxes(c), 3);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(c->started[i], 1);
+	cluster_free(c);
+}
+
+/* Both other electors have the run when their opener is cut off: they start it between them. The
+ * submitter cannot be told, but there is no second run. */
+static void
+test_one_submission_one_run(void **state)
+{
+	struct cluster *c = cluster_new(5);
+	struct mp_error err = {0};
+	struct submission s;
+
+	(void)state;
+	c->roster.caps[0].slots = 0;
+	c->one_way = true;
+	assert_int_equal(submit(c, 0, DIAMOND, &s, &err), 0);
+	cluster_run(c, 2000);
+	c->nodes[0].deaf = true;
+	c->one_way = false;
+	cluster_run(c, 20000);
+	assert_false(s.done);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(c->started[i], 1);
+	c->nodes[0].deaf = false;
+	cluster_run(c, 120000);
+	assert_true(s.done);
+	assert_int_equal(s.rc, MP_ETIMEOUT);
+	assert_int_equal(boxes(c), 2);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(c->started[i], 1);
+	cluster_free(c);
+}
+
+/* Who refuses is replaced. */
+static void
+test_refusers_are_replaced(void **state)
+{
+	struct cluster *c = cluster_new(5);
+	struct submission s;
+	struct mp_show show;
+
+	(void)state;
+	for (int i = 1; i < 3; i++) {
+		step_begin(c, i);
+		mp_runs_stop(c->nodes[i].runs, &c->nodes[i].env);
+		step_end(c, i);
+	}
+	for (int tries = 0; tries < 5; tries++) {
+		submit_ok(c, 0, &s);
+		cluster_run(c, 5000);
+		assert_int_equal(state_at(c, 0, &s.run, &show), MP_RUN_SUCCEEDED);
+		assert_int_equal(show.elector_count, 3);
+	}
+	assert_true(mp_runs_count(c->nodes[3].runs) + mp_runs_count(c->nodes[4].runs) >= 5);
+	cluster_free(c);
+}
+
 int
 main(void)
 {
@@ -385,6 +478,9 @@ main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_find_and_list),
 		cmocka_unit_test(test_refused_submissions),
+		cmocka_unit_test(test_unconfirmed_abort),
+		cmocka_unit_test(test_one_submission_one_run),
+		cmocka_unit_test(test_refusers_are_replaced),
 	};
 
 	return cmocka_run_group_tests_name("runs", tests, NULL, NULL);
