@@ -77,7 +77,8 @@ rss()
 	for pid; do
 		cat "/proc/$pid/smaps_rollup"
 	done | awk '/^Rss:/ { rss += $2 } /^Private_/ { own += $2 }
-		END { printf "%.1f MiB resident, %.1f MiB of it private\n", rss / 1024, own / 1024 }'
+		END { printf "%.1f MiB resident, %.1f MiB of it private\n",
+			rss / 1024, own / 1024 }'
 }
 
 idle()

@@ -26,10 +26,23 @@ die()
 	exit 1
 }
 
-# A variable of the build's Makefile.
+# A variable of the build's Makefile. The source is in the working directory of each module.
 make_var()
 {
-	sed -n "s/^$1 = *//p" "$build/Makefile"
+	awk -v name="$1" '
+	match($0, /^[A-Za-z_0-9]+ = */) {
+		split($0, word, " ")
+		value[word[1]] = substr($0, RLENGTH + 1)
+	}
+	END {
+		value["srcdir"] = "."
+		text = value[name]
+		while (match(text, /\$\([A-Za-z_0-9]+\)/))
+			text = substr(text, 1, RSTART - 1) \
+				value[substr(text, RSTART + 2, RLENGTH - 3)] \
+				substr(text, RSTART + RLENGTH)
+		print text
+	}' "$build/Makefile"
 }
 
 # Words as elements of a YAML list.
@@ -65,8 +78,9 @@ write_flags()
 		flags="${flags-} $(make_var ${lib}_CFLAGS)"
 		libs="${libs-} $(make_var ${lib}_LIBS)"
 	done
-	printf '%s\n' "$(make_var DEFS) -I. -Iinclude -Isrc -Itests -D_GNU_SOURCE $flags" \
-		"$(make_var MP_CFLAGS) $(make_var CPPFLAGS) $(make_var CFLAGS)" >"$out/compile.flags"
+	printf '%s\n' "$(make_var DEFS) -I. $(make_var AM_CPPFLAGS) -Itests $flags" \
+		"$(make_var MP_CFLAGS) $(make_var CPPFLAGS) $(make_var CFLAGS)" \
+		>"$out/compile.flags"
 	printf '%s\n' "$(make_var MP_LDFLAGS) $(make_var LDFLAGS) $libs $(make_var LIBS)" \
 		>"$out/link.flags"
 }
@@ -79,7 +93,8 @@ unit_tests()
 	function expand(text,  name) {
 		while (match(text, /\$\([a-z_]+\)/)) {
 			name = substr(text, RSTART + 2, RLENGTH - 3)
-			text = substr(text, 1, RSTART - 1) value[name] substr(text, RSTART + RLENGTH)
+			text = substr(text, 1, RSTART - 1) value[name] \
+				substr(text, RSTART + RLENGTH)
 		}
 		return text
 	}
@@ -175,7 +190,8 @@ test_module()
 
 version_module()
 {
-	printf '  version:\n    needs: [link-mpctl]\n    run: [./mpctl, --version]\n    inputs: []\n'
+	printf '  version:\n    needs: [link-mpctl]\n'
+	printf '    run: [./mpctl, --version]\n    inputs: []\n'
 }
 
 [ $# -eq 2 ] || usage
