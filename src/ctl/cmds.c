@@ -22,7 +22,6 @@ ABSENT(pending, "pending", "", "list nodes that wait to be admitted");
 ABSENT(admit, "admit", "FINGERPRINT", "let a node in");
 ABSENT(revoke, "revoke", "NODE", "shut a node out for ever");
 ABSENT(authority, "authority", "export", "move the authority key");
-ABSENT(health, "health", "", "check the cluster");
 ABSENT(top, "top", "", "watch the cluster");
 ABSENT(cache, "cache", "[stat|check|gc]", "look after the node's cache");
 
@@ -35,6 +34,7 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_outputs,
 	&mp_cmd_cancel,
 	&mp_cmd_nodes,
+	&mp_cmd_health,
 	&mp_cmd_invite,
 	&mp_cmd_validate,
 	&mp_cmd_compile,
@@ -55,7 +55,6 @@ const struct mp_cmd *const mp_cmds[] = {
 	&absent_admit,
 	&absent_revoke,
 	&absent_authority,
-	&absent_health,
 	&absent_top,
 	&absent_cache,
 };

@@ -8,6 +8,7 @@
 extern const struct mp_cmd mp_cmd_cancel;
 extern const struct mp_cmd mp_cmd_compile;
 extern const struct mp_cmd mp_cmd_graph;
+extern const struct mp_cmd mp_cmd_health;
 extern const struct mp_cmd mp_cmd_invite;
 extern const struct mp_cmd mp_cmd_logs;
 extern const struct mp_cmd mp_cmd_nodes;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -202,4 +203,20 @@ mp_cmd_run_name(
 		return mp_fail(err, MP_ENOENT, "there are no runs yet");
 	mp_cmd_run_hex(out, &newest.run);
 	return 0;
+}
+
+void
+mp_cmd_write_address(struct mp_writer *w, const struct mp_addr *addr)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	bool v4 = memcmp(addr->ip, mapped, sizeof(mapped)) == 0;
+	char ip[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 16];
+
+	if (addr->port == 0 || inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr->ip + 12 : addr->ip, ip,
+				       sizeof(ip)) == NULL) {
+		mp_w_null(w, "address");
+		return;
+	}
+	(void)snprintf(text, sizeof(text), v4 ? "%s:%u" : "[%s]:%u", ip, addr->port);
+	mp_w_text(w, "address", text);
 }

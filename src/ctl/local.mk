@@ -18,6 +18,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/gather.c \
 	%D%/gather.h \
 	%D%/graph.c \
+	%D%/health.c \
 	%D%/inputs.c \
 	%D%/inputs.h \
 	%D%/invite.c \

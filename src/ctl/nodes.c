@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "codec/caps.h"
@@ -17,22 +16,6 @@ static const struct mp_column columns[] = {
 	{"machine", "MACHINE", false},
 	{"id", "ID", false},
 };
-
-static void
-write_address(struct mp_writer *w, const struct mp_addr *addr)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	bool v4 = memcmp(addr->ip, mapped, sizeof(mapped)) == 0;
-	char ip[INET6_ADDRSTRLEN], text[INET6_ADDRSTRLEN + 16];
-
-	if (addr->port == 0 || inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr->ip + 12 : addr->ip, ip,
-				       sizeof(ip)) == NULL) {
-		mp_w_null(w, "address");
-		return;
-	}
-	(void)snprintf(text, sizeof(text), v4 ? "%s:%u" : "[%s]:%u", ip, addr->port);
-	mp_w_text(w, "address", text);
-}
 
 static void
 write_caps(struct mp_writer *w, const struct mp_caps *caps)
@@ -68,7 +51,7 @@ write_member(struct mp_writer *w, const struct mp_snap_member *m, struct mp_caps
 	mp_w_show(w, "id", "%02x%02x%02x%02x%02x%02x", m->node.id.b[0], m->node.id.b[1],
 		m->node.id.b[2], m->node.id.b[3], m->node.id.b[4], m->node.id.b[5]);
 	mp_w_span(w, "name", m->node.name);
-	write_address(w, &m->addr);
+	mp_cmd_write_address(w, &m->addr);
 	mp_w_text(w, "state", mp_member_state_word(m->state));
 	mp_w_text(w, "status", mp_member_status_word(m->status));
 	if (known)
