@@ -33,10 +33,6 @@ libmp_shell_a_SOURCES = \
 	%D%/executor_spool.h \
 	%D%/executor_tree.c \
 	%D%/executor_tree.h \
-	%D%/ctlsock.c \
-	%D%/ctlsock.h \
-	%D%/ctlsock_int.h \
-	%D%/ctlsock_local.c \
 	%D%/exec.c \
 	%D%/exec.h \
 	%D%/exec_impl.h \
@@ -53,7 +49,7 @@ libmp_shell_a_SOURCES = \
 	%D%/workspace_collect.c \
 	%D%/workspace_impl.h \
 	%D%/workspace_lay.c \
-	%D%/workspace_rm.c
+	%D%/workspace_rm.c \
 	%D%/state.c \
 	%D%/state.h \
 	%D%/udp.c \
