@@ -1,5 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-# The programs as a user has them.
-cli_tests = %D%/files.sh
+# The programs as a user has them; clusters of real daemons on loopback. Each script may run beside
+# the others.
+cli_tests = \
+	%D%/cluster_embedded.sh \
+	%D%/cluster_ends.sh \
+	%D%/cluster_hello.sh \
+	%D%/cluster_junk.sh \
+	%D%/cluster_kill_leader.sh \
+	%D%/cluster_kill_opener.sh \
+	%D%/cluster_kill_worker.sh \
+	%D%/cluster_restart.sh \
+	%D%/cluster_state.sh \
+	%D%/cluster_stranger.sh \
+	%D%/files.sh
+
+check_PROGRAMS += tests/cli/poke
+tests_cli_poke_SOURCES = %D%/poke.c
+
+EXTRA_DIST += %D%/lib.sh
 dist_check_SCRIPTS += $(cli_tests)
 TESTS += $(cli_tests)
+
+check-cli: $(bin_PROGRAMS) tests/cli/poke
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(cli_tests)'
+.PHONY: check-cli
