@@ -336,18 +336,19 @@ exec_keep_logs(struct exec_attempt *a)
 {
 	struct mp_cache *cache = a->exec->config.cache;
 	struct mp_exec_report *r = &a->report;
-	struct mp_error err = {0};
+	struct mp_error out = {0}, err = {0};
 	bool lost = a->end.out_lost || a->end.err_lost;
 
-	if (mp_workspace_log(
-		    &a->ws, cache, "out", r->out_size, MP_OUTPUT_KEEP_MAX, &r->out_log, &err) != 0)
-		r->out_cut = true;
-	if (mp_workspace_log(
-		    &a->ws, cache, "err", r->err_size, MP_OUTPUT_KEEP_MAX, &r->err_log, &err) != 0)
-		r->err_cut = true;
+	r->out_cut |= mp_workspace_log(&a->ws, cache, "out", r->out_size, MP_OUTPUT_KEEP_MAX,
+			      &r->out_log, &out) != 0;
+	r->err_cut |= mp_workspace_log(&a->ws, cache, "err", r->err_size, MP_OUTPUT_KEEP_MAX,
+			      &r->err_log, &err) != 0;
 	if (a->err.code != 0)
 		return;
-	if (err.code != 0)
+	/* What was looked for in vain on the way to a success is no news. */
+	if (r->out_cut && out.code != 0)
+		a->err = out;
+	else if (r->err_cut && err.code != 0)
 		a->err = err;
 	else if (lost)
 		(void)mp_fail(&a->err, MP_EFULL, "output could not be kept: disk full?");
