@@ -220,12 +220,13 @@ sim_host_step(struct sim_host *host, struct mp_event *ev)
 	sim->steps++;
 	host_trace(host, ev);
 	mp_node_step(host->node, ev, &fx, &count);
+	/* First what the step decided, then what it wants done: a leader that works for itself does
+	 * both in one step. */
+	sim_check_step(host);
 	for (size_t i = 0; i < count && sim->failure[0] == '\0'; i++) {
 		sim_check_effect(host, &fx[i]);
 		host_effect(host, &fx[i]);
 	}
-	if (sim->failure[0] == '\0')
-		sim_check_step(host);
 	if (host->node != NULL && ev->kind != MP_EV_RESTORE)
 		sim_tick_at(host);
 }
