@@ -21,6 +21,7 @@ dist_check_SCRIPTS += %D%/install.sh
 TESTS += %D%/install.sh
 
 include tests/unit/local.mk
+include tests/sim/local.mk
 include tests/cli/local.mk
 include tests/fuzz/local.mk
 include tests/lint/local.mk

@@ -21,6 +21,11 @@ libmp_shell_a_SOURCES = \
 	%D%/daemon_ctl.c \
 	%D%/daemon_int.h \
 	%D%/daemon_open.c \
+	%D%/exec.c \
+	%D%/exec.h \
+	%D%/exec_impl.h \
+	%D%/exec_keeper.c \
+	%D%/exec_work.c \
 	%D%/executor.c \
 	%D%/executor.h \
 	%D%/executor_keeper.c \
@@ -44,6 +49,10 @@ libmp_shell_a_SOURCES = \
 	%D%/peers.h \
 	%D%/sql.c \
 	%D%/sql.h \
+	%D%/state.c \
+	%D%/state.h \
+	%D%/udp.c \
+	%D%/udp.h \
 	%D%/workspace.c \
 	%D%/workspace.h \
 	%D%/workspace_collect.c \
@@ -57,3 +66,4 @@ libmp_shell_a_SOURCES = \
 noinst_HEADERS += \
 	%D%/exec.h \
 	%D%/workspace.h
+	%D%/workspace_rm.c

@@ -564,12 +564,12 @@ sim_check_runs_ended(struct sim *sim, char *why, size_t size)
 		if (!s->accepted)
 			continue;
 		run = run_find(check, &s->id);
-		if (run->ended)
+		if (run != NULL && run->ended)
 			continue;
 		if (why != NULL)
 			(void)snprintf(why, size,
 				"run %s, acknowledged, has not ended after %zu entries",
-				run_text(&s->id), run->entry_count);
+				run_text(&s->id), run != NULL ? run->entry_count : 0);
 		return false;
 	}
 	return true;

@@ -171,6 +171,15 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 	}
 }
 
+static uint32_t
+host_index(struct sim *sim, const struct mp_node_id *id)
+{
+	const struct sim_host *host = sim_host_find(sim, id);
+
+	mp_assert(host != NULL);
+	return host->index;
+}
+
 static uint64_t
 bytes_digest(struct mp_span s)
 {
@@ -197,11 +206,11 @@ host_trace(struct sim_host *host, const struct mp_event *ev)
 	if (ev->kind == MP_EV_MESSAGE)
 		sim_trace(host->sim, host, "message %u from n%" PRIu32 ", %zu bytes",
 			ev->u.message.bytes.n > 2 ? ev->u.message.bytes.p[2] : 0,
-			sim_host_find(host->sim, &ev->u.message.peer)->index,
+			host_index(host->sim, &ev->u.message.peer),
 			ev->u.message.bytes.n);
 	else if (ev->kind == MP_EV_LINK)
 		sim_trace(host->sim, host, "link to n%" PRIu32 ": %s",
-			sim_host_find(host->sim, &ev->u.link.peer)->index,
+			host_index(host->sim, &ev->u.link.peer),
 			(const char *const[]){"up", "down", "refused", "failed"}[ev->u.link.state]);
 	else if (ev->kind != MP_EV_RESTORE)
 		sim_trace(host->sim, host, "%s", names[ev->kind]);

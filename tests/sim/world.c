@@ -103,13 +103,13 @@ sim_free(struct sim *sim)
 		return;
 	for (uint32_t i = 0; i < sim->plan.hosts; i++)
 		sim_host_fini(&sim->hosts[i]);
+	sim_check_free(sim->check);
 	if (sim->failure[0] == '\0' && sim->alloc_live != 0)
 		(void)fprintf(stderr, "# seed %" PRIu64 ": %zu bytes leaked by the core\n",
 			sim->plan.seed, sim->alloc_live);
 	for (size_t i = 0; i < sim->heap_count; i++)
 		free(sim->heap[i].event);
 	free(sim->heap);
-	sim_check_free(sim->check);
 	sim_net_free(sim->net);
 	free(sim);
 }
@@ -171,10 +171,11 @@ event_copy(const struct mp_event *ev)
 	if (bytes.n == 0)
 		return copy;
 	memcpy(copy + 1, bytes.p, bytes.n);
-	if (ev->kind == MP_EV_BLOB_STAT)
-		copy->u.blob_stat.states = (const struct mp_blob_state *)(copy + 1);
+	at = event_bytes(copy);
+	if (at != NULL)
+		*at = mp_span(copy + 1, bytes.n);
 	else
-		*event_bytes(copy) = mp_span(copy + 1, bytes.n);
+		copy->u.blob_stat.states = (const struct mp_blob_state *)(copy + 1);
 	return copy;
 }
 
