@@ -115,6 +115,9 @@
 #define MP_APPEND_BYTES_MAX    (1024u * 1024)
 #define MP_APPEND_UNANSWERED_MAX 8
 
+/* Messages of a node to itself in one step. More: lost, counted. */
+#define MP_LOOP_MAX 4096
+
 /* Effects of one step. A step that would emit more stops early and asks to be called again. */
 #define MP_EFFECTS_MAX 65536
 

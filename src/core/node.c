@@ -600,16 +600,25 @@ node_members(struct mp_node *node)
 	mp_runs_members(node->runs, env);
 }
 
-/* What the parts put off to the end of a step, until nobody has anything more to say to itself. */
+/* What the parts put off to the end of a step, until nobody has anything more to say to itself.
+ * Parts that answer each other for ever would stop the node: beyond a bound it is as on a network,
+ * and messages are lost. */
 static void
 node_settle(struct mp_node *node)
 {
 	struct mp_env *env = &node->env;
 	struct mp_span bytes;
+	size_t budget = MP_LOOP_MAX;
 
 	do {
-		while (mp_out_loop(node->out, &bytes))
-			node_message(node, &env->self, bytes);
+		while (mp_out_loop(node->out, &bytes)) {
+			if (budget > 0) {
+				budget--;
+				node_message(node, &env->self, bytes);
+			} else {
+				node->counters[MP_COUNT_MSG_REFUSED]++;
+			}
+		}
 		mp_runs_flush(node->runs, env);
 		mp_worker_flush(node->worker, env);
 		mp_hold_flush(node->hold, env);
