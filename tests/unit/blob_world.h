@@ -9,9 +9,7 @@
 
 #include "unit/unit.h"
 
-#define mp_list mp_swim_list
 #include "core/roster.h"
-#undef mp_list
 #include "codec/msg_work.h"
 #include "core/fetch.h"
 #include "core/hold.h"
@@ -59,7 +57,9 @@ struct world_node {
 
 struct world {
 	struct unit_heap heap;
-	struct mp_alloc alloc;
+	struct mp_alloc alloc; /* of the nodes */
+	struct unit_heap own_heap;
+	struct mp_alloc own; /* of the test */
 	mp_time now_ms;
 	struct world_node nodes[WORLD_NODES];
 	struct mp_member members[WORLD_NODES];
@@ -483,6 +483,7 @@ world_init(void)
 {
 	memset(&W, 0, sizeof(W));
 	W.alloc = UNIT_ALLOC(&W.heap);
+	W.own = UNIT_ALLOC(&W.own_heap);
 	W.last = &W.first;
 	W.now_ms = 1000;
 	for (int i = 0; i < WORLD_NODES; i++) {
@@ -529,6 +530,7 @@ world_fini(void)
 		}
 	}
 	assert_int_equal(W.heap.live, 0);
+	assert_int_equal(W.own_heap.live, 0);
 }
 
 #endif
