@@ -26,6 +26,7 @@ ABSENT(top, "top", "", "watch the cluster");
 ABSENT(cache, "cache", "[stat|check|gc]", "look after the node's cache");
 
 const struct mp_cmd *const mp_cmds[] = {
+	&mp_cmd_run,
 	&mp_cmd_submit,
 	&mp_cmd_runs,
 	&mp_cmd_show,

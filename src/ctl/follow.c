@@ -227,7 +227,9 @@ on_module(void *arg, uint32_t index, const struct mp_show_module *m)
 		return 0;
 	if (++f->failures > FAILURES_SHOWN)
 		return 0;
-	if (m->has_exit)
+	if (m->text.n > 0)
+		how[0] = '\0';
+	else if (m->has_exit)
 		(void)snprintf(how, sizeof(how), ", exit %d", m->exit_code);
 	else if (m->signal != 0)
 		(void)snprintf(how, sizeof(how), ", signal %d", m->signal);
@@ -333,7 +335,7 @@ mp_follow(struct mp_cmd_ctx *ctx, const struct mp_follow_config *config)
 	undraw(&f);
 	mp_livelog_free(f.log);
 	if (rc != 0) {
-		(void)mp_fail(&err, rc, "%s", err.text[0] != '\0' ? err.text : mp_strerror(rc));
+		err.code = rc;
 		return mp_cmd_fail(ctx, &err);
 	}
 	code = exit_of_run(f.state);

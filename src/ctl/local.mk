@@ -13,6 +13,8 @@ libmp_ctl_a_SOURCES = \
 	%D%/commands.h \
 	%D%/common.c \
 	%D%/compile.c \
+	%D%/embedded.c \
+	%D%/embedded.h \
 	%D%/follow.c \
 	%D%/follow.h \
 	%D%/gather.c \
@@ -32,6 +34,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/plan.c \
 	%D%/products.c \
 	%D%/products.h \
+	%D%/run.c \
 	%D%/runs.c \
 	%D%/show.c \
 	%D%/submit.c \
@@ -51,5 +54,4 @@ libmp_ctl_a_SOURCES = \
 
 bin_PROGRAMS += mpctl
 mpctl_SOURCES = src/mpctl.c
-mpctl_LDADD = libmp-ctl.a libmp-shell.a libmp-crypto.a libmp-core.a libmp-codec.a libmp-util.a \
-	$(UV_LIBS) $(SQLITE_LIBS) $(SODIUM_LIBS) $(CBOR_LIBS) $(FYAML_LIBS) $(ZSTD_LIBS)
+mpctl_LDADD = $(MP_LIBS)

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdlib.h>
+
+#include "codec/msg_ctl.h"
+#include "ctl/commands.h"
+#include "ctl/embedded.h"
+#include "ctl/follow.h"
+#include "ctl/gather.h"
+#include "ctl/submitter.h"
+#include "mp/member.h"
+
+#define CANCEL_MS 10000
+
+static volatile sig_atomic_t interrupted;
+
+/* The second time the usual happens. */
+static void
+on_signal(int signum)
+{
+	interrupted = 1;
+	(void)signal(signum, SIG_DFL);
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction sa = {.sa_handler = on_signal}; /* no SA_RESTART: calls come back */
+
+	(void)sigaction(SIGINT, &sa, NULL);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	(void)sigaction(SIGHUP, &sa, NULL);
+}
+
+/* So that nothing of the run is left behind in a state directory that stays. */
+static void
+cancel(struct mp_cmd_ctx *ctx, const char *run)
+{
+	struct mp_error err = {0};
+	struct mp_span payload;
+	struct mp_buf buf;
+	int rc;
+
+	interrupted = 0;
+	ctx->deadline_ms = mp_client_now_ms() + CANCEL_MS;
+	mp_buf_init(&buf, ctx->alloc, 1024);
+	rc = mp_ctl_cancel_encode(&buf, run, "mpctl run");
+	rc = mp_cmd_call(ctx, rc, &buf, &payload, &err);
+	if (rc == 0) {
+		mp_buf_init(&buf, ctx->alloc, 1024);
+		rc = mp_ctl_simple_encode(&buf, MP_CTL_WAIT, run);
+		(void)mp_cmd_call(ctx, rc, &buf, &payload, &err);
+	}
+}
+
+static void
+write_end(struct mp_cmd_ctx *ctx, const char *run, int code)
+{
+	mp_w_object(ctx->writer, NULL, NULL, 0);
+	mp_w_text(ctx->writer, "run", run);
+	mp_w_text(ctx->writer, "state",
+		code == MP_EXIT_DONE        ? "succeeded"
+		: code == MP_EXIT_FAILED    ? "failed"
+		: code == MP_EXIT_CANCELLED ? "cancelled"
+					    : NULL);
+	mp_w_end(ctx->writer);
+}
+
+/* The node is there. */
+static int
+run_there(struct mp_cmd_ctx *ctx, struct mp_submitter *s, mp_time timeout_ms)
+{
+	const char *to = mp_cmd_value(ctx, "to");
+	struct mp_follow_config config = {
+		.timeout_ms = timeout_ms, .failures = true, .watch = true};
+	struct mp_run_id run;
+	size_t files = 0;
+	char hex[33];
+	int code = mp_submitter_send(ctx, s, NULL, &run);
+
+	if (code != MP_EXIT_DONE)
+		return code;
+	mp_cmd_run_hex(hex, &run);
+	config.run = hex;
+	config.logs = mp_cmd_has(ctx, "follow") ? stderr : NULL;
+	code = mp_follow(ctx, &config);
+	if (code == MP_EXIT_CANCELLED || code == MP_EXIT_TIMEOUT)
+		cancel(ctx, hex);
+	if (to != NULL && (code == MP_EXIT_DONE || code == MP_EXIT_FAILED)) {
+		if (mp_gather(ctx, hex, NULL, to, &files, &ctx->err) == 0)
+			mp_cmd_note(ctx, "%zu files are in %s", files, to);
+		else if (code == MP_EXIT_DONE)
+			code = mp_cmd_fail(ctx, &ctx->err);
+		else
+			(void)mp_cmd_fail(ctx, &ctx->err);
+	}
+	write_end(ctx, hex, code);
+	return mp_cmd_done(ctx, code);
+}
+
+static int
+take_options(struct mp_cmd_ctx *ctx, struct mp_embedded_config *config, const char **tags,
+	mp_time *timeout_ms)
+{
+	const char *slots = mp_cmd_value(ctx, "slots");
+	char *end = NULL;
+
+	config->state = ctx->state;
+	config->slots = -1;
+	config->tags = tags;
+	for (size_t i = 0; i < ctx->given_count; i++) {
+		if (strcmp(ctx->given[i].option->name, "tag") != 0)
+			continue;
+		if (config->tag_count == MP_TAGS_MAX)
+			return mp_fail(&ctx->err, MP_EUSAGE, "too many tags");
+		tags[config->tag_count++] = ctx->given[i].value;
+	}
+	if (slots != NULL) {
+		long n = strtol(slots, &end, 10);
+
+		if (slots[0] < '0' || slots[0] > '9' || *end != '\0' || n < 1 || n > 4096)
+			return mp_fail(
+				&ctx->err, MP_EUSAGE, "--slots takes a number from 1 to 4096");
+		config->slots = (int)n;
+	}
+	return mp_follow_timeout(ctx, timeout_ms, &ctx->err);
+}
+
+static int
+run_run(struct mp_cmd_ctx *ctx)
+{
+	const char *tags[MP_TAGS_MAX];
+	struct mp_embedded_config config = {.state = NULL};
+	struct mp_embedded node = {.pid = 0};
+	struct mp_submitter s;
+	mp_time timeout_ms;
+	int code;
+
+	if (take_options(ctx, &config, tags, &timeout_ms) != 0)
+		return mp_cmd_fail(ctx, &ctx->err);
+	code = mp_submitter_prepare(ctx, &s, ctx->args[0]);
+	if (code == MP_EXIT_DONE) {
+		catch_signals();
+		ctx->stop = &interrupted;
+		if (mp_embedded_start(&node, &config, &ctx->err) != 0) {
+			code = mp_cmd_fail(ctx, &ctx->err);
+		} else {
+			ctx->state = node.dir;
+			code = run_there(ctx, &s, timeout_ms);
+			mp_client_close(&ctx->client);
+			ctx->connected = false;
+			mp_embedded_stop(&node);
+		}
+	}
+	mp_submitter_fini(&s);
+	return code;
+}
+
+static const struct mp_option options[] = {
+	MP_OPTION_PARAM,
+	{"to", 0, "DIR", "write the outputs to DIR/MODULE/PATH"},
+	{"follow", 'f', NULL, "print the modules' output on stderr as it comes"},
+	{"slots", 0, "N", "modules at a time (default: processors)"},
+	{"tag", 0, "TAG", "what this machine can do, for requires; repeatable"},
+	MP_OPTION_TIMEOUT,
+};
+
+const struct mp_cmd mp_cmd_run = {
+	.name = "run",
+	.args = "FILE",
+	.summary = "run a pipeline here, without a daemon",
+	.details =
+		"The same engine as a cluster of one, in a child of this process. Nothing is kept\n"
+		"unless --state names a folder.\n",
+	.options = options,
+	.option_count = mp_countof(options),
+	.args_min = 1,
+	.args_max = 1,
+	.run = run_run,
+};

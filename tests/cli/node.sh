@@ -1,0 +1,214 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# mpctl with a node: run, submit and what is asked about runs, with exit codes and JSON.
+. "${top_srcdir:=.}/tests/tap.sh"
+
+bin=$(cd "${top_builddir:-.}" && pwd)
+mpctl=$bin/mpctl
+cd "$tap_tmp" || exit 1
+MP_STATE=$tap_tmp/A
+TMPDIR=$tap_tmp
+export MP_STATE TMPDIR
+trap 'stop_node; rm -rf "$tap_tmp"' EXIT
+
+# until LIMIT_IN_TENTHS COMMAND...: polls until it succeeds
+until_true()
+{
+	left=$1
+	shift
+	until "$@" >/dev/null 2>&1; do
+		left=$((left - 1))
+		[ "$left" -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+start_node()
+{
+	"$bin/mpnode" start --state A --name alpha --listen 127.0.0.1:0 --slots 4 >node.out 2>node.err &
+	node=$!
+	until_true 300 grep -q '^ready ' node.out || {
+		tap_diag <node.err
+		tap_not_ok 'the node is ready'
+		tap_end
+		exit 0
+	}
+}
+
+stop_node()
+{
+	[ -z "$node" ] || { kill "$node"; wait "$node"; } 2>/dev/null
+	node=
+}
+
+exits()
+{
+	wanted=$1
+	what=$2
+	shift 2
+	timeout 120 "$@" >out 2>err
+	got=$?
+	tap_same "$what: exit $wanted" "$wanted" "$got"
+	[ "$got" = "$wanted" ] || tap_diag <err
+}
+
+holds()
+{
+	tap_check "$3" grep -q -e "$1" "$2"
+}
+
+is_json()
+{
+	if command -v python3 >/dev/null; then
+		tap_check "$1 is JSON" python3 -m json.tool out
+	else
+		tap_skip "$1 is JSON" 'no python3'
+	fi
+}
+
+mkdir -p src/sub
+printf '#!/bin/sh\necho tool runs\n' >src/tool
+chmod +x src/tool
+ln -s sub/text src/link
+echo words >src/sub/text
+: >src/empty
+cat >good.yaml <<'YAML'
+meshpipe: 1
+name: good
+params: { who: world }
+inputs: ["src/**"]
+modules:
+  make:
+    run: |
+      ./src/tool
+      cat src/link >&2
+      mkdir -p out/d
+      cp src/sub/text out/d/text
+      cp src/tool out/tool
+      ln -s d/text out/link
+      : >out/empty
+      echo "hello ${params.who}" >out/who
+    outputs: ["out/**"]
+  use:
+    needs: [make]
+    run: cat out/who
+YAML
+cat >bad.yaml <<'YAML'
+meshpipe: 1
+name: bad
+modules:
+  fine: { run: "true" }
+  broken: { needs: [fine], run: "echo first line >&2; echo the reason >&2; exit 3" }
+  never: { needs: [broken], run: "true" }
+YAML
+cat >long.yaml <<'YAML'
+meshpipe: 1
+name: long
+modules:
+  speaks: { run: "echo started; exec sleep 1000" }
+YAML
+
+# ---- the embedded engine ----
+exits 0 'run' "$mpctl" --state own run good.yaml --to products -p who=you
+tap_same 'run writes outputs' 'hello you' "$(cat products/make/out/who 2>&1)"
+rm -rf own
+exits 1 'run of what fails' env -u MP_STATE "$mpctl" run bad.yaml
+holds 'broken failed' err 'the failed module is named'
+holds 'the reason' err 'with the end of its stderr'
+exits 7 'run --timeout' env -u MP_STATE "$mpctl" run long.yaml --timeout 1s
+exits 3 'run of an invalid pipeline' "$mpctl" run /dev/null
+exits 0 'run --json' env -u MP_STATE "$mpctl" run good.yaml --json -q
+holds '^{"run":"[0-9a-f]\{32\}","state":"succeeded"}$' out 'run --json tells the state'
+env -u MP_STATE "$mpctl" run long.yaml --follow >out 2>err &
+pid=$!
+until_true 300 grep -q 'speaks | started' err
+kill -INT "$pid"
+wait "$pid"
+tap_same 'an interrupted run: exit 6' 6 "$?"
+tap_same 'run leaves nothing behind' '' "$(ls -d meshpipe-run-* 2>/dev/null)"
+
+# ---- a node ----
+start_node
+exits 0 'runs, when there are none' "$mpctl" runs
+tap_check 'prints nothing' test ! -s out
+exits 2 'last, when there are none' "$mpctl" show last
+exits 0 'submit' "$mpctl" submit good.yaml
+run=$(cat out)
+holds '^[0-9a-f]\{32\}$' out 'prints the id'
+tap_same 'alone' 1 "$(wc -l <out | tr -d ' ')"
+exits 0 'wait' "$mpctl" wait "$run"
+tap_check 'prints nothing on stdout' test ! -s out
+exits 0 'show' "$mpctl" show "$run"
+holds '^make  *succeeded  *alpha' out 'shows modules'
+exits 0 'show by the start of an id' "$mpctl" show "$(printf %.8s "$run")" --json
+is_json 'show'
+holds "^{\"run\":\"$run\",\"name\":\"good\",\"state\":\"succeeded\"" out 'show has run, name, state'
+holds '"leader":"alpha"' out 'and its leader'
+holds '{"path":"out/tool","blob":"[0-9a-f]\{64\}","size":25' out 'and outputs'
+exits 2 'show of a run that is not there' "$mpctl" show ffffffff
+exits 0 'runs --json' "$mpctl" runs --json
+is_json 'runs'
+exits 0 'nodes --json' "$mpctl" nodes --json
+is_json 'nodes'
+holds '"name":"alpha","address":"127.0.0.1:[0-9]*","state":"alive","status":"available","slots":4' \
+	out 'nodes has the node'
+exits 0 'logs' "$mpctl" logs last
+tap_same 'logs of all' 'make | tool runs
+make | words
+use | hello world' "$(cat out)"
+exits 0 'logs of a module' "$mpctl" logs last use
+tap_same 'are its bytes' 'hello world' "$(cat out)"
+exits 0 'logs --stderr' "$mpctl" logs last make --stderr
+tap_same 'are those of stderr' 'words' "$(cat out)"
+exits 0 'logs --json' "$mpctl" logs last --json
+is_json 'logs'
+exits 2 'logs of a module that is not there' "$mpctl" logs last none
+exits 0 'outputs' "$mpctl" outputs last
+holds 'make  *out/tool  *25 B  *executable' out 'lists files'
+exits 0 'outputs --json' "$mpctl" outputs last make --json
+is_json 'outputs'
+exits 0 'outputs --to' "$mpctl" outputs last --to O/P
+tap_same 'writes files' 'words' "$(cat O/P/make/out/d/text)"
+tap_check 'that can be executed' test -x O/P/make/out/tool
+tap_same 'and links' 'd/text' "$(readlink O/P/make/out/link)"
+rm -r O/P/make/out/d && mkdir elsewhere && ln -s "$tap_tmp/elsewhere" O/P/make/out/d
+exits 2 'outputs over a link' "$mpctl" outputs last --to O/P
+tap_same 'follows none' '' "$(ls elsewhere)"
+
+# ---- how runs end ----
+exits 1 'submit --wait of what fails' "$mpctl" submit bad.yaml --wait
+exits 1 'wait of what failed' "$mpctl" wait last
+exits 0 'show of what failed' "$mpctl" show last --json
+holds '"name":"broken","state":"failed","node":"alpha".*"exit":3' out 'has the exit code'
+holds '"name":"never","state":"skipped","node":null,"node_id":null.*"exit":null' out 'and null'
+exits 0 'submit --follow' "$mpctl" submit good.yaml --follow -q
+holds '^use | hello world$' err 'prints logs on stderr'
+holds '^[0-9a-f]\{32\}$' out 'and the id on stdout'
+exits 7 'submit --wait --timeout' "$mpctl" submit long.yaml --wait --timeout 1
+exits 2 'submit --timeout alone' "$mpctl" submit long.yaml --timeout 1
+"$mpctl" logs last --follow >live 2>live.err &
+pid=$!
+tap_check 'output is live' until_true 300 grep -q '^speaks | started' live
+exits 0 'cancel' "$mpctl" cancel last
+exits 6 'wait of what was cancelled' "$mpctl" wait last
+tap_check 'logs --follow ends with the run' wait "$pid"
+exits 0 'cancel of what has ended' "$mpctl" cancel last
+
+# ---- invite ----
+exits 0 'invite' "$mpctl" invite --expires 1h --role node
+holds '^mp1-[A-Za-z0-9_-]*$' out 'prints a token'
+tap_same 'alone' 1 "$(wc -l <out | tr -d ' ')"
+exits 0 'invite --json' "$mpctl" invite --json
+is_json 'invite'
+
+# ---- the node goes away, and comes back ----
+"$mpctl" submit long.yaml >out && run=$(cat out)
+"$mpctl" wait "$run" >out 2>err &
+pid=$!
+stop_node
+exits 4 'without the node' "$mpctl" runs
+start_node
+exits 0 'with it again' "$mpctl" cancel "$run"
+wait "$pid"
+tap_same 'wait has waited for it' 6 "$?"
+tap_end
