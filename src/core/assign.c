@@ -8,17 +8,16 @@ attempt_take(struct attempt *a, const struct mp_work_item *item, size_t deps, si
 {
 	const struct mp_alloc *alloc = a->worker->alloc;
 
-	a->source_count = deps + 1;
-	a->sources = mp_realloc(alloc, NULL, 0, a->source_count * sizeof(*a->sources));
-	a->text_size = text;
-	a->text = mp_realloc(alloc, NULL, 0, text);
-	if (a->sources == NULL || a->text == NULL) {
-		if (a->sources == NULL)
-			a->source_count = 0;
-		return MP_ENOMEM;
-	}
-	memset(a->sources, 0, a->source_count * sizeof(*a->sources));
 	a->number = item->attempt_number;
+	a->sources = mp_realloc(alloc, NULL, 0, (deps + 1) * sizeof(*a->sources));
+	if (a->sources == NULL)
+		return MP_ENOMEM;
+	a->source_count = deps + 1;
+	memset(a->sources, 0, a->source_count * sizeof(*a->sources));
+	a->text = mp_realloc(alloc, NULL, 0, text);
+	if (a->text == NULL)
+		return MP_ENOMEM;
+	a->text_size = text;
 	return 0;
 }
 
