@@ -2,7 +2,6 @@
 # The programs as a user has them; clusters of real daemons on loopback. Each script may run beside
 # the others.
 cli_tests = \
-	%D%/cluster_embedded.sh \
 	%D%/cluster_ends.sh \
 	%D%/cluster_hello.sh \
 	%D%/cluster_junk.sh \
@@ -12,8 +11,7 @@ cli_tests = \
 	%D%/cluster_restart.sh \
 	%D%/cluster_state.sh \
 	%D%/cluster_stranger.sh \
-	%D%/files.sh \
-	%D%/node.sh
+	%D%/files.sh
 
 check_PROGRAMS += tests/cli/poke
 tests_cli_poke_SOURCES = %D%/poke.c

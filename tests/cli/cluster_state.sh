@@ -1,0 +1,74 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# State directories and ports that a node cannot have: it says so and leaves all as it was.
+. "${top_srcdir:=.}/tests/cli/lib.sh"
+cli_needs jq
+cluster alpha
+address=$(node_address alpha)
+
+# refused WHAT PATTERN ARG...: mpnode ends with 1 and says what matches
+refused()
+{
+	what=$1
+	pattern=$2
+	shift 2
+	timeout 30 "$mpnode" "$@" </dev/null >"$tap_tmp/out" 2>"$tap_tmp/err"
+	tap_same "$what: mpnode ends with 1" 1 $?
+	tap_check "$what: it says why" grep -qiE "$pattern" "$tap_tmp/err"
+	tap_diag <"$tap_tmp/err"
+	tap_same "$what: never ready" '' "$(cat "$tap_tmp/out")"
+}
+
+refused 'a port in use' "${address}.*(in use|address)" \
+	start --state "$tap_tmp/second" --listen "$address"
+refused 'a state directory in use' "$tap_tmp/alpha.*in use" \
+	start --state "$tap_tmp/alpha" --listen 127.0.0.1:0
+mkdir "$tap_tmp/foreign"
+echo mine >"$tap_tmp/foreign/letter"
+refused 'a directory with other things' "$tap_tmp/foreign" \
+	start --state "$tap_tmp/foreign" --listen 127.0.0.1:0
+tap_same 'nothing is added to it' letter "$(ls -A "$tap_tmp/foreign")"
+refused 'a directory that cannot be made' 'self.*(cannot|denied|exist)|directory' \
+	start --state /proc/self/meshpipe --listen 127.0.0.1:0
+refused 'a file instead of a directory' 'letter' \
+	start --state "$tap_tmp/foreign/letter" --listen 127.0.0.1:0
+refused 'an address of another machine' '192\.0\.2\.1' \
+	start --state "$tap_tmp/third" --listen 192.0.2.1:0
+refused 'no address at all' 'nonsense' start --state "$tap_tmp/third" --listen nonsense:x
+if [ "$(id -u)" -eq 0 ]; then
+	tap_skip 'a directory that cannot be written' 'root writes everywhere'
+else
+	mkdir -m 0500 "$tap_tmp/closed"
+	refused 'a directory that cannot be written' "$tap_tmp/closed" \
+		start --state "$tap_tmp/closed" --listen 127.0.0.1:0
+fi
+tap_check 'the node in that directory does not mind' knows alpha 1
+
+node_stop alpha
+tap_same 'it stops' 0 $?
+# Keys that others can read are not used.
+chmod 0644 "$tap_tmp/alpha/node.key"
+refused 'a key that others can read' 'node\.key' \
+	start --state "$tap_tmp/alpha" --listen 127.0.0.1:0
+chmod 0600 "$tap_tmp/alpha/node.key"
+if command -v sqlite3 >/dev/null; then
+	for db in control cache; do
+		version=$(sqlite3 "$tap_tmp/alpha/$db.db" 'PRAGMA user_version')
+		sqlite3 "$tap_tmp/alpha/$db.db" 'PRAGMA user_version = 9999'
+		refused "$db.db of a newer schema" "$db\\.db.*(newer|version|schema)" \
+			start --state "$tap_tmp/alpha" --listen 127.0.0.1:0
+		sqlite3 "$tap_tmp/alpha/$db.db" "PRAGMA user_version = $version"
+	done
+	head -c 100 /dev/zero >"$tap_tmp/noise"
+	cp "$tap_tmp/alpha/control.db" "$tap_tmp/control.saved"
+	rm -f "$tap_tmp/alpha/control.db-wal" "$tap_tmp/alpha/control.db-shm"
+	dd if="$tap_tmp/noise" of="$tap_tmp/alpha/control.db" conv=notrunc 2>/dev/null
+	refused 'a control.db that is none' 'control\.db' \
+		start --state "$tap_tmp/alpha" --listen 127.0.0.1:0
+	cp "$tap_tmp/control.saved" "$tap_tmp/alpha/control.db"
+else
+	tap_skip 'databases of a newer schema' 'sqlite3 is not installed'
+fi
+node_start alpha
+tap_same 'as it was before, it starts again at its port' "$address" "$(node_address alpha)"
+tap_end

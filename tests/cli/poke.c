@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sends what comes on standard input to a socket, as somebody who does not know the protocol:
+ *
+ *   poke tcp|udp PORT      on 127.0.0.1
+ *   poke unix PATH
+ *
+ * Streams are then read to their end; at most 20 s pass. Datagrams have 1,200 bytes each. Prints
+ * how many bytes came back. 0, or 1 when it could not even connect.
+ */
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int
+open_inet(int type, const char *port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	int fd = socket(AF_INET, type, 0);
+
+	in.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&in, sizeof(in)) == 0 ? fd : -1;
+}
+
+static int
+open_unix(const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (strlen(path) >= sizeof(un.sun_path))
+		return -1;
+	memcpy(un.sun_path, path, strlen(path));
+	return fd >= 0 && connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 ? fd : -1;
+}
+
+int
+main(int argc, char **argv)
+{
+	char buf[1200];
+	unsigned long back = 0;
+	ssize_t n;
+	int fd = -1;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)alarm(20);
+	if (argc == 3 && strcmp(argv[1], "tcp") == 0)
+		fd = open_inet(SOCK_STREAM, argv[2]);
+	else if (argc == 3 && strcmp(argv[1], "udp") == 0)
+		fd = open_inet(SOCK_DGRAM, argv[2]);
+	else if (argc == 3 && strcmp(argv[1], "unix") == 0)
+		fd = open_unix(argv[2]);
+	if (fd < 0) {
+		perror("poke");
+		return 1;
+	}
+	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0) {
+		if (send(fd, buf, (size_t)n, 0) < 0)
+			break; /* it has had enough of us */
+	}
+	if (strcmp(argv[1], "udp") == 0)
+		return 0;
+	(void)shutdown(fd, SHUT_WR);
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
+		back += (unsigned long)n;
+	(void)printf("%lu\n", back);
+	return 0;
+}
