@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "codec/msg_ctl.h"
+#include "codec/token.h"
 #include "crypto/key.h"
 #include "ctl/client.h"
 #include "mp/error.h"
@@ -23,7 +24,6 @@
 #include "shell/heap.h"
 #include "shell/state.h"
 
-#define SEEDS_MAX  16
 #define INVITE_MS  ((mp_time)24 * 60 * 60 * 1000)
 #define EXIT_USAGE 2
 
@@ -115,6 +115,7 @@ read_token(const struct options *o, struct mp_buf *text, struct mp_error *err)
 
 /* ---- commands ---- */
 
+/* On error there is nothing to close. */
 static int
 open_state(const struct options *o, struct mp_state *state, struct mp_error *err)
 {
@@ -135,14 +136,13 @@ print_how_to_join(const struct mp_state *state, FILE *to)
 		state->dir);
 }
 
+/* Closes the state. */
 static int
-serve(const struct options *o, struct mp_state *state, const char *const *seeds, size_t seed_count)
+serve(const struct options *o, struct mp_state *state)
 {
 	struct mp_daemon_config config = {.state = state,
 		.listen = o->listen,
 		.advertise = o->advertise,
-		.seeds = seeds,
-		.seed_count = seed_count,
 		.slots = o->slots,
 		.tags = o->tags,
 		.tag_count = o->tag_count,
@@ -151,8 +151,14 @@ serve(const struct options *o, struct mp_state *state, const char *const *seeds,
 		.keep_failed = o->keep_failed};
 	struct mp_daemon *daemon = NULL;
 	struct mp_error err = {0};
-	int rc = mp_daemon_open(&config, &daemon, &err);
+	int rc = 0;
 
+	if (state->renamed)
+		rc = mp_fail(&err, MP_EUSAGE,
+			"--name: this node asked for another name when it was invited; to change "
+			"it, join again with the token");
+	if (rc == 0)
+		rc = mp_daemon_open(&config, &daemon, &err);
 	if (rc == 0)
 		rc = mp_daemon_run(daemon, &err);
 	mp_daemon_close(daemon);
@@ -170,7 +176,7 @@ command_init(const struct options *o)
 
 	if (rc != 0)
 		return failed(&err);
-	mp_buf_init(&token, &mp_heap, 65536);
+	mp_buf_init(&token, &mp_heap, MP_TOKEN_MAX);
 	if (state.has_credential)
 		rc = mp_fail(&err, MP_EEXIST, "%s: belongs to a cluster already", state.dir);
 	else
@@ -192,7 +198,9 @@ command_start(const struct options *o)
 	struct mp_state state;
 	int rc = open_state(o, &state, &err);
 
-	if (rc == 0 && !state.has_credential) {
+	if (rc != 0)
+		return failed(&err);
+	if (!state.has_credential) {
 		rc = mp_state_found(&state, &err);
 		if (rc == 0)
 			print_how_to_join(&state, stderr);
@@ -201,26 +209,36 @@ command_start(const struct options *o)
 		mp_state_close(&state);
 		return failed(&err);
 	}
-	return serve(o, &state, NULL, 0);
+	return serve(o, &state);
 }
 
+/* Membership is there, or begun, or comes with the token. */
 static int
-join_with_token(const struct options *o, struct mp_state *state, char named[][128],
-	size_t *named_count, struct mp_error *err)
+take_token(const struct options *o, struct mp_state *state, char **seeds, size_t seed_count,
+	struct mp_error *err)
 {
+	bool member = state->has_credential && !state->joining;
 	struct mp_buf text;
 	int rc;
 
-	mp_buf_init(&text, &mp_heap, 65536);
+	mp_buf_init(&text, &mp_heap, MP_TOKEN_MAX);
 	rc = read_token(o, &text, err);
-	if (rc == MP_ENOENT)
-		rc = mp_fail(err, MP_EUSAGE,
-			"join needs an invite token: --token-file FILE or $MP_TOKEN; 'mpctl "
-			"invite' on a "
-			"member makes one");
 	if (rc == 0)
 		rc = mp_state_take_token(
-			state, mp_buf_span(&text), named, SEEDS_MAX, named_count, err);
+			state, mp_buf_span(&text), (const char *const *)seeds, seed_count, err);
+	else if (rc == MP_ENOENT && !state->has_credential)
+		rc = mp_fail(err, MP_EUSAGE,
+			"join needs an invite token: --token-file FILE or $MP_TOKEN; 'mpctl "
+			"invite' on a member makes one");
+	else if (rc == MP_ENOENT && state->joining && seed_count > 0)
+		rc = mp_state_set_seeds(state, (const char *const *)seeds, seed_count, err);
+	else if (rc == MP_ENOENT || member)
+		rc = 0;
+	if (rc != 0 && rc != MP_ECLUSTER && member) {
+		(void)fprintf(stderr, "mpnode: token: %s; not needed, this node is a member\n",
+			err->text);
+		rc = 0;
+	}
 	if (text.p != NULL)
 		mp_crypto_sodium.wipe(text.p, text.cap);
 	mp_buf_fini(&text);
@@ -230,37 +248,21 @@ join_with_token(const struct options *o, struct mp_state *state, char named[][12
 static int
 command_join(const struct options *o, char **args, int count)
 {
-	const char *seeds[SEEDS_MAX];
-	char named[SEEDS_MAX][128];
-	size_t seed_count = 0, named_count = 0;
 	struct mp_error err = {0};
 	struct mp_state state;
 	int rc;
 
-	if (count > SEEDS_MAX)
+	if (count > MP_STATE_SEEDS_MAX)
 		return usage_error("too many seeds", NULL);
-	while (seed_count < (size_t)count) {
-		seeds[seed_count] = args[seed_count];
-		seed_count++;
-	}
 	rc = open_state(o, &state, &err);
-	if (rc == 0 && !state.has_credential)
-		rc = join_with_token(o, &state, named, &named_count, &err);
-	if (rc == 0 && state.founder)
-		rc = mp_fail(&err, MP_ECLUSTER,
-			"%s: founded a cluster of its own; give an empty directory with --state to "
-			"join "
-			"another",
-			state.dir);
+	if (rc != 0)
+		return failed(&err);
+	rc = take_token(o, &state, args, (size_t)count, &err);
 	if (rc != 0) {
 		mp_state_close(&state);
 		return failed(&err);
 	}
-	for (size_t i = 0; seed_count == 0 && i < named_count; i++)
-		seeds[i] = named[i];
-	if (seed_count == 0)
-		seed_count = named_count;
-	return serve(o, &state, seeds, seed_count);
+	return serve(o, &state);
 }
 
 static int

@@ -9,9 +9,12 @@
 #include <unistd.h>
 
 #include "codec/caps.h"
-#include "core/node.h"
+#include "core/roster.h"
 #include "crypto/key.h"
 #include "shell/daemon_int.h"
+
+#define DRAIN_ROUNDS_MAX 64    /* of MP_UDP_ROUND datagrams before a tick */
+#define QUIET_MS         10000 /* between two lines about one source */
 
 /* ---- log ---- */
 
@@ -61,6 +64,7 @@ daemon_ready(struct mp_daemon *d)
 {
 	char addr[MP_ADDR_TEXT], hex[65];
 
+	mp_state_joined(d->config.state);
 	for (size_t i = 0; i < sizeof(d->config.state->id.b); i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", d->config.state->id.b[i]);
 	mp_addr_format(addr, &d->advertised);
@@ -138,11 +142,31 @@ daemon_arm(struct mp_daemon *d)
 	if (deadline == d->armed || d->tick_due)
 		return;
 	d->armed = deadline;
-	if (deadline == MP_TIME_NEVER)
+	if (deadline == MP_TIME_NEVER) {
 		(void)uv_timer_stop(&d->timer);
-	else
-		(void)uv_timer_start(&d->timer, mp_daemon_on_timer,
-			deadline > now ? (uint64_t)(deadline - now) : 0, 0);
+		return;
+	}
+	/* The loop's clock is read once a round, and begins its milliseconds elsewhere than ours:
+	 * one more, or it would wake up just before the deadline and again at it. */
+	uv_update_time(&d->loop);
+	(void)uv_timer_start(&d->timer, mp_daemon_on_timer,
+		deadline > now ? (uint64_t)(deadline - now) + 1 : 0, 0);
+}
+
+/* Random bits are fetched for many steps at a time: a system call each would cost more than most
+ * steps. They only stir the node's generator; keys are never made of them. */
+static uint64_t
+daemon_entropy(struct mp_daemon *d)
+{
+	uint64_t bits;
+
+	if (d->entropy_left == 0) {
+		mp_key_random(d->entropy, sizeof(d->entropy));
+		d->entropy_left = mp_countof(d->entropy);
+	}
+	bits = d->entropy[--d->entropy_left];
+	d->entropy[d->entropy_left] = 0;
+	return bits;
 }
 
 static void
@@ -153,7 +177,7 @@ daemon_step(struct mp_daemon *d, struct mp_event *ev)
 
 	ev->now_ms = clock_ms(CLOCK_BOOTTIME);
 	ev->wall_ms = mp_daemon_wall_ms();
-	mp_key_random(&ev->entropy, sizeof(ev->entropy));
+	ev->entropy = daemon_entropy(d);
 	mp_node_step(d->node, ev, &fx, &count);
 	d->stepping = true;
 	for (size_t i = 0; i < count; i++)
@@ -161,24 +185,31 @@ daemon_step(struct mp_daemon *d, struct mp_event *ev)
 	d->stepping = false;
 }
 
-/* An event that comes while effects are carried out waits for their end: their memory is the
- * node's until its next step. Such events carry no bytes. */
+/* While effects are carried out their memory is the node's until its next step. What comes then,
+ * from inside the parts that carry them out, carries no bytes, and waits. */
+static void
+daemon_put_off(struct mp_daemon *d, const struct mp_event *ev)
+{
+	struct mp_daemon_queued *q = malloc(sizeof(*q));
+
+	mp_assert(ev->kind == MP_EV_CONTROL_CLOSED ||
+		  (ev->kind == MP_EV_LINK && ev->u.link.state != MP_LINK_UP));
+	if (q == NULL) {
+		daemon_stop_loop(d, MP_ENOMEM, "out of memory: an event would be lost");
+		return;
+	}
+	*q = (struct mp_daemon_queued){.event = *ev};
+	*d->queue_last = q;
+	d->queue_last = &q->next;
+}
+
 void
 mp_daemon_event(struct mp_daemon *d, struct mp_event *ev)
 {
-	if (d->stop)
+	if (d->stop || d->node == NULL)
 		return;
 	if (d->stepping) {
-		struct mp_daemon_queued *q = malloc(sizeof(*q));
-
-		mp_assert(ev->kind != MP_EV_MESSAGE && ev->kind != MP_EV_DATAGRAM);
-		if (q == NULL)
-			return;
-		*q = (struct mp_daemon_queued){.event = *ev};
-		q->event.u.link.credential =
-			ev->kind == MP_EV_LINK ? mp_span(NULL, 0) : q->event.u.link.credential;
-		*d->queue_last = q;
-		d->queue_last = &q->next;
+		daemon_put_off(d, ev);
 		return;
 	}
 	daemon_step(d, ev);
@@ -210,22 +241,27 @@ mp_daemon_on_timer(uv_timer_t *timer)
 
 	d->armed = MP_TIME_NEVER;
 	d->tick_due = true;
+	d->drain_rounds = 0;
+	d->drain_seen = d->udp.received;
 	(void)uv_idle_start(&d->idle, on_idle);
+	(void)uv_check_start(&d->check, mp_daemon_on_check);
 }
 
+/* After each poll while a tick waits. A round that gave fewer datagrams than libuv reads at most
+ * has emptied the socket. A flood never does: then it is what a socket holds that is waited for. */
 void
 mp_daemon_on_check(uv_check_t *check)
 {
 	struct mp_daemon *d = mp_container_of(check, struct mp_daemon, check);
 	struct mp_event ev = {.kind = MP_EV_TICK};
-	uint64_t seen = d->udp_seen;
+	uint64_t got = d->udp.received - d->drain_seen;
 
-	d->udp_seen = d->udp.received;
-	/* libuv reads at most 32 datagrams a round: with as many, more may be waiting. */
-	if (!d->tick_due || d->udp_seen - seen >= 32)
+	d->drain_seen = d->udp.received;
+	if (got >= MP_UDP_ROUND && ++d->drain_rounds < DRAIN_ROUNDS_MAX)
 		return;
 	d->tick_due = false;
 	(void)uv_idle_stop(&d->idle);
+	(void)uv_check_stop(&d->check);
 	mp_daemon_event(d, &ev);
 }
 
@@ -264,26 +300,63 @@ mp_daemon_on_credential(void *ctx)
 	return mp_node_credential(d->node);
 }
 
-/* One line per source and ten seconds (DESIGN 3). */
+bool
+mp_daemon_member(void *ctx, const struct mp_node_id *id)
+{
+	struct mp_daemon *d = ctx;
+
+	return mp_roster_find(mp_node_roster(d->node), id) != NULL;
+}
+
+/* One line per source and ten seconds, and of so many sources (DESIGN 3); the others are counted.
+ */
+static bool
+daemon_may_say(struct mp_daemon *d, const uint8_t source[16])
+{
+	uint64_t now = uv_now(&d->loop);
+	struct mp_daemon_trouble *slot = NULL;
+
+	for (size_t i = 0; i < mp_countof(d->trouble); i++) {
+		struct mp_daemon_trouble *t = &d->trouble[i];
+
+		if (t->until_ms <= now) {
+			if (slot == NULL || memcmp(t->source, source, sizeof(t->source)) == 0)
+				slot = t;
+		} else if (memcmp(t->source, source, sizeof(t->source)) == 0) {
+			d->quiet++;
+			return false;
+		}
+	}
+	if (slot == NULL) {
+		d->quiet++;
+		return false;
+	}
+	memcpy(slot->source, source, sizeof(slot->source));
+	slot->until_ms = now + QUIET_MS;
+	if (d->quiet > 0)
+		mp_daemon_log(d, "%" PRIu64 " more like the last ones", d->quiet);
+	d->quiet = 0;
+	return true;
+}
+
 void
 mp_daemon_on_trouble(void *ctx, const struct mp_addr *addr, const struct mp_error *err)
 {
-	struct mp_daemon *d = ctx;
-	uint64_t now = uv_now(&d->loop);
-	struct mp_daemon_trouble *slot = &d->trouble[addr->ip[15] % mp_countof(d->trouble)];
 	char text[MP_ADDR_TEXT];
 
-	if (memcmp(slot->ip, addr->ip, sizeof(slot->ip)) == 0 && slot->until_ms > now) {
-		slot->quiet++;
+	if (!daemon_may_say(ctx, addr->ip))
 		return;
-	}
 	mp_addr_format(text, addr);
-	if (slot->quiet > 0)
-		mp_daemon_log(d, "stream: %" PRIu64 " more like the last one", slot->quiet);
-	mp_daemon_log(d, "stream: %s: %s", text, err->text);
-	memcpy(slot->ip, addr->ip, sizeof(slot->ip));
-	slot->until_ms = now + 10000;
-	slot->quiet = 0;
+	mp_daemon_log(ctx, "stream: %s: %s", text, err->text);
+}
+
+void
+mp_daemon_log_cache(struct mp_daemon *d, const struct mp_error *err)
+{
+	static const uint8_t source[16] = "cache.db";
+
+	if (daemon_may_say(d, source))
+		mp_daemon_log(d, "cache.db: %s", err->text);
 }
 
 void
@@ -329,7 +402,7 @@ mp_daemon_on_signal(uv_signal_t *handle, int signum)
 	struct mp_daemon *d = handle->data;
 	struct mp_event ev = {.kind = MP_EV_STOP};
 
-	if (d->stopping) {
+	if (d->stopping || d->node == NULL) {
 		daemon_stop_loop(d, 0, "");
 		return;
 	}

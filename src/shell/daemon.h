@@ -18,12 +18,10 @@
 struct mp_daemon;
 
 struct mp_daemon_config {
-	struct mp_state *state; /* borrowed; holds the lock, the keys and the credential */
-	const char *listen; /* HOST:PORT; port 0 picks one; NULL: what the state says, or default */
-	const char *advertise;    /* HOST:PORT, or NULL */
-	const char *const *seeds; /* HOST:PORT each */
-	size_t seed_count;
-	int slots; /* below 0: as many as there are processors */
+	struct mp_state *state; /* borrowed; holds the lock, keys, credential and seeds */
+	const char *listen;     /* HOST:PORT; port 0 is the kept one, or picks; NULL: 7117 of all */
+	const char *advertise;  /* HOST:PORT, or NULL */
+	int slots;              /* below 0: as many as there are processors */
 	const char *const *tags;
 	size_t tag_count;
 	FILE *ready;      /* the ready line goes here; NULL for none */
@@ -33,7 +31,9 @@ struct mp_daemon_config {
 
 /*
  * Forks the executor, opens databases and sockets, starts the node. Call it while the process has
- * one thread. MP_EBUSY: the port is taken; others as the parts say.
+ * one thread; from then on SIGPIPE is ignored, and SIGTERM and SIGINT stop it. MP_EBUSY: the port
+ * is taken; MP_EUSAGE: there is no seed to join through; others as the parts say. The text says
+ * what to do.
  */
 int mp_daemon_open(
 	const struct mp_daemon_config *config, struct mp_daemon **out, struct mp_error *err);

@@ -80,7 +80,7 @@ on_work_done(uv_work_t *req, int status)
 	d->works--;
 	if (status == 0) {
 		if (w->rc != 0 && w->rc != MP_ENOENT)
-			mp_daemon_log(d, "cache.db: %s", w->err.text);
+			mp_daemon_log_cache(d, &w->err);
 		work_event(w, &ev);
 		mp_daemon_event(d, &ev);
 	}
@@ -97,6 +97,7 @@ work_fill(struct blob_work *w, const struct mp_effect *fx)
 		if (digests > 0)
 			memcpy(w->bytes, fx->u.blob_stat.digests, digests);
 		w->states = (struct mp_blob_state *)(void *)(w->bytes + digests);
+		memset(w->states, 0, w->n * sizeof(w->states[0]));
 	} else if (w->kind == MP_FX_BLOB_READ) {
 		w->token = fx->u.blob_read.token;
 		w->digest = fx->u.blob_read.digest;

@@ -44,6 +44,17 @@ static const char *const counters[MP_COUNTER_COUNT] = {"datagrams_junk", "datagr
 	"messages_refused", "messages_fenced", "out_of_memory"};
 
 static void
+info_streams(const struct mp_daemon *d, struct mp_ctl_counter out[MP_DAEMON_COUNTERS])
+{
+	struct mp_peers_stats stats;
+
+	mp_peers_stats(d->peers, &stats);
+	out[0] = (struct mp_ctl_counter){.name = "streams_rejected", .value = stats.rejected};
+	out[1] = (struct mp_ctl_counter){.name = "streams_crowded", .value = stats.crowded};
+	out[2] = (struct mp_ctl_counter){.name = "messages_lost", .value = stats.lost};
+}
+
+static void
 on_info(void *ctx, struct mp_ctl_info *info)
 {
 	struct mp_daemon *d = ctx;
@@ -51,6 +62,7 @@ on_info(void *ctx, struct mp_ctl_info *info)
 	for (size_t i = 0; i < MP_COUNTER_COUNT; i++)
 		d->info_counters[i] = (struct mp_ctl_counter){
 			.name = counters[i], .value = mp_node_counter(d->node, (enum mp_counter)i)};
+	info_streams(d, d->info_counters + MP_COUNTER_COUNT);
 	info->id = d->config.state->id;
 	memcpy(info->name, d->config.state->name.s, sizeof(info->name));
 	info->cluster = d->config.state->cluster;
@@ -58,7 +70,7 @@ on_info(void *ctx, struct mp_ctl_info *info)
 	(void)snprintf(info->version, sizeof(info->version), "%s", MP_VERSION);
 	info->started_ms = d->started_ms;
 	info->counters = d->info_counters;
-	info->counter_count = MP_COUNTER_COUNT;
+	info->counter_count = mp_countof(d->info_counters);
 }
 
 static int

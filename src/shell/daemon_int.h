@@ -22,12 +22,14 @@ struct mp_daemon_queued {
 	struct mp_event event;
 };
 
-/* Log lines about one source that were held back. */
+/* A source about which a line was logged. */
 struct mp_daemon_trouble {
-	uint8_t ip[16];
-	uint64_t until_ms;
-	uint64_t quiet;
+	uint8_t source[16]; /* an IP, or the name of a part */
+	uint64_t until_ms;  /* no other one before that */
 };
+
+/* Counters of the shell, behind the node's. */
+#define MP_DAEMON_COUNTERS 3
 
 struct mp_daemon {
 	struct mp_daemon_config config;
@@ -38,7 +40,6 @@ struct mp_daemon {
 	uv_check_t check;
 	uv_signal_t sigterm, sigint;
 	struct mp_udp udp;
-	uint64_t udp_seen;
 	struct mp_peers *peers;
 	struct mp_control *control;
 	struct mp_cache *cache;
@@ -50,15 +51,20 @@ struct mp_daemon {
 	struct mp_addr advertised;
 	mp_time armed; /* the deadline that the timer is set to */
 	bool tick_due;
+	unsigned drain_rounds; /* since then */
+	uint64_t drain_seen;   /* datagrams up to the last round */
+	uint64_t entropy[64];
+	size_t entropy_left;
 	bool stepping;
 	bool stopping; /* asked to, gracefully */
 	bool stop;     /* the loop is to end */
 	size_t works;  /* on the thread pool for us */
 	struct mp_daemon_queued *queue, **queue_last;
 	struct mp_daemon_trouble trouble[64];
+	uint64_t quiet; /* lines that were held back */
 	struct mp_error ended;
 	mp_time started_ms; /* wall */
-	struct mp_ctl_counter info_counters[MP_COUNTER_COUNT];
+	struct mp_ctl_counter info_counters[MP_COUNTER_COUNT + MP_DAEMON_COUNTERS];
 	size_t closing; /* parts that are not closed yet */
 };
 
@@ -74,11 +80,15 @@ void mp_daemon_on_peer(void *ctx, struct mp_event *ev);
 int mp_daemon_on_check_peer(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
 	struct mp_node_id *id, bool *joiner, struct mp_error *err);
 struct mp_span mp_daemon_on_credential(void *ctx);
+bool mp_daemon_member(void *ctx, const struct mp_node_id *id);
 void mp_daemon_on_trouble(void *ctx, const struct mp_addr *addr, const struct mp_error *err);
 void mp_daemon_on_durable(void *ctx, uint64_t seq);
 void mp_daemon_on_disk(void *ctx, const struct mp_error *err);
 void mp_daemon_on_exec(void *ctx, const struct mp_exec_report *report);
 void mp_daemon_on_exec_failed(void *ctx, const struct mp_error *err);
+
+/* Trouble of the cache, at most one line in ten seconds. */
+void mp_daemon_log_cache(struct mp_daemon *d, const struct mp_error *err);
 
 /* The BLOB effects: each becomes one event when the thread pool has done it. */
 void mp_daemon_blob(struct mp_daemon *d, const struct mp_effect *fx);

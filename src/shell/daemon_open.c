@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shell/daemon_int.h"
 
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +9,12 @@
 #include <unistd.h>
 
 #include "codec/caps.h"
+#include "core/join.h"
 #include "crypto/key.h"
 #include "mp/limits.h"
 
-#define DEFAULT_LISTEN "0.0.0.0:7117"
-#define DEFAULT_PORT   "7117"
+#define DEFAULT_LISTEN "0.0.0.0:0" /* at the port of the last time, or 7117 */
+#define DEFAULT_PORT   7117
 #define PORT_TRIES     20
 
 void
@@ -38,78 +36,6 @@ mp_notify_systemd(const char *state)
 	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&un,
 		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
 	(void)close(fd);
-}
-
-/* ---- addresses ---- */
-
-/* HOST:PORT, [IPv6]:PORT or HOST; *addrs gets up to max of what it means. */
-static int
-resolve(const char *text, bool passive, struct mp_addr *addrs, size_t max, size_t *count,
-	struct mp_error *err)
-{
-	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = passive ? AI_PASSIVE : 0};
-	const char *colon = strrchr(text, ':'), *port = DEFAULT_PORT;
-	const char *bracket = strrchr(text, ']');
-	struct addrinfo *list = NULL;
-	char host[256];
-	size_t n = strlen(text);
-	int rc;
-
-	if (colon != NULL && (bracket == NULL || bracket < colon)) {
-		n = (size_t)(colon - text);
-		port = colon + 1;
-	}
-	if (n > 0 && text[0] == '[' && text[n - 1] == ']') {
-		text++;
-		n -= 2;
-	}
-	if (n >= sizeof(host))
-		return mp_fail(err, MP_EINVAL, "%s: the host name is too long", text);
-	memcpy(host, text, n);
-	host[n] = '\0';
-	rc = getaddrinfo(n > 0 ? host : NULL, port, &hints, &list);
-	if (rc != 0)
-		return mp_fail(err, MP_EINVAL, "%s port %s: %s; HOST:PORT is expected", host, port,
-			gai_strerror(rc));
-	*count = 0;
-	for (struct addrinfo *a = list; a != NULL && *count < max; a = a->ai_next)
-		mp_addr_from_sockaddr(&addrs[(*count)++], a->ai_addr);
-	freeaddrinfo(list);
-	return *count > 0 ? 0 : mp_fail(err, MP_EINVAL, "%s: no address", host);
-}
-
-static bool
-addr_is_any(const struct mp_addr *addr)
-{
-	for (size_t i = 0; i < sizeof(addr->ip); i++) {
-		if (addr->ip[i] != 0 && !((i == 10 || i == 11) && addr->ip[i] == 0xff))
-			return false;
-	}
-	return true;
-}
-
-/* An address of this machine that others may reach; loopback when there is no other. */
-static void
-addr_of_machine(struct mp_addr *addr)
-{
-	struct ifaddrs *list = NULL;
-	uint16_t port = addr->port;
-	bool found = false;
-
-	if (getifaddrs(&list) == 0) {
-		for (struct ifaddrs *i = list; i != NULL && !found; i = i->ifa_next) {
-			if (i->ifa_addr == NULL || i->ifa_addr->sa_family != AF_INET ||
-				(i->ifa_flags & IFF_LOOPBACK) != 0 || (i->ifa_flags & IFF_UP) == 0)
-				continue;
-			mp_addr_from_sockaddr(addr, i->ifa_addr);
-			found = true;
-		}
-		freeifaddrs(list);
-	}
-	if (!found) {
-		*addr = (struct mp_addr){.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
-	}
-	addr->port = port;
 }
 
 /* ---- sockets: UDP and TCP on one port ---- */
@@ -142,6 +68,7 @@ new_peers(struct mp_daemon *d)
 		.cluster = state->cluster,
 		.self = state->id,
 		.check = mp_daemon_on_check_peer,
+		.member = mp_daemon_member,
 		.credential = mp_daemon_on_credential,
 		.event = mp_daemon_on_peer,
 		.trouble = mp_daemon_on_trouble,
@@ -185,49 +112,69 @@ unbind_both(struct mp_daemon *d)
 	loop_drain(d);
 }
 
+/* What to do when it cannot be: the port may be one that was picked before. */
+static int
+bind_failed(const struct mp_addr *addr, bool kept, struct mp_error *err)
+{
+	char text[MP_ADDR_TEXT];
+	int rc = err->code;
+
+	mp_addr_format(text, addr);
+	if (rc == MP_EBUSY)
+		(void)mp_fail(err, rc,
+			"the port is taken%s; stop what uses it, or give another one with --listen",
+			kept ? " (it was picked when this node first started, and kept)" : "");
+	(void)mp_wrap(err, "listen on %s", text);
+	return rc;
+}
+
+static int
+listen_both(struct mp_daemon *d, struct mp_addr *addr, struct mp_error *err)
+{
+	uint16_t kept = addr->port == 0 ? d->config.state->port : 0;
+	int tries = addr->port == 0 && kept == 0 ? PORT_TRIES : 1;
+
+	if (kept != 0)
+		addr->port = kept;
+	for (;;) {
+		struct mp_addr tried = *addr;
+		int rc = bind_both(d, &tried, err);
+
+		if (rc == 0) {
+			*addr = tried;
+			return 0;
+		}
+		unbind_both(d);
+		if (rc != MP_EBUSY || --tries == 0)
+			return bind_failed(addr, kept != 0, err);
+	}
+}
+
 static int
 open_sockets(struct mp_daemon *d, struct mp_error *err)
 {
 	const char *listen = d->config.listen != NULL ? d->config.listen : DEFAULT_LISTEN;
 	struct mp_addr addr, advertise;
-	char text[MP_ADDR_TEXT];
 	size_t count;
-	bool any_port;
-	int rc = resolve(listen, true, &addr, 1, &count, err);
+	int rc = mp_addr_resolve(listen, MP_ADDR_LISTEN, &addr, 1, &count, err);
 
 	if (rc != 0)
 		return mp_wrap(err, "--listen");
-	any_port = addr.port == 0 && d->config.state->port == 0;
-	if (addr.port == 0)
-		addr.port = d->config.state->port;
-	for (int i = 0;; i++) {
-		struct mp_addr tried = addr;
-
-		rc = bind_both(d, &tried, err);
-		if (rc == 0) {
-			addr = tried;
-			break;
-		}
-		unbind_both(d);
-		if (rc != MP_EBUSY || !any_port || i == PORT_TRIES) {
-			mp_addr_format(text, &addr);
-			(void)mp_wrap(err, "listen on %s", text);
-			return rc;
-		}
+	if (d->config.advertise != NULL) {
+		rc = mp_addr_resolve(
+			d->config.advertise, MP_ADDR_REACH, &advertise, 1, &count, err);
+		if (rc != 0)
+			return mp_wrap(err, "--advertise");
 	}
-	rc = mp_state_set_port(d->config.state, addr.port, err);
-	if (rc != 0)
-		return rc;
-	d->advertised = addr;
-	if (addr_is_any(&addr))
-		addr_of_machine(&d->advertised);
-	if (d->config.advertise == NULL)
-		return 0;
-	rc = resolve(d->config.advertise, false, &advertise, 1, &count, err);
-	if (rc != 0)
-		return mp_wrap(err, "--advertise");
-	d->advertised = advertise;
-	return 0;
+	if (d->config.listen == NULL && d->config.state->port == 0)
+		addr.port = DEFAULT_PORT;
+	rc = listen_both(d, &addr, err);
+	if (rc == 0)
+		rc = mp_state_set_port(d->config.state, addr.port, err);
+	d->advertised = d->config.advertise != NULL ? advertise : addr;
+	if (rc == 0 && mp_addr_is_any(&d->advertised))
+		mp_addr_of_machine(&d->advertised);
+	return rc;
 }
 
 /* ---- the node ---- */
@@ -242,6 +189,30 @@ on_row(void *ctx, const struct mp_row *row)
 	return 0;
 }
 
+/* Where a joiner asks; a member needs none. One that cannot be resolved is left out. */
+static int
+resolve_seeds(
+	struct mp_daemon *d, struct mp_addr *seeds, size_t max, size_t *count, struct mp_error *err)
+{
+	const struct mp_state *state = d->config.state;
+
+	*count = 0;
+	for (size_t i = 0; state->joining && i < state->seed_count && *count < max; i++) {
+		size_t n = 0;
+
+		if (mp_addr_resolve(state->seeds[i], MP_ADDR_REACH, seeds + *count, max - *count,
+			    &n, err) != 0)
+			mp_daemon_log(d, "seed %s", err->text);
+		*count += n;
+	}
+	if (!state->joining || *count > 0)
+		return 0;
+	if (state->seed_count > 0)
+		return mp_wrap(err, "no seed can be reached");
+	return mp_fail(err, MP_EUSAGE,
+		"this node was invited and is not a member yet; name one: mpnode join SEED:PORT");
+}
+
 static int
 open_node(struct mp_daemon *d, struct mp_error *err)
 {
@@ -254,25 +225,17 @@ open_node(struct mp_daemon *d, struct mp_error *err)
 		.cluster = state->cluster,
 		.addrs = &d->advertised,
 		.addr_count = 1};
-	struct mp_addr seeds[16];
-	struct mp_caps *caps = calloc(1, sizeof(*caps));
+	struct mp_addr seeds[MP_SEEDS_MAX];
 	uint8_t gossip_key[MP_SYMKEY_SIZE];
+	struct mp_caps *caps;
 	struct mp_buf buf;
-	int rc = 0;
+	int rc = resolve_seeds(d, seeds, mp_countof(seeds), &config.seed_count, err);
 
+	if (rc != 0)
+		return rc;
+	caps = calloc(1, sizeof(*caps));
 	if (caps == NULL)
 		return mp_fail(err, MP_ENOMEM, "out of memory");
-	for (size_t i = 0; i < d->config.seed_count && config.seed_count < mp_countof(seeds); i++) {
-		size_t n = 0;
-
-		rc = resolve(d->config.seeds[i], false, seeds + config.seed_count,
-			mp_countof(seeds) - config.seed_count, &n, err);
-		if (rc != 0) {
-			free(caps);
-			return mp_wrap(err, "seed");
-		}
-		config.seed_count += n;
-	}
 	config.seeds = seeds;
 	mp_caps_probe(caps, d->config.slots, d->config.tags, d->config.tag_count);
 	config.slots = caps->slots;
@@ -283,7 +246,9 @@ open_node(struct mp_daemon *d, struct mp_error *err)
 		mp_key_random(gossip_key, sizeof(gossip_key));
 		config.gossip_key = mp_span(gossip_key, sizeof(gossip_key));
 	}
-	if (rc == 0)
+	if (rc != 0)
+		(void)mp_fail(err, rc, "capabilities: %s", mp_strerror(rc));
+	else
 		rc = mp_node_new(&config, &d->node, err);
 	mp_crypto_sodium.wipe(gossip_key, sizeof(gossip_key));
 	mp_buf_fini(&buf);
@@ -320,7 +285,6 @@ open_loop(struct mp_daemon *d, struct mp_error *err)
 	(void)uv_timer_init(&d->loop, &d->timer);
 	(void)uv_idle_init(&d->loop, &d->idle);
 	(void)uv_check_init(&d->loop, &d->check);
-	(void)uv_check_start(&d->check, mp_daemon_on_check);
 	(void)uv_signal_init(&d->loop, &d->sigterm);
 	(void)uv_signal_init(&d->loop, &d->sigint);
 	d->sigterm.data = d->sigint.data = d;
@@ -442,14 +406,14 @@ close_parts(struct mp_daemon *d)
 	while (d->works > 0)
 		(void)uv_run(&d->loop, UV_RUN_ONCE);
 	if (d->control != NULL) {
-		struct mp_error *err = &d->ended;
 		int rc;
 
 		d->closing++;
 		rc = mp_control_close(d->control, on_part_closed, d);
 		loop_drain(d);
-		if (rc != 0 && err->code == 0)
-			(void)mp_fail(err, rc, "control.db: the last rows could not be written");
+		if (rc != 0)
+			mp_daemon_log(d, "control.db: the last rows could not be written: %s",
+				mp_strerror(rc));
 	}
 }
 

@@ -3,6 +3,8 @@
 noinst_LIBRARIES += libmp-shell.a
 libmp_shell_a_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(SQLITE_CFLAGS) $(ZSTD_CFLAGS)
 libmp_shell_a_SOURCES = \
+	%D%/addr.c \
+	%D%/addr.h \
 	%D%/cache.c \
 	%D%/cache.h \
 	%D%/cache_impl.h \
@@ -47,10 +49,14 @@ libmp_shell_a_SOURCES = \
 	%D%/heap.h \
 	%D%/peers.c \
 	%D%/peers.h \
+	%D%/peers_conn.c \
+	%D%/peers_int.h \
 	%D%/sql.c \
 	%D%/sql.h \
 	%D%/state.c \
 	%D%/state.h \
+	%D%/state_int.h \
+	%D%/state_trust.c \
 	%D%/udp.c \
 	%D%/udp.h \
 	%D%/workspace.c \

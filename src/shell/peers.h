@@ -8,6 +8,10 @@
  * same time, both stay, the one opened by the lower node id is used for sending from then on, and
  * the other is retired: it is read until its opener closes it. A stream that the same side opens
  * again, or that comes long after, replaces the one before: the peer has restarted.
+ *
+ * What is sent waits for the handshake, and is written before the loop next sleeps. A peer that
+ * does not take MP_STREAM_QUEUE_MAX loses what is over it, and the stream when its kernel is silent
+ * or its window closed for MP_PEERS_PATH_MS.
  */
 #ifndef MP_SHELL_PEERS_H
 #define MP_SHELL_PEERS_H
@@ -17,6 +21,7 @@
 #include "mp/effect.h"
 #include "mp/error.h"
 #include "mp/event.h"
+#include "shell/addr.h"
 
 #include <uv.h>
 
@@ -33,38 +38,52 @@ struct mp_peers_config {
 	/* As mp_node_check_peer(). */
 	int (*check)(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
 		struct mp_node_id *id, bool *joiner, struct mp_error *err);
+	/* Has this joiner become a member? */
+	bool (*member)(void *ctx, const struct mp_node_id *id);
 	struct mp_span (*credential)(void *ctx);
-	/* LINK and MESSAGE events, without times; borrowed for the call. May be called from inside
-	 * mp_peers_send() and the like. */
+	/* LINK and MESSAGE events, without times; borrowed for the call. LINK that is not UP may be
+	 * called from inside mp_peers_send() and the like. */
 	void (*event)(void *ctx, struct mp_event *ev);
 	/* A stream that came to nothing, for the log; addr is where it was from or to. */
 	void (*trouble)(void *ctx, const struct mp_addr *addr, const struct mp_error *err);
 	void *ctx;
 };
 
-/* Bounds: streams that have not proved anything yet; one source may have a part of them. */
+/* Bounds: accepted streams that have not proved membership yet; one source may have a part of them.
+ * More: closed at once, counted. */
 #define MP_PEERS_GREETING_MAX        256
 #define MP_PEERS_GREETING_SOURCE_MAX 64
-#define MP_PEERS_GREETING_MS         5000
+/* To connect and greet; for a joiner to become a member. */
+#define MP_PEERS_GREETING_MS 5000
+#define MP_PEERS_JOINER_MS   30000
+/* Bytes unacknowledged for so long: the path is cut. */
+#define MP_PEERS_PATH_MS 10000
+
+struct mp_peers_stats {
+	uint64_t rejected; /* streams that came in and were not good */
+	uint64_t crowded;  /* that were closed at once, by the bounds above */
+	uint64_t lost;     /* messages for which there was no room or no way */
+};
 
 int mp_peers_new(const struct mp_peers_config *config, struct mp_peers **out);
 
-/* MP_EBUSY: the port is taken; MP_EINVAL: not an address of this machine; MP_EIO. */
+/* MP_EBUSY: the port is taken; MP_EAUTH: not for this user; MP_EINVAL: not an address of this
+ * machine; MP_EIO. */
 int mp_peers_listen(struct mp_peers *peers, const struct sockaddr *addr, struct mp_error *err);
 
+/* An address that cannot be reached is followed by the next one of the effect. */
 void mp_peers_send(struct mp_peers *peers, const struct mp_effect *send);
+/* LINK_UP with who it is, or REFUSED or FAILED with that address and a zero id. */
 void mp_peers_connect(struct mp_peers *peers, const struct mp_addr *addr);
 void mp_peers_drop(struct mp_peers *peers, const struct mp_node_id *id);
 
-/* Closes every stream; closed(ctx) once, on the loop, then *peers is gone. */
+void mp_peers_stats(const struct mp_peers *peers, struct mp_peers_stats *out);
+
+/* Writes what sockets take now and closes every stream; closed(ctx) once, on the loop, then *peers
+ * is gone. No callback of the config is called any more. */
 void mp_peers_close(struct mp_peers *peers, void (*closed)(void *ctx), void *ctx);
 
-/* ---- addresses ---- */
-
-void mp_addr_from_sockaddr(struct mp_addr *out, const struct sockaddr *sa);
-void mp_addr_to_sockaddr(struct sockaddr_storage *out, const struct mp_addr *addr);
-/* "127.0.0.1:7117", "[::1]:7117"; out has room for MP_ADDR_TEXT. */
-#define MP_ADDR_TEXT 56
-void mp_addr_format(char out[MP_ADDR_TEXT], const struct mp_addr *addr);
+/* What a bind(2) or listen(2) that failed means: fills err. rc is libuv's. */
+int mp_peers_bind_error(int rc, struct mp_error *err);
 
 #endif

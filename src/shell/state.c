@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -11,20 +12,23 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "codec/cbor.h"
-#include "codec/record_trust.h"
-#include "codec/token.h"
+#include "codec/record_cert.h"
 #include "crypto/key.h"
-#include "shell/heap.h"
+#include "shell/state_int.h"
 
-#define MARKER         "meshpipe"
-#define MARKER_TEXT    "meshpipe state 1\n"
-#define FILE_MAX_BYTES 65536
+#define MARKER      "meshpipe"
+#define MARKER_TEXT "meshpipe state 1\n"
+
+/* For a lock to be free: when the process that had it is gone, and its children end yet; when it
+ * still shows, as one may that was just killed. */
+#define LOCK_GONE_MS  20000
+#define LOCK_ALIVE_MS 1000
+#define LOCK_PAUSE_MS 20
 
 /* ---- small files ---- */
 
-static mp_time
-wall_ms(void)
+mp_time
+mp_state_wall_ms(void)
 {
 	struct timespec ts;
 
@@ -35,51 +39,76 @@ wall_ms(void)
 static int
 fail_errno(struct mp_error *err, const struct mp_state *state, const char *leaf)
 {
-	int code = errno == ENOSPC                                       ? MP_EFULL
+	int code = errno == ENOSPC || errno == EDQUOT                    ? MP_EFULL
 		   : errno == EACCES || errno == EPERM || errno == EROFS ? MP_EAUTH
 									 : MP_EIO;
 
 	return mp_fail(err, code, "%s/%s: %s", state->dir, leaf, strerror(errno));
 }
 
-/* MP_ENOENT without a text when there is none. */
-static int
-file_read(const struct mp_state *state, const char *leaf, void *p, size_t size, size_t *n,
+int
+mp_state_read(const struct mp_state *state, const char *leaf, void *p, size_t size, size_t *n,
 	struct mp_error *err)
 {
-	int fd = openat(state->dir_fd, leaf, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t got;
+	int fd = openat(state->dir_fd, leaf, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t got = 1;
 
 	if (fd < 0)
 		return errno == ENOENT ? MP_ENOENT : fail_errno(err, state, leaf);
-	got = read(fd, p, size);
-	(void)close(fd);
+	for (*n = 0; *n < size && got != 0;) {
+		got = read(fd, (char *)p + *n, size - *n);
+		if (got < 0 && errno != EINTR)
+			break;
+		*n += got > 0 ? (size_t)got : 0;
+	}
 	if (got < 0)
-		return fail_errno(err, state, leaf);
-	*n = (size_t)got;
-	return 0;
+		(void)fail_errno(err, state, leaf);
+	(void)close(fd);
+	return got < 0 ? MP_EIO : 0;
 }
 
-/* Whole and on disk, or not at all. */
-static int
-file_write(const struct mp_state *state, const char *leaf, const void *p, size_t n,
+static bool
+write_all(int fd, const char *p, size_t n)
+{
+	while (n > 0) {
+		ssize_t put = write(fd, p, n);
+
+		if (put < 0 && errno != EINTR)
+			return false;
+		p += put > 0 ? put : 0;
+		n -= put > 0 ? (size_t)put : 0;
+	}
+	return true;
+}
+
+int
+mp_state_write(const struct mp_state *state, const char *leaf, const void *p, size_t n,
 	struct mp_error *err)
 {
 	char temp[64];
-	int fd;
-	bool ok;
+	int fd, rc = 0;
 
 	(void)snprintf(temp, sizeof(temp), "%s.new", leaf);
 	fd = openat(
 		state->dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fail_errno(err, state, leaf);
-	ok = write(fd, p, n) == (ssize_t)n && fsync(fd) == 0;
-	ok = close(fd) == 0 && ok;
-	if (!ok || renameat(state->dir_fd, temp, state->dir_fd, leaf) != 0)
-		return fail_errno(err, state, leaf);
-	(void)fsync(state->dir_fd);
-	return 0;
+	if (!write_all(fd, p, n) || fsync(fd) != 0)
+		rc = fail_errno(err, state, leaf);
+	if (close(fd) != 0 && rc == 0)
+		rc = fail_errno(err, state, leaf);
+	if (rc == 0 && (renameat(state->dir_fd, temp, state->dir_fd, leaf) != 0 ||
+			       fsync(state->dir_fd) != 0))
+		rc = fail_errno(err, state, leaf);
+	if (rc != 0)
+		(void)unlinkat(state->dir_fd, temp, 0);
+	return rc;
+}
+
+void
+mp_state_remove(const struct mp_state *state, const char *leaf)
+{
+	(void)unlinkat(state->dir_fd, leaf, 0);
 }
 
 bool
@@ -140,6 +169,19 @@ make_dirs(const char *dir, struct mp_error *err)
 	return 0;
 }
 
+/* What a start that was cut short may leave, and what a fresh file system holds, do not count. */
+static bool
+is_clutter(const char *name)
+{
+	static const char *const clutter[] = {".", "..", MARKER ".new", "lock", "lost+found"};
+
+	for (size_t i = 0; i < mp_countof(clutter); i++) {
+		if (strcmp(name, clutter[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static bool
 dir_is_empty(int dir_fd)
 {
@@ -148,10 +190,13 @@ dir_is_empty(int dir_fd)
 	const struct dirent *e;
 	bool empty = true;
 
-	if (d == NULL)
+	if (d == NULL) {
+		if (fd >= 0)
+			(void)close(fd);
 		return false;
+	}
 	while (empty && (e = readdir(d)) != NULL)
-		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0;
+		empty = is_clutter(e->d_name);
 	(void)closedir(d);
 	return empty;
 }
@@ -161,16 +206,17 @@ check_marker(struct mp_state *state, struct mp_error *err)
 {
 	char text[64];
 	size_t n;
-	int rc = file_read(state, MARKER, text, sizeof(text), &n, err);
+	int rc = mp_state_read(state, MARKER, text, sizeof(text), &n, err);
 
 	if (rc == MP_ENOENT) {
 		if (!dir_is_empty(state->dir_fd))
 			return mp_fail(err, MP_EEXIST,
 				"%s: holds other things and is no state directory of meshpipe; "
-				"give an "
-				"empty one with --state",
+				"give an empty one with --state",
 				state->dir);
-		return file_write(state, MARKER, MARKER_TEXT, strlen(MARKER_TEXT), err);
+		if (fchmod(state->dir_fd, 0700) != 0)
+			return fail_errno(err, state, ".");
+		return mp_state_write(state, MARKER, MARKER_TEXT, strlen(MARKER_TEXT), err);
 	}
 	if (rc != 0)
 		return rc;
@@ -181,19 +227,57 @@ check_marker(struct mp_state *state, struct mp_error *err)
 	return 0;
 }
 
+/* ---- the lock ---- */
+
+/* Who has the lock; 0: that is not known. */
+static pid_t
+lock_holder(const struct mp_state *state)
+{
+	char text[32] = "";
+	ssize_t n = pread(state->lock_fd, text, sizeof(text) - 1, 0);
+
+	return n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
+}
+
+static int
+lock_busy(const struct mp_state *state, pid_t holder, bool alive, struct mp_error *err)
+{
+	if (alive && holder > 0)
+		return mp_fail(err, MP_EBUSY, "%s: in use by process %ld; stop it first",
+			state->dir, (long)holder);
+	return mp_fail(err, MP_EBUSY,
+		"%s: in use by what is left of another mpnode; stop its processes first",
+		state->dir);
+}
+
+/* The executor of a node that was killed holds the lock until its children are gone. */
 static int
 take_lock(struct mp_state *state, struct mp_error *err)
 {
+	struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+	char text[32];
+	int n;
+
 	state->lock_fd =
 		openat(state->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (state->lock_fd < 0)
 		return fail_errno(err, state, "lock");
-	if (flock(state->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	return mp_fail(err, MP_EBUSY,
-		"%s: in use by another mpnode, or by what is left of one; stop it first",
-		state->dir);
+	for (long waited = 0; flock(state->lock_fd, LOCK_EX | LOCK_NB) != 0;
+		waited += LOCK_PAUSE_MS) {
+		pid_t holder = lock_holder(state);
+		bool alive = holder <= 0 || kill(holder, 0) == 0 || errno == EPERM;
+
+		if (waited >= (alive ? LOCK_ALIVE_MS : LOCK_GONE_MS))
+			return lock_busy(state, holder, alive, err);
+		(void)nanosleep(&pause, NULL);
+	}
+	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	if (ftruncate(state->lock_fd, 0) != 0 || pwrite(state->lock_fd, text, (size_t)n, 0) != n)
+		return fail_errno(err, state, "lock");
+	return 0;
 }
+
+/* ---- what is in it ---- */
 
 static int
 load_keys(struct mp_state *state, struct mp_error *err)
@@ -204,6 +288,10 @@ load_keys(struct mp_state *state, struct mp_error *err)
 	if (!mp_state_path(state, "node.key", path))
 		return mp_fail(err, MP_ELIMIT, "%s: path too long", state->dir);
 	rc = mp_key_load(&state->secret, MP_KEY_NODE, path, err);
+	if (rc == MP_ENOENT && faccessat(state->dir_fd, "credential", F_OK, 0) == 0)
+		return mp_fail(err, MP_ECORRUPT,
+			"%s/node.key: is missing; put it back, or join with a new state directory",
+			state->dir);
 	if (rc == MP_ENOENT) {
 		rc = mp_key_generate(&state->secret, MP_KEY_NODE);
 		if (rc != 0)
@@ -237,86 +325,80 @@ default_name(char *out, size_t size)
 		(void)snprintf(out, size, "node");
 }
 
+/* The name is the one in the credential, when there is one. While the node is no member another one
+ * may be given, for the next token. */
 static int
-load_name(struct mp_state *state, const char *name, struct mp_error *err)
+choose_name(struct mp_state *state, const char *name, struct mp_error *err)
 {
-	size_t n = 0;
-	int rc = file_read(state, "name", state->name.s, MP_NAME_MAX, &n, err);
+	bool other = name != NULL && strcmp(name, state->name.s) != 0;
 
-	if (rc != 0 && rc != MP_ENOENT)
-		return rc;
-	state->name.s[n] = '\0';
-	state->name.s[strcspn(state->name.s, "\n")] = '\0';
-	if (rc == 0 && (name == NULL || strcmp(name, state->name.s) == 0))
+	if (state->has_credential && !other)
 		return 0;
-	if (rc == 0)
+	if (state->has_credential && !state->joining)
 		return mp_fail(err, MP_EEXIST,
 			"this node is called %s; its name is in its certificate and stays",
 			state->name.s);
-	if (name != NULL && strlen(name) <= MP_NAME_MAX)
+	if (name != NULL && !mp_node_name_valid(mp_span_str(name)))
+		return mp_fail(err, MP_EINVAL,
+			"--name %.150s: 1 to %d of A-Z a-z 0-9 . _ - are allowed, a letter or "
+			"digit "
+			"first",
+			name, MP_NAME_MAX);
+	state->renamed = state->has_credential;
+	if (name != NULL)
 		memcpy(state->name.s, name, strlen(name) + 1);
 	else
 		default_name(state->name.s, 64);
-	if (!mp_node_name_valid(mp_span_str(name != NULL ? name : state->name.s)))
-		return mp_fail(err, MP_EINVAL,
-			"--name %s: 1 to %d of A-Z a-z 0-9 . _ - are allowed, a letter or digit "
-			"first",
-			name, MP_NAME_MAX);
 	return 0;
-}
-
-/* The authority log of a credential: its first item. */
-static int
-credential_authority(const struct mp_state *state, struct mp_authority *out, struct mp_error *err)
-{
-	struct mp_span log;
-	struct mp_cbor_r r;
-
-	mp_cbor_r_init(&r, mp_span(state->credential, state->credential_size));
-	mp_cbor_r_array_exact(&r, 4);
-	log = mp_cbor_r_item(&r);
-	if (r.rc != 0)
-		return mp_fail(err, MP_ECORRUPT, "%s/credential: is damaged", state->dir);
-	return mp_authority_open(&mp_crypto_sodium, log, out, err);
 }
 
 static int
 load_credential(struct mp_state *state, struct mp_error *err)
 {
-	struct mp_authority *authority;
 	size_t n = 0;
-	int rc = file_read(
+	int rc = mp_state_read(
 		state, "credential", state->credential, sizeof(state->credential), &n, err);
 
 	if (rc == MP_ENOENT)
 		return 0;
-	if (rc != 0)
-		return rc;
 	state->credential_size = n;
-	authority = calloc(1, sizeof(*authority));
-	if (authority == NULL)
-		return mp_fail(err, MP_ENOMEM, "out of memory");
-	rc = credential_authority(state, authority, err);
-	state->cluster = authority->cluster;
-	free(authority);
-	if (rc != 0)
-		return mp_wrap(err, "%s/credential", state->dir);
-	state->has_credential = true;
-	return 0;
+	if (rc == 0)
+		rc = mp_state_read_credential(state, err);
+	state->has_credential = rc == 0;
+	return rc;
 }
 
 static int
-load_rest(struct mp_state *state, struct mp_error *err)
+load_seeds(struct mp_state *state, struct mp_error *err)
+{
+	char text[MP_STATE_SEEDS_MAX * MP_STATE_SEED_SIZE + 1];
+	size_t n = 0;
+	int rc = mp_state_read(state, "joining", text, sizeof(text) - 1, &n, err);
+	char *line, *rest = text;
+
+	if (rc == MP_ENOENT)
+		return 0;
+	text[n] = '\0';
+	/* Left by a token that was not taken whole, if this node founded its cluster. */
+	state->joining = rc == 0 && state->has_credential && !state->founder;
+	while (state->joining && state->seed_count < MP_STATE_SEEDS_MAX &&
+		(line = strsep(&rest, "\n")) != NULL) {
+		if (line[0] != '\0' && strlen(line) < MP_STATE_SEED_SIZE)
+			memcpy(state->seeds[state->seed_count++], line, strlen(line) + 1);
+	}
+	return rc;
+}
+
+static int
+load_port(struct mp_state *state, struct mp_error *err)
 {
 	char text[16] = "";
 	size_t n = 0;
-	int rc = file_read(state, "port", text, sizeof(text) - 1, &n, err);
+	int rc = mp_state_read(state, "port", text, sizeof(text) - 1, &n, err);
+	unsigned long port = strtoul(text, NULL, 10);
 
-	if (rc != 0 && rc != MP_ENOENT)
-		return rc;
-	state->port = (uint16_t)strtoul(text, NULL, 10);
-	state->founder = faccessat(state->dir_fd, "founder", F_OK, 0) == 0;
-	return 0;
+	state->port = port <= UINT16_MAX ? (uint16_t)port : 0;
+	return rc == MP_ENOENT ? 0 : rc;
 }
 
 int
@@ -333,14 +415,14 @@ mp_state_open(const char *dir, const char *name, struct mp_state *out, struct mp
 	rc = make_dirs(dir, err);
 	if (rc != 0)
 		return rc;
-	if (realpath(dir, out->dir) == NULL)
-		return mp_fail(err, MP_EIO, "%s: %s", dir, strerror(errno));
-	out->dir_fd = open(out->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (out->dir_fd < 0)
-		rc = mp_fail(err, MP_EAUTH, "%s: %s", dir, strerror(errno));
+	out->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (out->dir_fd < 0 || realpath(dir, out->dir) == NULL)
+		rc = mp_fail(err, errno == ENOTDIR ? MP_EEXIST : MP_EAUTH, "%s: %s", dir,
+			strerror(errno));
 	if (rc != 0 || (rc = check_marker(out, err)) != 0 || (rc = take_lock(out, err)) != 0 ||
-		(rc = load_keys(out, err)) != 0 || (rc = load_name(out, name, err)) != 0 ||
-		(rc = load_credential(out, err)) != 0 || (rc = load_rest(out, err)) != 0)
+		(rc = load_keys(out, err)) != 0 || (rc = load_credential(out, err)) != 0 ||
+		(rc = load_seeds(out, err)) != 0 || (rc = choose_name(out, name, err)) != 0 ||
+		(rc = load_port(out, err)) != 0)
 		mp_state_close(out);
 	return rc;
 }
@@ -367,200 +449,5 @@ mp_state_set_port(struct mp_state *state, uint16_t port, struct mp_error *err)
 		return 0;
 	state->port = port;
 	n = snprintf(text, sizeof(text), "%u\n", port);
-	return file_write(state, "port", text, (size_t)n, err);
-}
-
-/* ---- clusters and tokens ---- */
-
-static int
-keep_credential(struct mp_state *state, struct mp_span bytes, struct mp_error *err)
-{
-	char name[MP_NAME_MAX + 2];
-	int n = snprintf(name, sizeof(name), "%s\n", state->name.s);
-	int rc = file_write(state, "name", name, (size_t)n, err);
-
-	if (rc == 0)
-		rc = file_write(state, "credential", bytes.p, bytes.n, err);
-	if (rc != 0)
-		return rc;
-	memcpy(state->credential, bytes.p, bytes.n);
-	state->credential_size = bytes.n;
-	state->has_credential = true;
-	return 0;
-}
-
-static struct mp_signer
-signer_of(const struct mp_secret *secret)
-{
-	struct mp_signer s = {.secret = secret};
-
-	mp_secret_public(secret, s.key);
-	return s;
-}
-
-int
-mp_state_found(struct mp_state *state, struct mp_error *err)
-{
-	struct mp_secret *authority = NULL, *inviter = NULL;
-	struct mp_genesis genesis = {
-		.xkey = state->xkey, .name = mp_span_str(state->name.s), .wall_ms = wall_ms()};
-	char path[MP_PATH_MAX + 1];
-	struct mp_buf buf;
-	int rc = mp_key_generate(&authority, MP_KEY_SIGNING);
-
-	mp_buf_init(&buf, &mp_heap, MP_CREDENTIAL_MAX);
-	if (rc == 0)
-		rc = mp_key_generate(&inviter, MP_KEY_SIGNING);
-	if (rc != 0) {
-		(void)mp_fail(err, rc, "cannot make keys: %s", mp_strerror(rc));
-		goto out;
-	}
-	genesis.authority = signer_of(authority);
-	genesis.inviter = signer_of(inviter);
-	genesis.node = signer_of(state->secret);
-	mp_key_random(genesis.nonce, sizeof(genesis.nonce));
-	rc = mp_trust_genesis(&mp_crypto_sodium, &genesis, &state->cluster, &buf);
-	if (rc != 0) {
-		(void)mp_fail(err, rc, "cannot found a cluster: %s", mp_strerror(rc));
-		goto out;
-	}
-	(void)mp_state_path(state, "authority.key", path);
-	(void)unlink(path); /* of a founding that was cut short: nothing depends on it */
-	rc = mp_key_save(authority, path, err);
-	if (rc == 0)
-		rc = file_write(state, "founder", "", 0, err);
-	if (rc == 0)
-		rc = keep_credential(state, mp_buf_span(&buf), err);
-	state->founder = rc == 0;
-out:
-	mp_secret_free(authority);
-	mp_secret_free(inviter);
-	mp_buf_fini(&buf);
-	return rc;
-}
-
-static int
-token_join(struct mp_state *state, const struct mp_token *token, struct mp_error *err)
-{
-	struct mp_join_request request = {.log = token->log,
-		.invite = token->invite_bytes,
-		.xkey = state->xkey,
-		.name = mp_span_str(state->name.s),
-		.roles = token->invite.roles,
-		.serial = 1,
-		.wall_ms = wall_ms()};
-	struct mp_secret *inviter = NULL;
-	struct mp_buf buf;
-	int rc = mp_secret_from_bytes(&inviter, token->seed, NULL);
-
-	if (rc != 0)
-		return mp_fail(err, rc, "token: %s", mp_strerror(rc));
-	mp_buf_init(&buf, &mp_heap, MP_CREDENTIAL_MAX);
-	request.inviter = signer_of(inviter);
-	request.node = signer_of(state->secret);
-	rc = mp_trust_join(&mp_crypto_sodium, &request, &buf, err);
-	if (rc == 0)
-		rc = keep_credential(state, mp_buf_span(&buf), err);
-	if (rc == 0)
-		state->cluster = token->authority.cluster;
-	mp_secret_free(inviter);
-	mp_buf_fini(&buf);
-	return rc;
-}
-
-int
-mp_state_take_token(struct mp_state *state, struct mp_span text, char seeds[][128], size_t seed_max,
-	size_t *seed_count, struct mp_error *err)
-{
-	struct mp_token *token = calloc(1, sizeof(*token));
-	struct mp_buf bytes;
-	int rc;
-
-	if (token == NULL)
-		return mp_fail(err, MP_ENOMEM, "out of memory");
-	mp_buf_init(&bytes, &mp_heap, MP_TOKEN_MAX);
-	rc = mp_token_decode(&mp_crypto_sodium, text, &bytes, token, err);
-	if (rc == 0)
-		rc = mp_invite_check_time(&token->invite, wall_ms(), err);
-	if (rc == 0)
-		rc = token_join(state, token, err);
-	*seed_count = 0;
-	for (size_t i = 0; rc == 0 && i < token->invite.seed_count && *seed_count < seed_max; i++) {
-		struct mp_span s = token->invite.seeds[i];
-
-		if (s.n >= 128)
-			continue;
-		memcpy(seeds[*seed_count], s.p, s.n);
-		seeds[(*seed_count)++][s.n] = '\0';
-	}
-	if (bytes.p != NULL)
-		mp_crypto_sodium.wipe(bytes.p, bytes.cap);
-	mp_buf_fini(&bytes);
-	mp_crypto_sodium.wipe(token, sizeof(*token));
-	free(token);
-	return rc;
-}
-
-static int
-invite_make(const struct mp_state *state, const struct mp_secret *authority,
-	struct mp_invite *invite, struct mp_buf *text, struct mp_error *err)
-{
-	struct mp_signer signer = signer_of(authority);
-	struct mp_token *token = calloc(1, sizeof(*token));
-	struct mp_secret *inviter = NULL;
-	struct mp_buf signed_invite;
-	int rc = token != NULL ? mp_key_generate(&inviter, MP_KEY_SIGNING) : MP_ENOMEM;
-
-	mp_buf_init(&signed_invite, &mp_heap, MP_TOKEN_MAX);
-	if (rc == 0) {
-		mp_secret_public(inviter, invite->key);
-		mp_secret_seed(inviter, token->seed);
-		rc = credential_authority(state, &token->authority, err);
-	}
-	if (rc == 0 && !mp_authority_has(&token->authority, signer.key, MP_TIME_NEVER))
-		rc = mp_fail(err, MP_EAUTH, "the authority key kept here is no longer one");
-	if (rc == 0)
-		rc = mp_invite_sign(&mp_crypto_sodium, invite, &signer, &signed_invite);
-	if (rc == 0) {
-		token->log = token->authority.log;
-		token->invite_bytes = mp_buf_span(&signed_invite);
-		rc = mp_token_encode(&mp_crypto_sodium, token, text);
-	}
-	if (rc != 0 && err->code == 0)
-		(void)mp_fail(err, rc, "invite: %s", mp_strerror(rc));
-	mp_buf_fini(&signed_invite);
-	mp_secret_free(inviter);
-	if (token != NULL)
-		mp_crypto_sodium.wipe(token, sizeof(*token));
-	free(token);
-	return rc;
-}
-
-int
-mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
-	const char *const *seeds, size_t seed_count, struct mp_buf *text, struct mp_error *err)
-{
-	struct mp_invite invite = {.cluster = state->cluster,
-		.roles = roles,
-		.not_before_ms = wall_ms() - 60000, /* clocks differ a little */
-		.seed_count = mp_min_size(seed_count, MP_INVITE_SEEDS_MAX)};
-	struct mp_secret *authority = NULL;
-	char path[MP_PATH_MAX + 1];
-	int rc;
-
-	(void)mp_state_path(state, "authority.key", path);
-	rc = mp_key_load(&authority, MP_KEY_SIGNING, path, err);
-	if (rc == MP_ENOENT)
-		return mp_fail(err, rc,
-			"no authority key is kept on this node; ask on the node that founded the "
-			"cluster");
-	if (rc != 0)
-		return rc;
-	invite.expires_ms = wall_ms() + valid_ms;
-	for (size_t i = 0; i < invite.seed_count; i++)
-		invite.seeds[i] = mp_span_str(seeds[i]);
-	mp_key_random(invite.nonce, sizeof(invite.nonce));
-	rc = invite_make(state, authority, &invite, text, err);
-	mp_secret_free(authority);
-	return rc;
+	return mp_state_write(state, "port", text, (size_t)n, err);
 }

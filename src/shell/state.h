@@ -3,12 +3,16 @@
  * The state directory: whose it is, its lock, keys and credential.
  *
  *   meshpipe      marker: this directory is ours, and the version of its layout
- *   lock          held by the process that uses it
+ *   lock          held by the process that uses it, whose id is in it
  *   node.key      this node's secret keys (0600)
  *   authority.key the cluster's authority key, where it is kept on-line (0600)
  *   credential    authority log, invite, certificate, and the founder's admission
- *   name, port    as chosen at the first start
+ *   joining       seeds to ask, from taking a token until this node is a member
+ *   port          as picked at the first start
  *   control.db cache.db work/ control.sock
+ *
+ * Files are replaced whole, in an order in which any crash leaves a directory that can be opened
+ * and whose last command can be given again.
  */
 #ifndef MP_SHELL_STATE_H
 #define MP_SHELL_STATE_H
@@ -20,6 +24,9 @@
 #include "mp/member.h"
 #include "util/buf.h"
 
+#define MP_STATE_SEEDS_MAX 16
+#define MP_STATE_SEED_SIZE 280 /* HOST:PORT and a NUL */
+
 struct mp_state {
 	char dir[MP_PATH_MAX + 1];
 	int dir_fd;
@@ -30,19 +37,25 @@ struct mp_state {
 	struct mp_cluster_id cluster;
 	bool has_credential;
 	bool founder; /* this node made the cluster */
+	bool joining; /* it has a credential and is not known to be a member yet */
 	uint8_t credential[MP_CREDENTIAL_MAX];
 	size_t credential_size;
 	struct mp_name name;
+	bool renamed;  /* joining: `name` was given now and is not the one in the credential */
 	uint16_t port; /* as used last; 0 none */
+	char seeds[MP_STATE_SEEDS_MAX][MP_STATE_SEED_SIZE]; /* joining: to ask */
+	size_t seed_count;
 };
 
 /* Which one, by DESIGN 10: option, $MP_STATE, the default of this user. MP_ELIMIT. */
 int mp_state_default(const char *option, char out[MP_PATH_MAX + 1], struct mp_error *err);
 
 /*
- * Opens and locks; makes the directory (0700) and the keys when there are none. MP_EBUSY: another
- * process uses it; MP_EEXIST: the directory has other things in it; MP_EVERSION; MP_EAUTH: cannot
- * be written or a key is readable by others; MP_EIO, MP_EFULL.
+ * Opens and locks; makes the directory (0700) and the keys when there are none. Waits while what is
+ * left of a killed process still ends. `name` may be NULL: the one kept, or the host's. On error
+ * there is nothing to close. MP_EBUSY: another process uses it; MP_EEXIST: the directory has other
+ * things in it, or the node has another name; MP_EVERSION; MP_EAUTH: cannot be written, or a key
+ * is readable by others; MP_EINVAL: not a name; MP_ECORRUPT; MP_EIO, MP_EFULL, MP_ELIMIT.
  */
 int mp_state_open(const char *dir, const char *name, struct mp_state *out, struct mp_error *err);
 void mp_state_close(struct mp_state *state);
@@ -50,10 +63,21 @@ void mp_state_close(struct mp_state *state);
 /* Founds a cluster: authority key, invite, certificate and admission of this node. */
 int mp_state_found(struct mp_state *state, struct mp_error *err);
 
-/* Takes a token: this node's certificate, signed by its invite key. seeds: those that the token
- * names, for when the command line names none; *seed_count at most seed_max. */
-int mp_state_take_token(struct mp_state *state, struct mp_span token, char seeds[][128],
-	size_t seed_max, size_t *seed_count, struct mp_error *err);
+/*
+ * Takes a token: this node's certificate, signed by its invite key, and whom to ask: these seeds,
+ * or else those that the token names. A token of the cluster that this node is a member of changes
+ * nothing. A cluster of its own without another member or a run is replaced; of any other cluster
+ * MP_ECLUSTER. Or the errors of mp_token_decode(), mp_trust_join() and of files.
+ */
+int mp_state_take_token(struct mp_state *state, struct mp_span token, const char *const *seeds,
+	size_t seed_count, struct mp_error *err);
+
+/* Other seeds than those kept. MP_EINVAL, MP_EIO, MP_EFULL. */
+int mp_state_set_seeds(
+	struct mp_state *state, const char *const *seeds, size_t seed_count, struct mp_error *err);
+
+/* It is a member now. */
+void mp_state_joined(struct mp_state *state);
 
 /* A token for others, made with the authority key kept here. MP_ENOENT: it is not here. */
 int mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,

@@ -47,13 +47,8 @@ mp_udp_open(struct mp_udp *udp, uv_loop_t *loop, const struct sockaddr *addr,
 	if (rc == 0)
 		rc = uv_udp_recv_start(&udp->handle, on_alloc, on_recv);
 	if (rc != 0)
-		return mp_fail(err,
-			rc == UV_EADDRINUSE      ? MP_EBUSY
-			: rc == UV_EADDRNOTAVAIL ? MP_EINVAL
-						 : MP_EIO,
-			"%s", uv_strerror(rc));
-	/* A stall of the loop is to cost latency, not datagrams; the kernel gives what it allows.
-	 */
+		return mp_peers_bind_error(rc, err);
+	/* A stall of the loop is to cost latency, not datagrams; the kernel gives what it may. */
 	(void)uv_recv_buffer_size((uv_handle_t *)&udp->handle, &size);
 	return 0;
 }
@@ -77,7 +72,10 @@ mp_udp_send(struct mp_udp *udp, const struct mp_addr *to, struct mp_span bytes)
 	struct sockaddr_storage ss;
 	uv_buf_t buf = uv_buf_init((char *)(uintptr_t)bytes.p, (unsigned)bytes.n);
 
-	mp_addr_to_sockaddr(&ss, to);
+	if (udp->family == AF_INET6)
+		mp_addr_to_sockaddr6(&ss, to);
+	else
+		mp_addr_to_sockaddr(&ss, to);
 	if (udp->open && (int)ss.ss_family == udp->family)
 		(void)uv_udp_try_send(&udp->handle, &buf, 1, (const struct sockaddr *)&ss);
 }

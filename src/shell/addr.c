@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shell/addr.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEFAULT_PORT "7117"
+
+void
+mp_addr_from_sockaddr(struct mp_addr *out, const struct sockaddr *sa)
+{
+	*out = (struct mp_addr){.port = 0};
+	if (sa->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)sa;
+
+		out->ip[10] = out->ip[11] = 0xff;
+		memcpy(out->ip + 12, &in->sin_addr, 4);
+		out->port = ntohs(in->sin_port);
+	} else if (sa->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)sa;
+
+		memcpy(out->ip, &in6->sin6_addr, 16);
+		out->port = ntohs(in6->sin6_port);
+	}
+}
+
+static bool
+addr_is_v4(const struct mp_addr *addr)
+{
+	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+	return memcmp(addr->ip, mapped, sizeof(mapped)) == 0;
+}
+
+void
+mp_addr_to_sockaddr6(struct sockaddr_storage *out, const struct mp_addr *addr)
+{
+	struct sockaddr_in6 *in6 = (void *)out;
+
+	memset(out, 0, sizeof(*out));
+	in6->sin6_family = AF_INET6;
+	memcpy(&in6->sin6_addr, addr->ip, 16);
+	in6->sin6_port = htons(addr->port);
+}
+
+void
+mp_addr_to_sockaddr(struct sockaddr_storage *out, const struct mp_addr *addr)
+{
+	struct sockaddr_in *in = (void *)out;
+
+	if (!addr_is_v4(addr)) {
+		mp_addr_to_sockaddr6(out, addr);
+		return;
+	}
+	memset(out, 0, sizeof(*out));
+	in->sin_family = AF_INET;
+	memcpy(&in->sin_addr, addr->ip + 12, 4);
+	in->sin_port = htons(addr->port);
+}
+
+void
+mp_addr_format(char out[MP_ADDR_TEXT], const struct mp_addr *addr)
+{
+	char ip[INET6_ADDRSTRLEN] = "?";
+
+	if (addr_is_v4(addr)) {
+		(void)inet_ntop(AF_INET, addr->ip + 12, ip, sizeof(ip));
+		(void)snprintf(out, MP_ADDR_TEXT, "%s:%u", ip, addr->port);
+	} else {
+		(void)inet_ntop(AF_INET6, addr->ip, ip, sizeof(ip));
+		(void)snprintf(out, MP_ADDR_TEXT, "[%s]:%u", ip, addr->port);
+	}
+}
+
+bool
+mp_addr_is_any(const struct mp_addr *addr)
+{
+	static const uint8_t none[16];
+
+	return memcmp(addr->ip, none, sizeof(none)) == 0 ||
+	       (addr_is_v4(addr) && memcmp(addr->ip + 12, none, 4) == 0);
+}
+
+/* Link-local addresses mean nothing without an interface, and do not travel. */
+static bool
+reachable(const struct ifaddrs *i, int family)
+{
+	if (i->ifa_addr == NULL || i->ifa_addr->sa_family != family ||
+		(i->ifa_flags & IFF_LOOPBACK) != 0 || (i->ifa_flags & IFF_UP) == 0)
+		return false;
+	return family == AF_INET ||
+	       !IN6_IS_ADDR_LINKLOCAL(
+		       &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr);
+}
+
+void
+mp_addr_of_machine(struct mp_addr *addr)
+{
+	int families[2] = {AF_INET, AF_INET6};
+	struct ifaddrs *list = NULL;
+	uint16_t port = addr->port;
+	bool found = false;
+
+	if (getifaddrs(&list) == 0) {
+		for (size_t f = 0; f < mp_countof(families); f++) {
+			for (struct ifaddrs *i = list; i != NULL && !found; i = i->ifa_next) {
+				found = reachable(i, families[f]);
+				if (found)
+					mp_addr_from_sockaddr(addr, i->ifa_addr);
+			}
+		}
+		freeifaddrs(list);
+	}
+	if (!found)
+		*addr = (struct mp_addr){.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+	addr->port = port;
+}
+
+/* ---- text ---- */
+
+static int
+parse_port(const char *text, const char *port, enum mp_addr_use use, struct mp_error *err)
+{
+	size_t n = strspn(port, "0123456789");
+	unsigned long value = strtoul(port, NULL, 10);
+
+	if (n == 0 || port[n] != '\0' || n > 5 || value > UINT16_MAX)
+		return mp_fail(err, MP_EINVAL,
+			"%s: the port is to be a number up to 65535; HOST:PORT is expected", text);
+	if (value == 0 && use == MP_ADDR_REACH)
+		return mp_fail(err, MP_EINVAL, "%s: nobody can be reached at port 0", text);
+	return 0;
+}
+
+/* Host without brackets, and the port. */
+static int
+split(const char *text, enum mp_addr_use use, char host[256], const char **port,
+	struct mp_error *err)
+{
+	const char *colon = strrchr(text, ':'), *bracket = strrchr(text, ']');
+	size_t n = strlen(text), skip = 0;
+	int rc;
+
+	*port = DEFAULT_PORT;
+	if (text[0] == '[' ? bracket != NULL && colon == bracket + 1
+			   : colon != NULL && colon == strchr(text, ':')) {
+		rc = parse_port(text, colon + 1, use, err);
+		if (rc != 0)
+			return rc;
+		n = (size_t)(colon - text);
+		*port = colon + 1;
+	}
+	if (n > 1 && text[0] == '[' && text[n - 1] == ']') {
+		skip = 1;
+		n -= 2;
+	}
+	if (n >= 256 || (n == 0 && use == MP_ADDR_REACH))
+		return mp_fail(err, MP_EINVAL, "%.64s: HOST:PORT is expected", text);
+	memcpy(host, text + skip, n);
+	host[n] = '\0';
+	return 0;
+}
+
+int
+mp_addr_resolve(const char *text, enum mp_addr_use use, struct mp_addr *addrs, size_t max,
+	size_t *count, struct mp_error *err)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICSERV};
+	struct addrinfo *list = NULL;
+	const char *port;
+	char host[256];
+	int rc = split(text, use, host, &port, err);
+
+	if (rc != 0)
+		return rc;
+	if (use == MP_ADDR_LISTEN)
+		hints.ai_flags |= AI_PASSIVE;
+	rc = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &list);
+	if (rc != 0)
+		return mp_fail(err, rc == EAI_AGAIN ? MP_ETIMEOUT : MP_EINVAL, "%s: %s", text,
+			gai_strerror(rc));
+	*count = 0;
+	for (struct addrinfo *a = list; a != NULL && *count < max; a = a->ai_next) {
+		if (a->ai_family == AF_INET || a->ai_family == AF_INET6)
+			mp_addr_from_sockaddr(&addrs[(*count)++], a->ai_addr);
+	}
+	freeaddrinfo(list);
+	return *count > 0 ? 0 : mp_fail(err, MP_EINVAL, "%s: has no address", text);
+}

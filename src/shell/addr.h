@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Addresses: those of sockets, those that people write, and those that travel (struct mp_addr). */
+#ifndef MP_SHELL_ADDR_H
+#define MP_SHELL_ADDR_H
+
+#include "mp/base.h"
+#include "mp/error.h"
+
+#include <sys/socket.h>
+
+/* All zero for a family that is neither IPv4 nor IPv6. */
+void mp_addr_from_sockaddr(struct mp_addr *out, const struct sockaddr *sa);
+
+/* AF_INET for an IPv4 address, or as IPv6 in any case (what an IPv6 socket takes). */
+void mp_addr_to_sockaddr(struct sockaddr_storage *out, const struct mp_addr *addr);
+void mp_addr_to_sockaddr6(struct sockaddr_storage *out, const struct mp_addr *addr);
+
+/* "127.0.0.1:7117", "[::1]:7117". */
+#define MP_ADDR_TEXT 56
+void mp_addr_format(char out[MP_ADDR_TEXT], const struct mp_addr *addr);
+
+/* 0.0.0.0 or ::, whatever the port. */
+bool mp_addr_is_any(const struct mp_addr *addr);
+
+/* The IP of this machine that others may reach: of an interface that is up; loopback when there is
+ * no other. The port stays. */
+void mp_addr_of_machine(struct mp_addr *addr);
+
+enum mp_addr_use {
+	MP_ADDR_LISTEN, /* port 0 is fine, no host means all addresses */
+	MP_ADDR_REACH,  /* where somebody is */
+};
+
+/*
+ * HOST:PORT, [IPv6]:PORT, IPv6 or HOST, a name or a number; without a port it is 7117. Asks the
+ * resolver, and so may block. *addrs gets up to max of the addresses; *count is above 0. MP_EINVAL
+ * with a text: it is not written like that, or there is no such name; MP_ETIMEOUT: the resolver
+ * does not answer now.
+ */
+int mp_addr_resolve(const char *text, enum mp_addr_use use, struct mp_addr *addrs, size_t max,
+	size_t *count, struct mp_error *err);
+
+#endif

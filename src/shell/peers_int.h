@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What peers.c, which has all streams, shares with peers_conn.c, which is one of them.
+ *
+ * A stream's memory lives until libuv has closed its handle, so that a callback which closes it,
+ * however deep, finds it CLOSING when it comes back. */
+#ifndef MP_SHELL_PEERS_INT_H
+#define MP_SHELL_PEERS_INT_H
+
+#include "codec/frame.h"
+#include "shell/peers.h"
+#include "util/dlist.h"
+
+enum mp_conn_state {
+	MP_CONN_CONNECTING,
+	MP_CONN_GREETING,
+	MP_CONN_OPEN,
+	MP_CONN_RETIRED,
+	MP_CONN_CLOSING,
+};
+
+/* A message that waits for the handshake. */
+struct mp_conn_pending {
+	struct mp_conn_pending *next;
+	size_t size;
+	uint8_t bytes[];
+};
+
+struct mp_conn {
+	struct mp_dlist link;  /* in peers->conns, until CLOSING */
+	struct mp_dlist dirty; /* in peers->dirty: has something to write */
+	struct mp_peers *peers;
+	enum mp_conn_state state;
+	uv_tcp_t tcp;
+	uv_connect_t connect;
+	uv_write_t write;
+	struct mp_buf writing; /* what uv_write borrows */
+	bool write_busy;
+	struct mp_session session;
+	bool has_session;
+	bool opener;    /* we opened it */
+	bool joiner;    /* it proved an invite only, so far */
+	bool unproved;  /* counted in peers->unproved */
+	bool unreached; /* an address before this one did not even refuse */
+	bool doomed;    /* by mp_peers_drop() */
+	bool id_known;  /* who we want, or who it turned out to be */
+	struct mp_node_id id;
+	enum mp_class klass;
+	struct mp_addr addr;
+	struct mp_addr others[3]; /* to try when addr cannot be reached; port 0 ends the list */
+	uint64_t since_ms;        /* loop time of the last change of state */
+	struct mp_conn_pending *first, **last;
+	size_t pending_bytes;
+};
+
+#define MP_PEERS_READ_SIZE 65536
+
+struct mp_peers {
+	struct mp_peers_config config;
+	uv_tcp_t listener;
+	bool listening;
+	bool unaccepted;       /* one waits for memory */
+	uv_timer_t sweep;      /* runs while a stream may run out of time */
+	uv_prepare_t writer;   /* runs while something is dirty */
+	struct mp_dlist conns; /* newest last */
+	struct mp_dlist dirty;
+	size_t unproved;
+	size_t handles; /* open uv handles */
+	bool closing;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+	struct mp_peers_stats stats;
+	uint8_t read_buffer[MP_PEERS_READ_SIZE];
+};
+
+/* ---- one stream (peers_conn.c) ---- */
+
+/* CONNECTING; NULL when there is no memory. */
+struct mp_conn *mp_conn_new(struct mp_peers *peers, bool opener);
+/* Tries addr, then the others. May close it. */
+void mp_conn_connect(struct mp_conn *c);
+/* TCP is there: greets. May close it. */
+void mp_conn_greet(struct mp_conn *c);
+/* A message, now or when it is open. */
+void mp_conn_send(struct mp_conn *c, struct mp_span bytes);
+/* Writes what the socket takes, and leaves the rest to the loop. May close it. */
+void mp_conn_flush(struct mp_conn *c);
+/* Closes; tells about it as `state` when the peer was being used or wanted. err may be NULL. */
+void mp_conn_close(struct mp_conn *c, enum mp_link_state state, const struct mp_error *err);
+void mp_conn_fail(struct mp_conn *c, int code, const char *text);
+/* Its time is over: closes what does not come to an end. */
+void mp_conn_timeout(struct mp_conn *c);
+/* Has it a deadline? */
+bool mp_conn_hurries(const struct mp_conn *c);
+
+/* ---- all of them (peers.c) ---- */
+
+/* The stream to use for that peer and class, other than `but`: OPEN, or one that we are opening. */
+struct mp_conn *mp_peers_find(const struct mp_peers *peers, const struct mp_node_id *id,
+	enum mp_class klass, const struct mp_conn *but);
+void mp_peers_hurry(struct mp_peers *peers);
+void mp_peers_dirty(struct mp_peers *peers, struct mp_conn *c);
+void mp_peers_handle_closed(struct mp_peers *peers);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What state.c, the directory and its small files, shares with state_trust.c, who is in them. */
+#ifndef MP_SHELL_STATE_INT_H
+#define MP_SHELL_STATE_INT_H
+
+#include "shell/state.h"
+
+mp_time mp_state_wall_ms(void);
+
+/* Up to size bytes. MP_ENOENT without a text when there is none; MP_EAUTH, MP_EIO. */
+int mp_state_read(const struct mp_state *state, const char *leaf, void *p, size_t size, size_t *n,
+	struct mp_error *err);
+/* Whole and on disk, or not at all. MP_EFULL, MP_EAUTH, MP_EIO. */
+int mp_state_write(const struct mp_state *state, const char *leaf, const void *p, size_t n,
+	struct mp_error *err);
+/* Gone, or never there. */
+void mp_state_remove(const struct mp_state *state, const char *leaf);
+
+/* Cluster and name out of the credential, and whether it has the founder's admission. MP_ECORRUPT.
+ */
+int mp_state_read_credential(struct mp_state *state, struct mp_error *err);
+
+#endif
