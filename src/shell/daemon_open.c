@@ -122,7 +122,8 @@ bind_failed(const struct mp_addr *addr, bool kept, struct mp_error *err)
 	mp_addr_format(text, addr);
 	if (rc == MP_EBUSY)
 		(void)mp_fail(err, rc,
-			"the port is taken%s; stop what uses it, or give another one with --listen",
+			"the port is in use%s; stop what uses it, or give another one with "
+			"--listen",
 			kept ? " (it was picked when this node first started, and kept)" : "");
 	(void)mp_wrap(err, "listen on %s", text);
 	return rc;

@@ -170,7 +170,7 @@ int
 mp_peers_bind_error(int rc, struct mp_error *err)
 {
 	if (rc == UV_EADDRINUSE)
-		return mp_fail(err, MP_EBUSY, "the port is taken by another program");
+		return mp_fail(err, MP_EBUSY, "the port is in use");
 	if (rc == UV_EADDRNOTAVAIL)
 		return mp_fail(err, MP_EINVAL, "this machine does not have that address");
 	if (rc == UV_EACCES)
