@@ -611,7 +611,10 @@ node_settle(struct mp_node *node)
 	size_t budget = MP_LOOP_MAX;
 
 	do {
-		while (mp_out_loop(node->out, &bytes)) {
+		/* What these messages call forth comes after what they put off. */
+		for (size_t n = mp_out_loop_count(node->out); n > 0; n--) {
+			if (!mp_out_loop(node->out, &bytes))
+				break;
 			if (budget > 0) {
 				budget--;
 				node_message(node, &env->self, bytes);
@@ -623,7 +626,7 @@ node_settle(struct mp_node *node)
 		mp_worker_flush(node->worker, env);
 		mp_hold_flush(node->hold, env);
 		mp_ctl_flush(node->ctl, env);
-	} while (mp_out_loop_pending(node->out));
+	} while (mp_out_loop_count(node->out) > 0);
 }
 
 void

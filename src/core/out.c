@@ -39,6 +39,7 @@ struct mp_out {
 	struct mp_buf scratch;
 	struct mp_node_id self;
 	struct loop *loop_first, **loop_last; /* in step memory */
+	size_t loop_count;
 	bool failed;
 };
 
@@ -296,6 +297,7 @@ loop_add(struct mp_out *out, struct mp_span bytes)
 	*l = (struct loop){.bytes = bytes};
 	*out->loop_last = l;
 	out->loop_last = &l->next;
+	out->loop_count++;
 }
 
 bool
@@ -306,16 +308,17 @@ mp_out_loop(struct mp_out *out, struct mp_span *bytes)
 	if (l == NULL)
 		return false;
 	*bytes = l->bytes;
+	out->loop_count--;
 	out->loop_first = l->next;
 	if (out->loop_first == NULL)
 		out->loop_last = &out->loop_first;
 	return true;
 }
 
-bool
-mp_out_loop_pending(const struct mp_out *out)
+size_t
+mp_out_loop_count(const struct mp_out *out)
 {
-	return out->loop_first != NULL;
+	return out->loop_count;
 }
 
 static void

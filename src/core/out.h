@@ -66,7 +66,8 @@ void mp_out_reply(
 /* The next message that this node sent to itself, in order; false when there is none. Its bytes are
  * good until the end of the step. Whoever runs the step delivers them all before it ends. */
 bool mp_out_loop(struct mp_out *out, struct mp_span *bytes);
-bool mp_out_loop_pending(const struct mp_out *out);
+/* How many there are now. */
+size_t mp_out_loop_count(const struct mp_out *out);
 
 /* Any other effect, copied shallowly: what it points to is the caller's until the next begin
  * (use mp_out_mem or mp_out_copy). */
