@@ -360,6 +360,7 @@ on_work(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	/* The run has ended, and a worker still holds something of it: only who leads can tell it
 	 * to forget that. */
 	if (k != NULL && k->box != NULL && k->box->ended) {
+		k->box->asked = true;
 		box_wake(runs, env, k->box, true);
 		box_step(runs, env, k->box);
 	}

@@ -223,8 +223,10 @@ box_rest(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 		box_sign_end(runs, env, box);
 	else if (mp_raft_leader(box->raft) != NULL)
 		box->ticking = false;
-	if (!(leads && mp_raft_settled(box->raft)) && env->now_ms < box->awake_until_ms)
+	if ((box->asked || !leads || !mp_raft_settled(box->raft)) &&
+		env->now_ms < box->awake_until_ms)
 		return;
+	box->asked = false;
 	box_sign_end(runs, env, box);
 	box_end_lead(box);
 	mp_pulse_remove(runs->parts.pulse, box->raft);
@@ -338,9 +340,11 @@ box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	if (!box->pulsing && mp_dlist_linked(&box->in_active))
 		box_wake(runs, env, box, false);
 	box_drain_to_end(runs, env, box);
+	/* Nothing is planned on a state that lacks what is committed. */
 	do {
 		box_lead(runs, env, box);
-		if (box->lead != NULL)
+		(void)box_drain(runs, env, box);
+		if (box->lead != NULL && box->cursor >= mp_raft_commit(box->raft))
 			mp_lead_plan(box->lead, env);
 		mp_raft_flush(box->raft, env);
 	} while (box_drain(runs, env, box));

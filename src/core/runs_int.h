@@ -43,6 +43,7 @@ struct mp_run_box {
 	bool ended;      /* END was applied */
 	bool ticking;    /* its log's deadlines count */
 	bool pulsing;    /* it shares heartbeats */
+	bool asked;      /* ended, and a worker still holds something of it */
 	mp_time awake_until_ms;
 	mp_time retry_ms; /* something could not be done for want of memory */
 };
