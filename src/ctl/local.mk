@@ -51,7 +51,3 @@ libmp_ctl_a_SOURCES = \
 	%D%/writer_int.h \
 	%D%/writer_json.c \
 	%D%/writer_text.c
-
-bin_PROGRAMS += mpctl
-mpctl_SOURCES = src/mpctl.c
-mpctl_LDADD = $(MP_LIBS)

@@ -96,7 +96,7 @@ tap_check 'prints nothing at all' test ! -s err
 exits 3 'validate of a bad pipeline' "$mpctl" validate bad.yaml
 says '^bad.yaml:6:5: ' 'mistakes have their place'
 says 'a -> b -> a\|b -> a -> b' 'a cycle has its path'
-exits 3 'a parameter that is unknown' "$mpctl" validate good.yaml -p versoin=2
+exits 3 'a parameter that is unknown' "$mpctl" validate good.yaml -p version2=2
 says "did you mean 'version'" 'a near parameter is named'
 exits 3 'JSON of a bad pipeline' "$mpctl" --json validate bad.yaml
 tap_check 'names the line' grep -q '"line":6,"column":5' out

@@ -11,7 +11,8 @@ cli_tests = \
 	%D%/cluster_restart.sh \
 	%D%/cluster_state.sh \
 	%D%/cluster_stranger.sh \
-	%D%/files.sh
+	%D%/files.sh \
+	%D%/node.sh
 
 check_PROGRAMS += tests/cli/poke
 tests_cli_poke_SOURCES = %D%/poke.c

@@ -25,7 +25,8 @@ until_true()
 
 start_node()
 {
-	"$bin/mpnode" start --state A --name alpha --listen 127.0.0.1:0 --slots 4 >node.out 2>node.err &
+	"$bin/mpnode" start --state A --name alpha --listen 127.0.0.1:0 --slots 4 \
+		>node.out 2>node.err &
 	node=$!
 	until_true 300 grep -q '^ready ' node.out || {
 		tap_diag <node.err

@@ -255,7 +255,8 @@ tests_unit_test_writer_LDADD = libmp-ctl.a $(UNIT_LIBS)
 unit_tests += tests/unit/test_inputs
 tests_unit_test_inputs_SOURCES = %D%/test_inputs.c
 tests_unit_test_inputs_CPPFLAGS = $(UNIT_CPPFLAGS)
-tests_unit_test_inputs_LDADD = libmp-ctl.a libmp-crypto.a $(UNIT_LIBS) $(FYAML_LIBS) $(SODIUM_LIBS)
+tests_unit_test_inputs_LDADD = libmp-ctl.a libmp-crypto.a $(UNIT_LIBS) $(FYAML_LIBS) \
+	$(SODIUM_LIBS)
 
 unit_tests += tests/unit/test_worker
 tests_unit_test_worker_SOURCES = %D%/test_worker.c %D%/worker_world.h %D%/blob_world.h %D%/fake_crypto.h
