@@ -4,7 +4,7 @@
  *
  *   hosts N | slots N | modules N | loss PER_MILLE | job MIN MAX | seed N     before the first
  * `run` run T                   let T pass submit HOST             submit the next pipeline there
- *   crash HOST | start HOST | pause HOST T
+ *   crash HOST | start HOST (if it is down) | pause HOST T
  *   cut A B | cut A > B     both directions, or what A says to B
  *   isolate HOST            cut from everybody
  *   heal                    the network
@@ -160,9 +160,10 @@ do_host(struct script *s, char **w, size_t n)
 		sim_check_submit(host, s->submits++);
 	else if (strcmp(w[0], "crash") == 0)
 		sim_host_crash(host);
-	else if (strcmp(w[0], "start") == 0)
-		sim_host_start(host);
-	else if (strcmp(w[0], "pause") == 0 && n == 3)
+	else if (strcmp(w[0], "start") == 0) {
+		if (host->node == NULL)
+			sim_host_start(host);
+	} else if (strcmp(w[0], "pause") == 0 && n == 3)
 		sim_host_pause(host, s->sim->now + seconds(w[2]));
 	else
 		return script_fail(s, "no such command");
