@@ -173,13 +173,20 @@ worker_reject(struct mp_env *env, const struct mp_node_id *to, const struct mp_w
 			proof != NULL ? proof->fence_seq : 0);
 }
 
+static void
+who_send(struct mp_env *env, const struct mp_node_id *to, const struct mp_run_id *run)
+{
+	struct mp_buf *buf = mp_out_scratch(env->out);
+
+	if (mp_msg_work_who_encode(buf, run) == 0)
+		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
+}
+
 /* Who leads this run? Not more often than it can be answered. */
 static void
 who(struct mp_worker *worker, struct mp_env *env, const struct mp_node_id *to,
 	const struct mp_run_id *run)
 {
-	struct mp_buf *buf;
-
 	for (size_t i = 0; i < ASKED_MAX; i++) {
 		if (worker->asked[i].at_ms != 0 && mp_run_id_eq(&worker->asked[i].run, run) &&
 			env->now_ms - worker->asked[i].at_ms < ASK_AGAIN_MS)
@@ -188,9 +195,21 @@ who(struct mp_worker *worker, struct mp_env *env, const struct mp_node_id *to,
 	worker->asked[worker->asked_next].run = *run;
 	worker->asked[worker->asked_next].at_ms = env->now_ms;
 	worker->asked_next = (worker->asked_next + 1) % ASKED_MAX;
-	buf = mp_out_scratch(env->out);
-	if (mp_msg_work_who_encode(buf, run) == 0)
-		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
+	who_send(env, to, run);
+}
+
+void
+fence_seek(const struct wrun *run, struct mp_env *env)
+{
+	struct mp_run_record rec;
+	struct mp_span record;
+	struct mp_sig sig;
+
+	if (mp_run_signed_decode(mp_buf_span(&run->record), &record, &sig) != 0 ||
+		mp_run_record_decode(record, &rec) != 0)
+		return;
+	for (uint32_t i = 0; i < rec.elector_count; i++)
+		who_send(env, &rec.electors[i], &run->id);
 }
 
 /* ---- WORK_LEAD ---- */

@@ -372,6 +372,7 @@ mp_worker_tick(struct mp_worker *worker, struct mp_env *env)
 		if (run->resend_ms > env->now_ms)
 			continue;
 		wrun_resend(run);
+		fence_seek(run, env);
 		run->resend_pause_ms = pause_ms < RESEND_MAX_MS ? pause_ms : RESEND_MAX_MS;
 		run->resend_ms = env->now_ms + run->resend_pause_ms;
 	}

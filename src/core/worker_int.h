@@ -208,6 +208,8 @@ void wrun_drop_deferred(struct mp_worker *worker, struct wrun *run);
 /* Is the fence on disk? Before that nothing is done. */
 bool fence_durable(const struct wrun *run, const struct mp_env *env);
 void fence_put(struct wrun *run, struct mp_env *env);
+/* Asks all electors who leads: whom we know does not take our results. */
+void fence_seek(const struct wrun *run, struct mp_env *env);
 /* A row of MP_TABLE_FENCE. */
 int fence_restore(struct mp_worker *worker, struct mp_env *env, const struct mp_row *row);
 /* WORK_LEAD. The errors of mp_worker_message(). */

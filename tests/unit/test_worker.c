@@ -456,6 +456,11 @@ test_says_again(void **state)
 	world_pass(6000);
 	assert_true(result(1, &r, &holders));
 	assert_false(result(1, &r, &holders));
+	for (int i = 3; i >= 1; i--) { /* and all electors are asked who leads now */
+		const struct message *got = heard(MP_MSG_WORK_WHO);
+
+		assert_true(got != NULL && got->to == i);
+	}
 }
 
 static void
