@@ -495,6 +495,7 @@ lead_status(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 {
 	struct mp_msg_work_status m;
 	struct mp_work_state s;
+	struct mp_list states;
 	bool held = false;
 	int rc = mp_msg_work_status_decode(bytes, &m);
 
@@ -507,7 +508,8 @@ lead_status(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 	w->heard_ms = env->now_ms;
 	if (m.seq > w->answered)
 		w->answered = m.seq;
-	while (mp_work_states_next(&m.states, &s)) {
+	states = m.states;
+	while (mp_work_states_next(&states, &s)) {
 		struct lead_attempt *a;
 
 		if (s.attempt.module >= lead->c.graph->module_count)
@@ -529,6 +531,8 @@ lead_status(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 		lead_dirty(lead, w);
 	}
 	status_missing(lead, env, w, &m);
+	if (m.states.left > 0 && mp_run_state_ended(mp_run_state(lead->c.run)))
+		send_end(lead, env, w);
 	if (m.boot > w->boot)
 		w->boot = m.boot;
 	return 0;

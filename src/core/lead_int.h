@@ -46,10 +46,11 @@ struct lead_backoff {
 };
 
 /* Per module. */
-#define LEAD_TOUCHED  0x1u /* on the list of changes */
-#define LEAD_FINISHED 0x2u /* a FINISHED for it is on its way through the log */
-#define LEAD_RETRY    0x4u /* a RETRY is */
-#define LEAD_SKIP     0x8u /* a SKIP is */
+#define LEAD_TOUCHED  0x1u  /* on the list of changes */
+#define LEAD_FINISHED 0x2u  /* a FINISHED for it is on its way through the log */
+#define LEAD_RETRY    0x4u  /* a RETRY is */
+#define LEAD_SKIP     0x8u  /* a SKIP is */
+#define LEAD_BACKOFF  0x10u /* it is among the backoffs */
 
 struct mp_lead {
 	const struct mp_alloc *alloc;

@@ -51,7 +51,7 @@ lead_give_up(struct mp_lead *lead, struct mp_env *env, struct lead_attempt *a, e
 void
 lead_requeue(struct mp_lead *lead, struct mp_env *env, uint32_t module)
 {
-	if (mp_sched_push(lead->sched, module, env->now_ms) != 0) {
+	if (lead->current[module] == NULL && mp_sched_push(lead->sched, module, env->now_ms) != 0) {
 		lead->rescan = true;
 		lead_again(lead, env->now_ms + AGAIN_MS);
 	}
@@ -90,6 +90,8 @@ visit_backoff(struct mp_lead *lead, struct mp_env *env, uint32_t module)
 	struct lead_backoff b = {.module = module};
 
 	lead->flags[module] &= (uint8_t)~LEAD_RETRY;
+	if ((lead->flags[module] & LEAD_BACKOFF) != 0 || lead->current[module] != NULL)
+		return;
 	wait = wait < 0 ? 0 : wait > most ? most : wait;
 	b.due_ms = env->now_ms + wait;
 	if (lead->backoff_count == lead->backoff_cap) {
@@ -106,6 +108,7 @@ visit_backoff(struct mp_lead *lead, struct mp_env *env, uint32_t module)
 		lead->backoff_cap = cap;
 	}
 	lead->backoffs[lead->backoff_count++] = b;
+	lead->flags[module] |= LEAD_BACKOFF;
 	if (b.due_ms < lead->backoff_ms)
 		lead->backoff_ms = b.due_ms;
 }
@@ -204,6 +207,11 @@ plan_begin(struct mp_lead *lead, struct mp_env *env)
 {
 	struct mp_buf body;
 
+	/* Of a run that is over nothing is asked; who still has something of it says so. */
+	if (mp_run_state_ended(mp_run_state(lead->c.run))) {
+		lead->begun = true;
+		return;
+	}
 	if (lead->c.run->opened) {
 		lead->begun = true;
 		for (uint32_t i = 0; i < lead->c.graph->module_count; i++)
@@ -232,7 +240,7 @@ plan_touched(struct mp_lead *lead, struct mp_env *env)
 		lead->touched_count = 0;
 		lead->backoff_count = 0;
 		for (uint32_t i = 0; i < n; i++) {
-			lead->flags[i] &= (uint8_t)~LEAD_TOUCHED;
+			lead->flags[i] &= (uint8_t) ~(LEAD_TOUCHED | LEAD_BACKOFF);
 			lead_visit(lead, env, i, true);
 		}
 		return;
