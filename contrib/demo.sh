@@ -132,9 +132,9 @@ account()
 			wall = 1
 		printf "\n%d of %d modules succeeded, in %d attempts.\n", states["succeeded"],
 			modules, attempts
-		printf "Their commands took %.1f s in all, the run %.1f s: a speed-up of %.2f over " \
-			"one slot\n(%d slots on %d processors).\n", work / 1000, wall / 1000,
-			work / wall, n * slots, processors
+		printf "Their commands took %.1f s in all, the run %.1f s: a speed-up of %.2f ",
+			work / 1000, wall / 1000, work / wall
+		printf "over one slot\n(%d slots on %d processors).\n", n * slots, processors
 		exit idle > 0 || states["succeeded"] != modules
 	}'
 }

@@ -83,8 +83,8 @@
 /* Requests to keep copies that one peer has open here. More: refused. */
 #define MP_HOLD_PEER_MAX 256
 
-/* Runs that a worker remembers the fence of. More: the one without attempts that was used longest ago is
- * forgotten; when all have attempts here, a new one is refused. */
+/* Runs that a worker remembers the fence of. More: the one without attempts that was used longest
+ * ago is forgotten; when all have attempts here, a new one is refused. */
 #define MP_WORKER_RUNS_MAX 1024
 
 /* Results that a worker keeps until they are committed. More: it takes no new attempts. */
@@ -111,8 +111,8 @@
 
 /* One message with entries: this many of them and about this many bytes, and messages to one
  * elector that wait for its answer. More: sent when an answer comes. */
-#define MP_APPEND_ENTRIES_MAX  512
-#define MP_APPEND_BYTES_MAX    (1024u * 1024)
+#define MP_APPEND_ENTRIES_MAX    512
+#define MP_APPEND_BYTES_MAX      (1024u * 1024)
 #define MP_APPEND_UNANSWERED_MAX 8
 
 /* Messages of a node to itself in one step. More: lost, counted. */

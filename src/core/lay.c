@@ -16,7 +16,7 @@ struct item {
 struct laying {
 	const struct mp_alloc *alloc;
 	struct item *items;
-	struct item *other; /* as many; merging goes to and fro */
+	struct item *other; /* as many; merging goes between them */
 	size_t *bounds;     /* run i of items is bounds[i] to bounds[i + 1] */
 	size_t item_room;
 	size_t run_room;

@@ -66,7 +66,7 @@ struct mp_run {
 	struct mp_name cancelled_by;
 	enum mp_run_outcome outcome; /* 0 until END */
 	mp_time ended_ms;
-	uint64_t end_index;              /* of the END entry */
+	uint64_t end_index; /* of the END entry */
 	struct mp_hash end_hash;
 	struct mp_run_node_slot **nodes; /* workers, in order of appearance */
 	uint32_t node_count;

@@ -11,7 +11,8 @@ warnings='-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prot
 
 compile()
 {
-	lint_files '*.c' | grep -v '^contrib/' | xargs -n 8 -P "$(nproc)" clang -std=gnu11 $warnings -fsyntax-only \
+	lint_files '*.c' | grep -v '^contrib/' |
+		xargs -n 8 -P "$(nproc)" clang -std=gnu11 $warnings -fsyntax-only \
 		-D_GNU_SOURCE -Iinclude -Isrc -Itests -I"$top_builddir" -DMP_VERSION=__FILE__ \
 		$lib_cflags
 }

@@ -206,8 +206,7 @@ host_trace(struct sim_host *host, const struct mp_event *ev)
 	if (ev->kind == MP_EV_MESSAGE)
 		sim_trace(host->sim, host, "message %u from n%" PRIu32 ", %zu bytes",
 			ev->u.message.bytes.n > 2 ? ev->u.message.bytes.p[2] : 0,
-			host_index(host->sim, &ev->u.message.peer),
-			ev->u.message.bytes.n);
+			host_index(host->sim, &ev->u.message.peer), ev->u.message.bytes.n);
 	else if (ev->kind == MP_EV_LINK)
 		sim_trace(host->sim, host, "link to n%" PRIu32 ": %s",
 			host_index(host->sim, &ev->u.link.peer),

@@ -259,6 +259,7 @@ tests_unit_test_inputs_LDADD = libmp-ctl.a libmp-crypto.a $(UNIT_LIBS) $(FYAML_L
 	$(SODIUM_LIBS)
 
 unit_tests += tests/unit/test_worker
-tests_unit_test_worker_SOURCES = %D%/test_worker.c %D%/worker_world.h %D%/blob_world.h %D%/fake_crypto.h
+tests_unit_test_worker_SOURCES = %D%/test_worker.c %D%/worker_world.h %D%/blob_world.h \
+	%D%/fake_crypto.h
 tests_unit_test_worker_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_worker_LDADD = $(UNIT_LIBS)

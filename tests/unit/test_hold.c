@@ -298,7 +298,7 @@ test_zones(void **state)
 
 	(void)state;
 	for (int i = 0; i < WORLD_NODES; i++) {
-		(void)strcpy(caps[i].zone, i == other ? "b" : "a");
+		caps[i].zone[0] = i == other ? 'b' : 'a';
 		W.members[i].caps = &caps[i];
 	}
 	world_begin(0);
