@@ -268,10 +268,12 @@ plan_backoffs(struct mp_lead *lead, struct mp_env *env)
 			lead->backoffs[kept++] = b;
 			if (b.due_ms < lead->backoff_ms)
 				lead->backoff_ms = b.due_ms;
-		} else if (mp_run_module_state(lead->c.run, b.module) == MP_MODULE_BACKOFF &&
-			   (lead->flags[b.module] & LEAD_FINISHED) == 0) {
-			lead_requeue(lead, env, b.module);
+			continue;
 		}
+		lead->flags[b.module] &= (uint8_t)~LEAD_BACKOFF;
+		if (mp_run_module_state(lead->c.run, b.module) == MP_MODULE_BACKOFF &&
+			(lead->flags[b.module] & LEAD_FINISHED) == 0)
+			lead_requeue(lead, env, b.module);
 	}
 	lead->backoff_count = kept;
 }

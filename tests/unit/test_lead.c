@@ -474,7 +474,7 @@ test_retry(void **state)
 	(void)state;
 	unit_graph_init(&w.graph, 1);
 	w.graph.modules[0].retry = (struct mp_retry){
-		.attempts = 2, .backoff_ms = 4000, .max_backoff_ms = 60000, .on_exit = true};
+		.attempts = 3, .backoff_ms = 4000, .max_backoff_ms = 60000, .on_exit = true};
 	world_init(&w, 1);
 	world_settle(&w);
 	assert_int_equal(world_result(&w, &w.items[0], MP_STATUS_FAILED, SPOIL_NOTHING), 0);
@@ -488,10 +488,20 @@ test_retry(void **state)
 	world_settle(&w);
 	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
 	assert_int_equal(w.items[0].attempt_number, 2);
+	/* Twice as long the second time, and then no more. */
+	assert_int_equal(world_result(&w, &w.items[0], MP_STATUS_FAILED, SPOIL_NOTHING), 0);
+	world_settle(&w);
+	world_sleep(&w, 7999);
+	world_settle(&w);
+	assert_int_equal(state_of(&w, 0), MP_MODULE_BACKOFF);
+	world_sleep(&w, 4001);
+	world_settle(&w);
+	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(w.items[0].attempt_number, 3);
 	assert_int_equal(world_result(&w, &w.items[0], MP_STATUS_FAILED, SPOIL_NOTHING), 0);
 	world_settle(&w);
 	assert_int_equal(mp_run_state(&w.run), MP_RUN_FAILED);
-	assert_int_equal(world_entries(&w, MP_ENTRY_RETRY), 1);
+	assert_int_equal(world_entries(&w, MP_ENTRY_RETRY), 2);
 	world_fini(&w);
 }
 
