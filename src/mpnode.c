@@ -155,8 +155,8 @@ serve(const struct options *o, struct mp_state *state)
 
 	if (state->renamed)
 		rc = mp_fail(&err, MP_EUSAGE,
-			"--name: this node asked for another name when it was invited; to change "
-			"it, join again with the token");
+			"--name: this node has another name in its certificate already; it stays, "
+			"or comes anew with a token before the node is a member");
 	if (rc == 0)
 		rc = mp_daemon_open(&config, &daemon, &err);
 	if (rc == 0)

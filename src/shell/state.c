@@ -325,8 +325,8 @@ default_name(char *out, size_t size)
 		(void)snprintf(out, size, "node");
 }
 
-/* The name is the one in the credential, when there is one. While the node is no member another one
- * may be given, for the next token. */
+/* The name is the one in the credential, when there is one. Another one may be given for the next
+ * token, while the node is no member, or of its own cluster only. */
 static int
 choose_name(struct mp_state *state, const char *name, struct mp_error *err)
 {
@@ -334,7 +334,7 @@ choose_name(struct mp_state *state, const char *name, struct mp_error *err)
 
 	if (state->has_credential && !other)
 		return 0;
-	if (state->has_credential && !state->joining)
+	if (state->has_credential && !state->joining && !state->founder)
 		return mp_fail(err, MP_EEXIST,
 			"this node is called %s; its name is in its certificate and stays",
 			state->name.s);

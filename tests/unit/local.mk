@@ -263,3 +263,13 @@ tests_unit_test_worker_SOURCES = %D%/test_worker.c %D%/worker_world.h %D%/blob_w
 	%D%/fake_crypto.h
 tests_unit_test_worker_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_worker_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_peers
+tests_unit_test_peers_SOURCES = %D%/test_peers.c %D%/peers_world.h
+tests_unit_test_peers_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_peers_LDADD = $(SHELL_LIBS)
+
+unit_tests += tests/unit/test_state
+tests_unit_test_state_SOURCES = %D%/test_state.c %D%/scratch.h
+tests_unit_test_state_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_state_LDADD = $(SHELL_LIBS)
