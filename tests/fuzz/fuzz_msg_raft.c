@@ -106,7 +106,8 @@ take_bytes(struct life *l)
 	size_t n = (size_t)take(l) << 8;
 	struct mp_span bytes;
 
-	n = mp_min_size(n | take(l), l->in.n);
+	n |= take(l);
+	n = mp_min_size(n, l->in.n);
 	bytes = mp_span(l->in.p, n);
 	l->in.p += n;
 	l->in.n -= n;
