@@ -447,7 +447,8 @@ attempt_start(struct attempt *a, struct mp_env *env)
 	a->executing = true;
 	a->worker->running++;
 	fx.u.exec_start = (struct mp_exec_request){.key = {a->run->id, a->id},
-		.fence_term = a->id.term,
+		/* The highest leader that let it go on, not the one that began it. */
+		.fence_term = a->run->term,
 		.module_name = a->name,
 		.attempt_number = a->number,
 		.spec = a->spec,
