@@ -11,14 +11,15 @@ fuzz_targets = \
 	tests/fuzz/fuzz_manifest \
 	tests/fuzz/fuzz_msg_blob \
 	tests/fuzz/fuzz_msg_ctl \
-	tests/fuzz/fuzz_msg_swim \
 	tests/fuzz/fuzz_msg_raft \
+	tests/fuzz/fuzz_msg_swim \
 	tests/fuzz/fuzz_msg_work \
 	tests/fuzz/fuzz_noise \
 	tests/fuzz/fuzz_pipeline \
 	tests/fuzz/fuzz_record_run \
 	tests/fuzz/fuzz_record_work \
 	tests/fuzz/fuzz_trust \
+	tests/fuzz/fuzz_worker \
 	tests/fuzz/fuzz_yaml
 
 tests_fuzz_fuzz_cbor_LDADD = $(FUZZ_LIBS)
@@ -36,6 +37,7 @@ tests_fuzz_fuzz_record_run_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_record_work_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_trust_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_yaml_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_worker_LDADD = $(FUZZ_LIBS)
 
 if !FUZZERS
 # Without libFuzzer main() comes from this library.
