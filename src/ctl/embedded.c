@@ -62,7 +62,8 @@ child_main(
 	(void)signal(SIGTERM, SIG_DFL);
 	(void)signal(SIGHUP, SIG_DFL);
 	(void)setsid(); /* a terminal's signals are for the parent, which stops this one */
-	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* Without the parent nobody waits for the run: no grace, its executor kills what runs. */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent || ready == NULL)
 		_exit(1);
 	rc = serve(e, config, ready, &err);
