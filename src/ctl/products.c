@@ -23,13 +23,11 @@ mp_products_bring(struct mp_cmd_ctx *ctx, const struct mp_show_module *m,
 }
 
 int
-mp_products_get(struct mp_cmd_ctx *ctx, const struct mp_show_module *m, struct mp_products *out,
+mp_products_read(struct mp_cmd_ctx *ctx, const struct mp_show_module *m, struct mp_products *out,
 	struct mp_error *err)
 {
-	int rc = mp_products_bring(ctx, m, &m->manifest, MP_SIZE_UNKNOWN, err);
+	int rc;
 
-	if (rc != 0)
-		return rc;
 	mp_buf_init(&out->bytes, ctx->alloc, MP_MANIFEST_BYTES_MAX);
 	rc = mp_blobs_get(ctx, &m->manifest, &out->bytes, err);
 	if (rc == 0)
@@ -37,6 +35,15 @@ mp_products_get(struct mp_cmd_ctx *ctx, const struct mp_show_module *m, struct m
 	if (rc != 0)
 		mp_buf_fini(&out->bytes);
 	return rc;
+}
+
+int
+mp_products_get(struct mp_cmd_ctx *ctx, const struct mp_show_module *m, struct mp_products *out,
+	struct mp_error *err)
+{
+	int rc = mp_products_bring(ctx, m, &m->manifest, MP_SIZE_UNKNOWN, err);
+
+	return rc == 0 ? mp_products_read(ctx, m, out, err) : rc;
 }
 
 void

@@ -17,6 +17,9 @@ struct mp_products {
 /* The manifest of a module that has one. MP_ENOENT: no live node has it. Finish it on success. */
 int mp_products_get(struct mp_cmd_ctx *ctx, const struct mp_show_module *m, struct mp_products *out,
 	struct mp_error *err);
+/* The same of what the node has already. */
+int mp_products_read(struct mp_cmd_ctx *ctx, const struct mp_show_module *m,
+	struct mp_products *out, struct mp_error *err);
 void mp_products_fini(struct mp_products *p);
 
 /* Has the node fetch a blob of the module, unless it has it. size may be MP_SIZE_UNKNOWN. */
