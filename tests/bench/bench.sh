@@ -18,9 +18,10 @@ pipeline()
 {
 	printf 'meshpipe: 1\nname: bench\ndefaults: { cache: false }\nmodules:\n'
 	awk -v n="$1" -v chained="$2" 'BEGIN {
-		for (i = 1; i <= n; i++)
-			printf "  t%d: { run: [/bin/true]%s }\n", i, \
-				chained && i > 1 ? ", needs: [t" i - 1 "]" : ""
+		for (i = 1; i <= n; i++) {
+			needs = chained && i > 1 ? ", needs: [t" (i - 1) "]" : ""
+			printf "  t%d: { run: [/bin/true]%s }\n", i, needs
+		}
 	}'
 }
 
