@@ -351,8 +351,7 @@ worker_gate(struct mp_worker *worker, struct mp_env *env, const struct mp_node_i
 
 	*out = run;
 #ifdef MP_MUTANT_NO_FENCE
-	if (run != NULL)
-		return GATE_OPEN;
+	order = order < 0 ? 1 : order; /* whoever speaks last is believed */
 #endif
 	if (order > 0) {
 		who(worker, env, from, &head->run);
