@@ -84,7 +84,8 @@ run_new(struct mp_worker *worker, const struct mp_run_id *id)
 
 	if (run == NULL)
 		return NULL;
-	*run = (struct wrun){.id = *id, .resend_ms = MP_TIME_NEVER};
+	*run = (struct wrun){
+		.id = *id, .resend_ms = MP_TIME_NEVER, .resend_pause_ms = WORKER_RESEND_MS};
 	mp_buf_init(&run->certificate, worker->alloc, MP_CERTIFICATE_MAX);
 	mp_buf_init(&run->record, worker->alloc, MP_SIGNED_RECORD_MAX);
 	mp_dlist_init(&run->age);

@@ -420,6 +420,24 @@ test_restart(void **state)
 	assert_int_equal(rows(MP_TABLE_HELD), 0);
 }
 
+/* The leader of before goes on without a new word of who it is. */
+static void
+test_restart_idle(void **state)
+{
+	struct mp_result r;
+	size_t holders;
+
+	(void)state;
+	assert_int_equal(lead(1, 4), 0);
+	mp_worker_free(T.worker);
+	worker_new(2);
+	restore(MP_TABLE_FENCE);
+	assert_int_equal(assign(1, 4, 6, NULL), 0);
+	exec_done(4, 6, MP_STATUS_OK);
+	assert_true(result(1, &r, &holders));
+	assert_true(mp_worker_deadline(T.worker) > W.now_ms);
+}
+
 static void
 test_restore_refuses(void **state)
 {
@@ -590,6 +608,7 @@ main(void)
 		CASE(test_blob_lost),
 		CASE(test_manifest_lost),
 		CASE(test_restart),
+		CASE(test_restart_idle),
 		CASE(test_restore_refuses),
 		CASE(test_says_again),
 		CASE(test_stop),
