@@ -238,6 +238,9 @@ static const struct bad bad_modules[] = {
 	{ONE "    grace: [1s]\n", "p.yaml:6:12: expected a duration of at most 366d, such "
 				  "as 500ms, 30s or 1h30m, "
 				  "found a list"},
+	{ONE "    cache: true\n",
+		"p.yaml:6:12: 'cache: true' is not implemented in this version: every "
+		"module runs"},
 	{ONE "    cache: yes\n", "p.yaml:6:12: expected true or false, found 'yes'"},
 	{ONE "    cache: \"true\"\n", "p.yaml:6:12: expected true or false, found 'true'"},
 	{ONE "    retry: 3\n", "p.yaml:6:12: expected a map with attempts, found '3'"},
