@@ -333,6 +333,7 @@ applied_finished(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_
 static void
 applied_cancel(struct mp_lead *lead)
 {
+	lead->rescan = true;
 	for (size_t i = 0; i < lead->worker_cap; i++) {
 		struct lead_worker *w = lead->workers[i];
 

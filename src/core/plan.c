@@ -142,6 +142,15 @@ visit_taken_over(struct mp_lead *lead, struct mp_env *env, uint32_t module)
 		lead_kill(lead, w, &m->attempt);
 }
 
+/* It was not taken and is to be handed out again, which will not happen any more. */
+static void
+visit_cancelled(struct mp_lead *lead, struct mp_env *env, uint32_t module)
+{
+	mp_sched_drop(lead->sched, module);
+	if (lead_lost(lead, env, &lead->c.run->modules[module].attempt, MP_LOST_REFUSED) != 0)
+		lead->rescan = true;
+}
+
 static void
 visit_ended(struct mp_lead *lead, uint32_t module)
 {
@@ -178,6 +187,9 @@ lead_visit(struct mp_lead *lead, struct mp_env *env, uint32_t module, bool takin
 		visit_retry(lead, env, module);
 	else if (state == MP_MODULE_BACKOFF)
 		visit_backoff(lead, env, module);
+	else if (state == MP_MODULE_RUNNING && a == NULL && lead->c.run->cancelled &&
+		 mp_sched_queued(lead->sched, module))
+		visit_cancelled(lead, env, module);
 	else if (state == MP_MODULE_RUNNING && a == NULL && taking_over)
 		visit_taken_over(lead, env, module);
 }
