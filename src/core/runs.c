@@ -272,6 +272,10 @@ on_want(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		return MP_ENOENT;
 	if (mp_run_elector(&k->rec, from) < 0)
 		return MP_EAUTH;
+	/* A run begins only with a majority that has it from its opener, who may have given it up;
+	 * once it has begun, it is handed on. */
+	if (!mp_node_id_eq(&k->rec.opener, &env->self) && mp_raft_last_index(k->box->raft) == 0)
+		return MP_ENOTLEADER;
 	m.record = mp_buf_span(&k->record);
 	m.pipeline = mp_buf_span(&k->box->pipeline);
 	mp_buf_init(&buf, runs->alloc, MP_MSG_MAX);
