@@ -249,11 +249,14 @@ sim_disk_crash(struct sim_host *host)
 	struct sim_disk *disk = host->disk;
 	size_t kept = 0;
 
-	while (disk->first != NULL && sim_chance(host->sim, 500))
+	while (disk->first != NULL && sim_chance(host->sim, 500)) {
+		host->sim->sometimes[SIM_CRASH_KEPT]++;
 		batch_free(disk_pop(disk));
+	}
 	while (disk->first != NULL) {
 		struct batch *b = disk->first;
 
+		host->sim->sometimes[SIM_CRASH_LOST]++;
 		disk->first = b->next;
 		batch_free(b);
 	}
@@ -300,6 +303,26 @@ sim_disk_row(const struct sim_host *host, enum mp_table table, struct mp_span ke
 	if (at < t->count && key_cmp(t->rows[at].key, key) == 0)
 		return t->rows[at].value;
 	return mp_span(NULL, 0);
+}
+
+size_t
+sim_disk_count(const struct sim_host *host, enum mp_table table)
+{
+	return host->disk->tables[table].count;
+}
+
+/* Rows wait, and blobs are refused. */
+void
+sim_disk_full(struct sim_host *host, sim_time until)
+{
+	struct sim_disk *disk = host->disk;
+
+	sim_trace(
+		host->sim, host, "disk is full for %.3f s", (double)(until - host->sim->now) / 1e6);
+	host->sim->sometimes[SIM_DISK_FULL]++;
+	host->full_until = until;
+	if (disk->busy_until < until)
+		disk->busy_until = until;
 }
 
 /* ---- blobs: lists are short, so a scan will do ---- */
@@ -361,6 +384,46 @@ sim_blob_has(const struct sim_host *host, const struct mp_hash *digest)
 	return b != NULL && b->complete;
 }
 
+static bool
+blob_elsewhere(const struct sim_host *host, const struct mp_hash *digest)
+{
+	for (uint32_t i = 0; i < host->sim->plan.hosts; i++) {
+		const struct sim_host *other = &host->sim->hosts[i];
+		const struct blob *b = blob_find(other->disk, digest);
+
+		if (other != host && b != NULL && b->durable)
+			return true;
+	}
+	return false;
+}
+
+void
+sim_blob_lose(struct sim_host *host)
+{
+	struct sim_disk *disk = host->disk;
+	size_t at;
+
+	if (disk->blob_count == 0)
+		return;
+	at = mp_rng_below(&host->sim->rng, disk->blob_count);
+	if (!disk->blobs[at].durable || !blob_elsewhere(host, &disk->blobs[at].digest))
+		return;
+	sim_trace(host->sim, host, "blob %02x%02x%02x%02x is lost", disk->blobs[at].digest.b[0],
+		disk->blobs[at].digest.b[1], disk->blobs[at].digest.b[2],
+		disk->blobs[at].digest.b[3]);
+	host->sim->sometimes[SIM_BLOB_LOST]++;
+	free(disk->blobs[at].bytes);
+	disk->blobs[at] = disk->blobs[--disk->blob_count];
+}
+
+bool
+sim_blob_durable(const struct sim_host *host, const struct mp_hash *digest)
+{
+	const struct blob *b = blob_find(host->disk, digest);
+
+	return b != NULL && b->durable;
+}
+
 void
 sim_blob_stat(struct sim_host *host, const struct mp_effect *fx)
 {
@@ -411,6 +474,11 @@ sim_blob_write(struct sim_host *host, const struct mp_effect *fx)
 	struct mp_hash digest;
 
 	ev.u.blob_written.token = fx->u.blob_write.token;
+	if (host->full_until > host->sim->now) {
+		ev.u.blob_written.rc = MP_EFULL;
+		sim_deliver(host, blob_time(host), &ev);
+		return;
+	}
 	if (b == NULL)
 		b = blob_add(host->disk, &fx->u.blob_write.digest, fx->u.blob_write.size);
 	if (!b->complete && offset <= b->size && bytes.n <= b->size - offset) {
@@ -422,6 +490,7 @@ sim_blob_write(struct sim_host *host, const struct mp_effect *fx)
 
 			sim_crypto.hash(&digest, &whole, 1);
 			b->complete = mp_hash_eq(&digest, &b->digest);
+			host->sim->sometimes[SIM_BLOB_FETCHED] += b->complete;
 			if (!b->complete) {
 				ev.u.blob_written.rc = MP_ESIG;
 				b->have = 0;

@@ -13,7 +13,10 @@ sim_host_init(struct sim *sim, uint32_t index)
 {
 	struct sim_host *host = &sim->hosts[index];
 
-	*host = (struct sim_host){.sim = sim, .index = index, .tick_at = SIM_NEVER};
+	*host = (struct sim_host){.sim = sim,
+		.index = index,
+		.slots = index + sim->plan.witnesses < sim->plan.hosts ? sim->plan.slots : 0,
+		.tick_at = SIM_NEVER};
 	host->addr.ip[10] = host->addr.ip[11] = 0xff;
 	host->addr.ip[12] = 10;
 	host->addr.ip[15] = (uint8_t)(index + 1);
@@ -42,15 +45,53 @@ sim_host_find(struct sim *sim, const struct mp_node_id *id)
 	return NULL;
 }
 
+struct sim_host *
+sim_host_of(struct sim *sim, const struct mp_node_id *id)
+{
+	struct sim_host *host = sim_host_find(sim, id);
+
+	mp_assert(host != NULL);
+	return host;
+}
+
 static void
 host_caps(const struct sim_host *host, struct mp_buf *buf)
 {
-	struct mp_caps caps = {.slots = host->sim->plan.slots, .cpus = 2, .memory_bytes = 1u << 30};
+	struct mp_caps caps = {.slots = host->slots, .cpus = 2, .memory_bytes = 1u << 30};
 
 	memcpy(caps.os, "linux", 6);
 	memcpy(caps.arch, "x86_64", 7);
 	mp_assert(mp_caps_encode(&caps, buf) == 0);
 }
+
+/* ---- clocks ---- */
+
+mp_time
+sim_host_clock(const struct sim_host *host)
+{
+	return host->clock_base_ms +
+	       (host->sim->now - host->clock_from) * (1000000 + host->clock_ppm) / 1000000000;
+}
+
+mp_time
+sim_host_wall(const struct sim_host *host)
+{
+	return 1700000000000 + host->wall_off_ms + host->sim->now / SIM_MS;
+}
+
+/* The machine boots: its clock begins anywhere, and is as wrong as clocks are. */
+static void
+host_boot(struct sim_host *host)
+{
+	int32_t drift = (int32_t)host->sim->plan.drift_ppm;
+
+	host->clock_from = host->sim->now;
+	host->clock_base_ms =
+		sim_between(host->sim, 1, host->sim->plan.drift_ppm > 0 ? 1 << 30 : 1);
+	host->clock_ppm = (int32_t)sim_between(host->sim, -drift, drift);
+}
+
+/* ---- life ---- */
 
 void
 sim_host_start(struct sim_host *host)
@@ -66,7 +107,7 @@ sim_host_start(struct sim_host *host)
 		.addr_count = 1,
 		.seeds = &sim->hosts[0].addr,
 		.seed_count = host->index == 0 ? 0 : 1,
-		.slots = sim->plan.slots};
+		.slots = host->slots};
 	struct mp_event ev = {.kind = MP_EV_START};
 	struct mp_error err = {0};
 	struct mp_buf caps;
@@ -77,10 +118,14 @@ sim_host_start(struct sim_host *host)
 	mp_buf_init(&caps, &sim->alloc, 4096);
 	host_caps(host, &caps);
 	config.caps = mp_buf_span(&caps);
+	sim_net_host_down(host, false);
+	if (host->clock_base_ms == 0)
+		host_boot(host);
+	sim->sometimes[SIM_RESTARTED] += sim_disk_count(host, MP_TABLE_MEMBER) > 1;
 	host->life++;
 	host->paused_until = 0;
 	host->tick_at = SIM_NEVER;
-	host->ready = false;
+	host->ready = host->stopping = false;
 	sim_trace(sim, host, "start, life %" PRIu32, host->life);
 	if (mp_node_new(&config, &host->node, &err) != 0) {
 		sim_fail(sim, "host %" PRIu32 " does not start: %s", host->index, err.text);
@@ -92,20 +137,48 @@ sim_host_start(struct sim_host *host)
 }
 
 void
-sim_host_crash(struct sim_host *host)
+sim_host_crash(struct sim_host *host, bool power)
 {
 	if (host->node == NULL)
 		return;
-	sim_trace(host->sim, host, "crash");
+	sim_trace(host->sim, host, power ? "power cut" : "crash");
 	sim_mix(host->sim, host->index);
 	host->sim->crashes++;
 	sim_check_down(host);
+	sim_client_down(host);
 	mp_node_free(host->node);
 	host->node = NULL;
 	host->life++;
+	if (power)
+		host->clock_base_ms = 0;
 	sim_jobs_crash(host);
 	sim_disk_crash(host);
-	sim_net_host_down(host);
+	sim_net_host_down(host, power);
+}
+
+void
+sim_host_stop(struct sim_host *host)
+{
+	struct mp_event ev = {.kind = MP_EV_STOP};
+
+	if (host->node == NULL || host->stopping)
+		return;
+	host->stopping = true;
+	sim_deliver(host, host->sim->now, &ev);
+}
+
+/* It exited by itself, and what was written is written. */
+static void
+host_stopped(struct sim *sim, uint64_t arg)
+{
+	struct sim_host *host = &sim->hosts[arg & 0xff];
+
+	if (host->node == NULL || host->life != (uint32_t)(arg >> 8))
+		return;
+	sim->sometimes[SIM_STOPPED]++;
+	sim_host_crash(host, false);
+	if (sim->healed)
+		sim_host_start(host);
 }
 
 void
@@ -115,8 +188,11 @@ sim_host_pause(struct sim_host *host, sim_time until)
 		return;
 	sim_trace(host->sim, host, "pause for %.3f s", (double)(until - host->sim->now) / 1e6);
 	host->sim->pauses++;
+	host->sim->sometimes[SIM_PAUSED]++;
 	host->paused_until = until;
 }
+
+/* ---- steps ---- */
 
 static void
 host_effect(struct sim_host *host, const struct mp_effect *fx)
@@ -138,7 +214,7 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 		sim_disk_persist(host, fx);
 		break;
 	case MP_FX_REPLY:
-		sim_check_reply(host, fx->u.reply.request, fx->u.reply.bytes, fx->u.reply.last);
+		sim_client_reply(host, fx->u.reply.request, fx->u.reply.bytes, fx->u.reply.last);
 		break;
 	case MP_FX_BLOB_STAT:
 		sim_blob_stat(host, fx);
@@ -163,21 +239,15 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 		sim_trace(host->sim, host, "ready");
 		break;
 	case MP_FX_STOPPED:
+		sim_trace(host->sim, host, "stopped");
+		sim_at(host->sim, host->sim->now, host_stopped,
+			host->index | (uint64_t)host->life << 8);
 		break;
 	case MP_FX_FATAL:
 		sim_fail(host->sim, "host %" PRIu32 " stopped itself: %s", host->index,
 			fx->u.fatal.text);
 		break;
 	}
-}
-
-static uint32_t
-host_index(struct sim *sim, const struct mp_node_id *id)
-{
-	const struct sim_host *host = sim_host_find(sim, id);
-
-	mp_assert(host != NULL);
-	return host->index;
 }
 
 static uint64_t
@@ -193,26 +263,30 @@ bytes_digest(struct mp_span s)
 static void
 host_trace(struct sim_host *host, const struct mp_event *ev)
 {
-	static const char *const names[] = {"restore", "start", "tick", "datagram", "link",
-		"message", "persisted", "control", "control-closed", "blob-stat", "blob-read",
-		"blob-written", "blob-synced", "exec", "caps", "stop"};
+	struct sim *sim = host->sim;
 	uint64_t digest = ev->kind;
 
 	if (ev->kind == MP_EV_DATAGRAM)
 		digest ^= bytes_digest(ev->u.datagram.bytes);
 	if (ev->kind == MP_EV_MESSAGE)
 		digest ^= bytes_digest(ev->u.message.bytes);
-	sim_mix(host->sim, digest ^ (uint64_t)host->sim->now << 8 ^ host->index);
+	sim_mix(sim, digest ^ (uint64_t)sim->now << 8 ^ host->index);
+	if (!sim->trace || ev->kind == MP_EV_RESTORE)
+		return;
 	if (ev->kind == MP_EV_MESSAGE)
-		sim_trace(host->sim, host, "message %u from n%" PRIu32 ", %zu bytes",
-			ev->u.message.bytes.n > 2 ? ev->u.message.bytes.p[2] : 0,
-			host_index(host->sim, &ev->u.message.peer), ev->u.message.bytes.n);
+		sim_trace(sim, host, "%s from n%" PRIu32 ", %zu bytes",
+			sim_message_name(ev->u.message.bytes),
+			sim_host_of(sim, &ev->u.message.peer)->index, ev->u.message.bytes.n);
+	else if (ev->kind == MP_EV_DATAGRAM)
+		sim_trace(sim, host, "datagram from n%u, %zu bytes",
+			ev->u.datagram.from.ip[15] - 1u, ev->u.datagram.bytes.n);
 	else if (ev->kind == MP_EV_LINK)
-		sim_trace(host->sim, host, "link to n%" PRIu32 ": %s",
-			host_index(host->sim, &ev->u.link.peer),
+		sim_trace(sim, host, "%s link to n%" PRIu32 ": %s",
+			ev->u.link.klass == MP_CLASS_CONTROL ? "control" : "bulk",
+			sim_host_of(sim, &ev->u.link.peer)->index,
 			(const char *const[]){"up", "down", "refused", "failed"}[ev->u.link.state]);
-	else if (ev->kind != MP_EV_RESTORE)
-		sim_trace(host->sim, host, "%s", names[ev->kind]);
+	else
+		sim_trace(sim, host, "%s", sim_event_name(ev->kind));
 }
 
 void
@@ -222,14 +296,13 @@ sim_host_step(struct sim_host *host, struct mp_event *ev)
 	const struct mp_effect *fx;
 	size_t count;
 
-	ev->now_ms = sim->now / SIM_MS;
-	ev->wall_ms = 1700000000000 + sim->now / SIM_MS;
+	ev->now_ms = sim_host_clock(host);
+	ev->wall_ms = sim_host_wall(host);
 	ev->entropy = mp_rng_next(&sim->rng);
 	sim->steps++;
 	host_trace(host, ev);
+	sim_check_event(host, ev);
 	mp_node_step(host->node, ev, &fx, &count);
-	/* First what the step decided, then what it wants done: a leader that works for itself does
-	 * both in one step. */
 	sim_check_step(host);
 	for (size_t i = 0; i < count && sim->failure[0] == '\0'; i++) {
 		sim_check_effect(host, &fx[i]);

@@ -85,17 +85,20 @@ job_done(struct sim *sim, uint64_t arg)
 	r->key = job->key;
 	r->phase = MP_EXEC_DONE;
 	r->exit_code = 0;
-	r->started_ms = 1700000000000 + job->started / SIM_MS;
-	r->ended_ms = 1700000000000 + sim->now / SIM_MS;
+	r->started_ms = sim_host_wall(host) - (sim->now - job->started) / SIM_MS;
+	r->ended_ms = sim_host_wall(host);
 	r->wall_us = (uint64_t)(sim->now - job->started);
 	if (job->killed) {
 		r->status = MP_STATUS_CANCELLED;
 		r->exit_code = -1;
 		r->signal = 15;
 	} else if (!sim->healed && sim_chance(sim, sim->plan.job_fail)) {
-		r->status = MP_STATUS_FAILED;
-		r->exit_code = 1;
-		r->error = mp_span_str("exit code 1");
+		static const enum mp_status ends[] = {MP_STATUS_FAILED, MP_STATUS_FAILED,
+			MP_STATUS_FAILED, MP_STATUS_TIMED_OUT, MP_STATUS_NO_OUTPUT};
+
+		r->status = ends[sim_between(sim, 0, mp_countof(ends) - 1)];
+		r->exit_code = r->status == MP_STATUS_TIMED_OUT ? -1 : 1;
+		r->error = mp_span_str("it failed");
 	} else if (job->name[0] == 'o') {
 		job_output(host, job, r);
 	}
@@ -118,9 +121,9 @@ sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req)
 		else
 			job = &host->jobs->jobs[place];
 	}
-	if (running >= sim->plan.slots || job == NULL) {
+	if (running >= host->slots || job == NULL) {
 		sim_fail(sim, "host %" PRIu32 " runs more than its %" PRIu32 " slots", host->index,
-			sim->plan.slots);
+			host->slots);
 		return;
 	}
 	*job = (struct job){.used = true,
@@ -137,7 +140,7 @@ sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req)
 	sim_trace(sim, host, "job %s start, term %" PRIu64, job->name, req->key.attempt.term);
 	ev.u.exec.key = req->key;
 	ev.u.exec.phase = MP_EXEC_STARTED;
-	ev.u.exec.started_ms = 1700000000000 + sim->now / SIM_MS;
+	ev.u.exec.started_ms = sim_host_wall(host);
 	sim_deliver(host, sim->now + SIM_MS, &ev);
 	sim_at(sim, sim->now + SIM_MS + sim_between(sim, sim->plan.job_min, sim->plan.job_max),
 		job_done,

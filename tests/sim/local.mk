@@ -4,23 +4,30 @@ check_PROGRAMS += tests/sim/mpsim
 tests_sim_mpsim_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests/sim
 tests_sim_mpsim_SOURCES = \
 	%D%/check.c \
+	%D%/check_int.h \
+	%D%/client.c \
 	%D%/crypto.c \
 	%D%/disk.c \
+	%D%/effect.c \
+	%D%/fault.c \
 	%D%/host.c \
 	%D%/jobs.c \
+	%D%/live.c \
 	%D%/main.c \
+	%D%/names.c \
 	%D%/net.c \
 	%D%/plan.c \
 	%D%/script.c \
+	%D%/seed.c \
 	%D%/sim.h \
 	%D%/trust.c \
 	%D%/world.c
 tests_sim_mpsim_LDADD = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(FYAML_LIBS)
 
-sim_scripts = %D%/scenarios.sh %D%/seeds.sh
+sim_scripts = %D%/regress.sh %D%/scenarios.sh %D%/seeds.sh
 dist_check_SCRIPTS += $(sim_scripts)
 TESTS += $(sim_scripts)
-EXTRA_DIST += $(sim_scenarios)
+EXTRA_DIST += %D%/seeds $(sim_scenarios)
 sim_scenarios = \
 	%D%/scenarios/bridge.sim \
 	%D%/scenarios/calm.sim \

@@ -4,6 +4,7 @@
  *
  *   mpsim --seed N [--trace]          one seed, everything that happened in it
  *   mpsim --seeds N [--from M]        N seeds, each twice with equal trace hashes
+ *   mpsim --list FILE                 the seeds in a file, each twice
  *   mpsim FILE.sim... [--trace]       scenarios
  */
 #include "sim.h"
@@ -26,6 +27,7 @@ usage(void)
 {
 	(void)fprintf(stderr, "usage: mpsim --seed N [--trace]\n"
 			      "       mpsim --seeds N [--from M] [--once]\n"
+			      "       mpsim --list FILE\n"
 			      "       mpsim SCENARIO... [--trace]\n");
 	return 2;
 }
@@ -42,58 +44,116 @@ cpu_seconds(void)
 static int
 one_seed(uint64_t seed, bool trace)
 {
-	char why[600];
-	uint64_t hash;
-	int rc = sim_seed_run(seed, trace, false, &hash, why, sizeof(why));
+	struct sim_report report;
+	int rc = sim_seed_run(seed, trace, false, &report);
 
-	(void)printf("# seed %" PRIu64 ", trace hash %016" PRIx64 ", %.1f ms\n", seed, hash,
-		cpu_seconds() * 1e3);
+	(void)printf("# seed %" PRIu64 ", trace hash %016" PRIx64 ", %.1f ms\n", seed,
+		report.trace_hash, cpu_seconds() * 1e3);
 	(void)printf("1..1\n%s 1 - seed %" PRIu64 "%s%s\n", rc == 0 ? "ok" : "not ok", seed,
-		rc == 0 ? "" : ": ", why);
+		rc == 0 ? "" : ": ", report.why);
 	return rc == 0 ? 0 : 1;
+}
+
+struct sweep {
+	unsigned point, failed;
+	double worst, total;
+	uint64_t worst_seed, count;
+	uint64_t sometimes[SIM_SOMETIMES_COUNT]; /* in how many seeds */
+};
+
+static void
+sweep_seed(struct sweep *sweep, uint64_t seed, bool once)
+{
+	struct sim_report report, again;
+	double before = cpu_seconds(), took;
+	int rc = sim_seed_run(seed, false, true, &report);
+
+	took = cpu_seconds() - before;
+	sweep->count++;
+	sweep->total += took;
+	if (took > sweep->worst) {
+		sweep->worst = took;
+		sweep->worst_seed = seed;
+	}
+	for (size_t i = 0; i < SIM_SOMETIMES_COUNT; i++)
+		sweep->sometimes[i] += report.sometimes[i] > 0;
+	if (rc == 0 && !once) {
+		rc = sim_seed_run(seed, false, true, &again);
+		if (rc == 0 && again.trace_hash != report.trace_hash) {
+			(void)snprintf(
+				report.why, sizeof(report.why), "the second time was different");
+			rc = -1;
+		}
+	}
+	if (rc != 0) {
+		sweep->failed++;
+		(void)printf("not ok %u - mpsim --seed %" PRIu64 " --trace: %s\n", ++sweep->point,
+			seed, report.why);
+	} else if (sweep->count % 100 == 0) {
+		(void)printf("ok %u - seeds up to %" PRIu64 "\n", ++sweep->point, seed);
+	}
+	(void)fflush(stdout);
+}
+
+/* A sweep in which something never happened has not tested it. */
+static void
+sweep_sometimes(struct sweep *sweep)
+{
+	static const char *const texts[] = {
+#define X(name, text) text,
+		SIM_SOMETIMES(X)
+#undef X
+	};
+	bool all = true;
+
+	for (size_t i = 0; i < SIM_SOMETIMES_COUNT; i++) {
+		(void)printf("# %s in %" PRIu64 " seeds\n", texts[i], sweep->sometimes[i]);
+		all = all && sweep->sometimes[i] > 0;
+	}
+	if (sweep->count < SIM_SOMETIMES_FROM)
+		return;
+	sweep->failed += !all;
+	(void)printf("%s %u - everything happened that is to happen sometimes\n",
+		all ? "ok" : "not ok", ++sweep->point);
 }
 
 /* One TAP point for each hundred seeds, and one for each that fails. */
 static int
 many_seeds(uint64_t from, uint64_t count, bool once)
 {
-	unsigned point = 0, failed = 0;
-	double worst = 0, total = 0;
-	uint64_t worst_seed = from;
+	struct sweep sweep = {.worst_seed = from};
 
-	for (uint64_t seed = from; seed < from + count; seed++) {
-		char why[600];
-		uint64_t hash, again;
-		double before = cpu_seconds(), took;
-		int rc = sim_seed_run(seed, false, true, &hash, why, sizeof(why));
-
-		took = cpu_seconds() - before;
-		total += took;
-		if (took > worst) {
-			worst = took;
-			worst_seed = seed;
-		}
-		if (rc == 0 && !once) {
-			rc = sim_seed_run(seed, false, true, &again, why, sizeof(why));
-			if (rc == 0 && again != hash) {
-				(void)snprintf(why, sizeof(why), "the second time was different");
-				rc = -1;
-			}
-		}
-		if (rc != 0) {
-			failed++;
-			(void)printf("not ok %u - mpsim --seed %" PRIu64 " --trace: %s\n", ++point,
-				seed, why);
-		} else if ((seed - from + 1) % 100 == 0) {
-			(void)printf("ok %u - seeds up to %" PRIu64 "\n", ++point, seed);
-		}
-		(void)fflush(stdout);
-	}
-	(void)printf("ok %u - all %" PRIu64 " seeds were run\n", ++point, count);
+	for (uint64_t seed = from; seed < from + count; seed++)
+		sweep_seed(&sweep, seed, once);
+	sweep_sometimes(&sweep);
+	(void)printf("ok %u - all %" PRIu64 " seeds were run\n", ++sweep.point, count);
 	(void)printf("1..%u\n# %u of %" PRIu64
 		     " seeds failed; %.1f ms each, at most %.1f (seed %" PRIu64 ")\n",
-		point, failed, count, total / (double)count * 1e3, worst * 1e3, worst_seed);
-	return failed == 0 ? 0 : 1;
+		sweep.point, sweep.failed, count, sweep.total / (double)count * 1e3,
+		sweep.worst * 1e3, sweep.worst_seed);
+	return sweep.failed == 0 ? 0 : 1;
+}
+
+/* Seeds from a file, one a line, `#` begins a comment: what each of them once caught. */
+static int
+listed_seeds(const char *file)
+{
+	struct sweep sweep = {0};
+	FILE *f = fopen(file, "re");
+	char line[256];
+
+	if (f == NULL) {
+		(void)fprintf(stderr, "mpsim: %s cannot be read\n", file);
+		return 1;
+	}
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (line[0] >= '0' && line[0] <= '9')
+			sweep_seed(&sweep, strtoull(line, NULL, 10), false);
+	}
+	(void)fclose(f);
+	(void)printf("ok %u - %" PRIu64 " seeds that once failed\n1..%u\n", sweep.point + 1,
+		sweep.count, sweep.point + 1);
+	return sweep.failed == 0 ? 0 : 1;
 }
 
 static int
@@ -131,10 +191,12 @@ main(int argc, char **argv)
 		{"from", required_argument, NULL, 'f'},
 		{"trace", no_argument, NULL, 't'},
 		{"once", no_argument, NULL, 'o'},
+		{"list", required_argument, NULL, 'l'},
 		{0},
 	};
 	uint64_t seed = 0, count = 0, from = 1;
 	bool trace = false, once = false, single = false;
+	const char *list = NULL;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -142,12 +204,16 @@ main(int argc, char **argv)
 			trace = true;
 		else if (c == 'o')
 			once = true;
+		else if (c == 'l')
+			list = optarg;
 		else if (c == 's' && number(optarg, &seed))
 			single = true;
 		else if (!(c == 'n' && number(optarg, &count)) &&
 			 !(c == 'f' && number(optarg, &from)))
 			return usage();
 	}
+	if (list != NULL)
+		return listed_seeds(list);
 	if (single)
 		return one_seed(seed, trace);
 	if (count > 0)

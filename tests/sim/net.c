@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The network. Datagrams are delayed each on its own, so they overtake each other; they are lost
- * and doubled. A stream delivers in order or not at all: while its path is cut what was sent waits,
- * as TCP would have it, and after ten seconds of that both ends hear that it is down.
+ * and doubled. A stream delivers in order: while its path is cut what was sent waits, as TCP would
+ * have it, and after ten seconds of that both ends hear that it is down. When a stream breaks,
+ * what is still under way may be lost, from some message on. When a machine loses power nobody
+ * says so: the other end hears of it after a while, or when the machine is back.
  */
 #include "sim.h"
 
@@ -30,6 +32,8 @@ struct pair {
 	enum pair_state state;
 	uint32_t number;
 	sim_time ready[2];          /* no later message of that direction arrives before this */
+	sim_time lost[2];           /* of the stream before: later messages are lost */
+	sim_time over_at;           /* both ends have heard that the stream before is down */
 	struct held *first, **last; /* sent while connecting or cut */
 };
 
@@ -119,13 +123,15 @@ sim_net_datagram(struct sim_host *from, const struct mp_addr *to, struct mp_span
 		return;
 	if (sim->net->cut[from->index][host->index] ||
 		(!sim->healed && sim_chance(sim, sim->plan.loss))) {
-		sim->lost++;
+		sim->sometimes[SIM_DATAGRAM_LOST]++;
 		return;
 	}
 	ev.u.datagram.from = from->addr;
 	ev.u.datagram.bytes = bytes;
-	if (!sim->healed && sim_chance(sim, sim->plan.duplicate))
+	if (!sim->healed && sim_chance(sim, sim->plan.duplicate)) {
+		sim->sometimes[SIM_DATAGRAM_DOUBLED]++;
 		copies++;
+	}
 	while (copies-- > 0)
 		sim_deliver(host, sim->now + net_delay(sim), &ev);
 }
@@ -151,7 +157,7 @@ link_event(struct sim_host *host, const struct sim_host *peer, enum mp_class kla
 		ev.u.link.credential = mp_node_credential(peer->node);
 		/* Both were asked by connect_done() whether they want this peer. */
 		(void)mp_node_check_peer(host->node, ev.u.link.credential, &peer->xkey,
-			1700000000000 + host->sim->now / SIM_MS, &id, &ev.u.link.joiner, NULL);
+			sim_host_wall(host), &id, &ev.u.link.joiner, NULL);
 	}
 	sim_deliver(host, when, &ev);
 }
@@ -163,60 +169,8 @@ admits(const struct sim_host *host, const struct sim_host *peer)
 	bool joiner;
 
 	return mp_node_check_peer(host->node, mp_node_credential(peer->node), &peer->xkey,
-		       1700000000000 + host->sim->now / SIM_MS, &id, &joiner, NULL) == 0 &&
+		       sim_host_wall(host), &id, &joiner, NULL) == 0 &&
 	       mp_node_id_eq(&id, &peer->id);
-}
-
-static void
-pair_deliver(struct sim *sim, struct pair *p, struct sim_host *from, struct sim_host *to,
-	enum mp_class klass, struct mp_span bytes)
-{
-	struct mp_event ev = {.kind = MP_EV_MESSAGE};
-	sim_time *ready = &p->ready[from->index > to->index];
-	sim_time when = sim->now + net_delay(sim) + (sim_time)(bytes.n / 100);
-
-	if (when <= *ready)
-		when = *ready + 1;
-	*ready = when;
-	ev.u.message.peer = from->id;
-	ev.u.message.klass = klass;
-	ev.u.message.bytes = bytes;
-	sim_deliver(to, when, &ev);
-}
-
-static void
-pair_flush(struct sim *sim, struct pair *p, struct sim_host *a, struct sim_host *b,
-	enum mp_class klass)
-{
-	while (p->first != NULL) {
-		struct held *h = p->first;
-
-		p->first = h->next;
-		pair_deliver(
-			sim, p, h->from, h->from == a ? b : a, klass, mp_span(h->bytes, h->size));
-		free(h);
-	}
-	p->last = &p->first;
-}
-
-/* Closes and tells those who live; a link event never overtakes a message sent before it. */
-static void
-pair_close(struct sim *sim, struct pair *p, struct sim_host *a, struct sim_host *b,
-	enum mp_class klass)
-{
-	if (p->state == PAIR_OPEN) {
-		for (int side = 0; side < 2; side++) {
-			struct sim_host *to = side == 0 ? a : b;
-			struct sim_host *from = side == 0 ? b : a;
-			sim_time when = sim->now + net_delay(sim);
-			sim_time ready = p->ready[from->index > to->index];
-
-			link_event(to, from, klass, MP_LINK_DOWN, when > ready ? when : ready + 1);
-		}
-	}
-	pair_forget(p);
-	p->state = PAIR_CLOSED;
-	p->number++;
 }
 
 /* arg: lower index, higher index, class, who asked, number of the stream. */
@@ -253,6 +207,79 @@ pair_resolve(struct sim *sim, uint64_t arg)
 }
 
 static void
+pair_deliver(struct sim *sim, struct pair *p, struct sim_host *from, struct sim_host *to,
+	enum mp_class klass, struct mp_span bytes)
+{
+	struct mp_event ev = {.kind = MP_EV_MESSAGE};
+	sim_time *ready = &p->ready[from->index > to->index];
+	sim_time when = sim->now + net_delay(sim) + (sim_time)(bytes.n / 100);
+
+	if (when <= *ready)
+		when = *ready + 1;
+	*ready = when;
+	ev.u.message.peer = from->id;
+	ev.u.message.klass = klass;
+	ev.u.message.bytes = bytes;
+	sim_deliver_stream(to, when, &ev, pair_arg(p, from, to, klass));
+}
+
+static void
+pair_flush(struct sim *sim, struct pair *p, struct sim_host *a, struct sim_host *b,
+	enum mp_class klass)
+{
+	while (p->first != NULL) {
+		struct held *h = p->first;
+
+		p->first = h->next;
+		pair_deliver(
+			sim, p, h->from, h->from == a ? b : a, klass, mp_span(h->bytes, h->size));
+		free(h);
+	}
+	p->last = &p->first;
+}
+
+bool
+sim_net_lost(struct sim *sim, uint64_t stream)
+{
+	struct pair_ref r = pair_resolve(sim, stream);
+	uint32_t number = (uint32_t)(stream >> 32);
+	const struct pair *p = pair_of(sim->net, r.from, r.to, r.klass);
+
+	if (p->number == number)
+		return false;
+	if (p->number == number + 1 && sim->now <= p->lost[r.from->index > r.to->index])
+		return false;
+	sim->sometimes[SIM_STREAM_LOST]++;
+	return true;
+}
+
+/* Closes and tells those who live; a link event never overtakes a message sent before it. */
+static void
+pair_close(struct sim *sim, struct pair *p, struct sim_host *a, struct sim_host *b,
+	enum mp_class klass)
+{
+	for (int side = 0; side < 2 && p->state == PAIR_OPEN; side++) {
+		struct sim_host *to = side == 0 ? a : b;
+		struct sim_host *from = side == 0 ? b : a;
+		size_t way = from->index > to->index;
+		sim_time when = sim->now + net_delay(sim);
+		sim_time last = p->ready[way];
+
+		if (last > sim->now && sim_chance(sim, 500))
+			last = sim_between(sim, sim->now, last);
+		p->lost[way] = last;
+		if (when <= last)
+			when = last + 1;
+		if (p->over_at < when)
+			p->over_at = when;
+		link_event(to, from, klass, MP_LINK_DOWN, when);
+	}
+	pair_forget(p);
+	p->state = PAIR_CLOSED;
+	p->number++;
+}
+
+static void
 connect_done(struct sim *sim, uint64_t arg)
 {
 	struct pair_ref r = pair_resolve(sim, arg);
@@ -260,7 +287,12 @@ connect_done(struct sim *sim, uint64_t arg)
 
 	if (r.pair == NULL || r.pair->state != PAIR_CONNECTING || r.from->node == NULL)
 		return;
-	if (path_cut(sim->net, r.from, r.to))
+	if (sim->now <= r.pair->over_at) {
+		sim_at(sim, r.pair->over_at + 1, connect_done, arg);
+		return;
+	}
+	/* Who is paused does not shake hands. */
+	if (path_cut(sim->net, r.from, r.to) || r.to->paused_until > sim->now)
 		state = MP_LINK_FAILED;
 	else if (r.to->node == NULL)
 		state = MP_LINK_REFUSED;
@@ -284,7 +316,8 @@ static void
 pair_connect(struct sim *sim, struct pair *p, struct sim_host *from, struct sim_host *to,
 	enum mp_class klass)
 {
-	sim_time wait = path_cut(sim->net, from, to) ? CONNECT_TIMEOUT : 3 * net_delay(sim);
+	bool deaf = path_cut(sim->net, from, to) || to->paused_until > sim->now;
+	sim_time wait = deaf ? CONNECT_TIMEOUT : 3 * net_delay(sim);
 
 	p->state = PAIR_CONNECTING;
 	p->number++;
@@ -330,6 +363,8 @@ sim_net_send(struct sim_host *from, const struct mp_effect *fx)
 		return;
 	sim->messages++;
 	p = pair_of(sim->net, from, to, klass);
+	if (p->state == PAIR_OPEN && to->node == NULL)
+		return;
 	if (p->state == PAIR_OPEN && !path_cut(sim->net, from, to)) {
 		pair_deliver(sim, p, from, to, klass, bytes);
 		return;
@@ -360,17 +395,34 @@ sim_net_drop(struct sim_host *from, const struct mp_node_id *peer)
 	}
 }
 
+/* The other end has waited long enough for one that is gone. */
+static void
+stream_silent(struct sim *sim, uint64_t arg)
+{
+	struct pair_ref r = pair_resolve(sim, arg);
+
+	if (r.pair != NULL && r.pair->state == PAIR_OPEN)
+		pair_close(sim, r.pair, r.from, r.to, r.klass);
+}
+
 void
-sim_net_host_down(struct sim_host *host)
+sim_net_host_down(struct sim_host *host, bool silent)
 {
 	struct sim *sim = host->sim;
 
-	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
-		for (int c = 0; i != host->index && c < CLASSES; c++) {
-			struct pair *p = pair_of(sim->net, host, &sim->hosts[i], (enum mp_class)c);
+	for (uint32_t i = 0; i < sim->plan.hosts * CLASSES; i++) {
+		struct sim_host *peer = &sim->hosts[i / CLASSES];
+		enum mp_class klass = i % CLASSES == 0 ? MP_CLASS_CONTROL : MP_CLASS_BULK;
+		struct pair *p = pair_of(sim->net, host, peer, klass);
 
-			if (p->state != PAIR_CLOSED)
-				pair_close(sim, p, host, &sim->hosts[i], (enum mp_class)c);
+		if (peer == host || p->state == PAIR_CLOSED)
+			continue;
+		if (silent && p->state == PAIR_OPEN && peer->node != NULL) {
+			sim->sometimes[SIM_STREAM_SILENT]++;
+			sim_at(sim, sim->now + sim_between(sim, SIM_SEC, STREAM_GIVES_UP),
+				stream_silent, pair_arg(p, host, peer, klass));
+		} else {
+			pair_close(sim, p, host, peer, klass);
 		}
 	}
 }

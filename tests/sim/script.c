@@ -2,14 +2,23 @@
 /*
  * Scenarios: one command a line, `#` begins a comment. Times are seconds, `0.25` or `3`.
  *
- *   hosts N | slots N | modules N | loss PER_MILLE | job MIN MAX | seed N     before the first
- * `run` run T                   let T pass submit HOST             submit the next pipeline there
- *   crash HOST | start HOST (if it is down) | pause HOST T
+ * Before the first that does something:
+ *   hosts N | slots N | witnesses N | modules N | electors N | copies N | seed N | drift PPM
+ *   inputs yes              runs have input files
+ *   job MIN MAX | fsync MIN MAX | delay MIN MAX
+ * At any time:
+ *   loss PER_MILLE | duplicate PER_MILLE
+ *   run T                   let T pass
+ *   submit HOST             submit the next pipeline there
+ *   cancel RUN HOST         cancel the submission with that number, from 0
+ *   crash HOST | start HOST | stop HOST | pause HOST T | full HOST T | clock HOST T
+ *   power-cut               of all at once; they come back by themselves
  *   cut A B | cut A > B     both directions, or what A says to B
  *   isolate HOST            cut from everybody
  *   heal                    the network
- *   wait ended T | wait views T | wait leader T     fail if it is not so within T
- *   expect elections N      at least so many
+ *   wait ended T | wait views T | wait leader T | wait answers T    fail if it is not so within T
+ *   expect elections N | expect succeeded N | expect lost N         at least so many
+ *   expect NAME 1           it happened: a name of SIM_SOMETIMES
  * HOST is a number or `leader`, the last host that was seen leading a run.
  */
 #include "sim.h"
@@ -65,31 +74,68 @@ host_arg(struct script *s, const char *text)
 	return n < s->plan.hosts ? &sim->hosts[n] : NULL;
 }
 
+/* 1: it is no such word. */
+static int
+set_number(struct script *s, const char *verb, const char *a)
+{
+	const struct {
+		const char *verb;
+		uint32_t *to;
+		bool always;
+	} numbers[] = {
+		{"hosts", &s->plan.hosts, false},
+		{"slots", &s->plan.slots, false},
+		{"witnesses", &s->plan.witnesses, false},
+		{"modules", &s->plan.modules, false},
+		{"electors", &s->plan.electors, false},
+		{"copies", &s->plan.copies, false},
+		{"drift", &s->plan.drift_ppm, false},
+		{"loss", &s->plan.loss, true},
+		{"duplicate", &s->plan.duplicate, true},
+	};
+
+	for (size_t i = 0; i < mp_countof(numbers); i++) {
+		if (strcmp(verb, numbers[i].verb) != 0)
+			continue;
+		if (s->sim != NULL && !numbers[i].always)
+			return script_fail(s, "comes too late: the hosts run");
+		*numbers[i].to = (uint32_t)strtoul(a, NULL, 10);
+		if (s->sim != NULL) {
+			s->sim->plan.loss = s->plan.loss;
+			s->sim->plan.duplicate = s->plan.duplicate;
+		}
+		return 0;
+	}
+	return 1;
+}
+
 static int
 set_plan(struct script *s, const char *verb, const char *a, const char *b)
 {
-	uint32_t n = (uint32_t)strtoul(a, NULL, 10);
+	const struct {
+		const char *verb;
+		sim_time *min, *max;
+	} ranges[] = {
+		{"job", &s->plan.job_min, &s->plan.job_max},
+		{"fsync", &s->plan.fsync_min, &s->plan.fsync_max},
+		{"delay", &s->plan.delay_min, &s->plan.delay_max},
+	};
 
-	if (strcmp(verb, "hosts") == 0)
-		s->plan.hosts = n;
-	else if (strcmp(verb, "slots") == 0)
-		s->plan.slots = n;
-	else if (strcmp(verb, "modules") == 0)
-		s->plan.modules = n;
-	else if (strcmp(verb, "loss") == 0)
-		s->plan.loss = n;
-	else if (strcmp(verb, "seed") == 0)
-		s->plan.seed = n;
-	else if (strcmp(verb, "job") == 0) {
-		s->plan.job_min = seconds(a);
-		s->plan.job_max = seconds(b);
-	} else
-		return 1;
-	if (s->sim != NULL && strcmp(verb, "loss") != 0)
-		return script_fail(s, "comes too late: the hosts run");
-	if (s->sim != NULL)
-		s->sim->plan.loss = n;
-	return 0;
+	for (size_t i = 0; i < mp_countof(ranges); i++) {
+		if (strcmp(verb, ranges[i].verb) != 0)
+			continue;
+		*ranges[i].min = seconds(a);
+		*ranges[i].max = seconds(b);
+		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");
+	}
+	if (strcmp(verb, "inputs") == 0 || strcmp(verb, "seed") == 0) {
+		if (verb[0] == 'i')
+			s->plan.inputs = true;
+		else
+			s->plan.seed = strtoull(a, NULL, 10);
+		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");
+	}
+	return set_number(s, verb, a);
 }
 
 static bool
@@ -110,14 +156,21 @@ not_led(struct sim *sim)
 	return sim_check_last_leader(sim) >= sim->plan.hosts;
 }
 
+static bool
+not_answered(struct sim *sim)
+{
+	return sim_client_waits(sim, NULL, 0);
+}
+
 static int
 do_wait(struct script *s, const char *what, sim_time t)
 {
 	struct sim *sim = script_sim(s);
-	bool (*going)(struct sim *) = strcmp(what, "ended") == 0    ? not_ended
-				      : strcmp(what, "views") == 0  ? not_agreed
-				      : strcmp(what, "leader") == 0 ? not_led
-								    : NULL;
+	bool (*going)(struct sim *) = strcmp(what, "ended") == 0     ? not_ended
+				      : strcmp(what, "views") == 0   ? not_agreed
+				      : strcmp(what, "leader") == 0  ? not_led
+				      : strcmp(what, "answers") == 0 ? not_answered
+								     : NULL;
 	char why[256] = "not within that time";
 
 	if (going == NULL)
@@ -129,6 +182,35 @@ do_wait(struct script *s, const char *what, sim_time t)
 		(void)sim_check_runs_ended(sim, why, sizeof(why));
 	else if (going == not_agreed)
 		(void)sim_check_views_agree(sim, why, sizeof(why));
+	else if (going == not_answered)
+		(void)sim_client_waits(sim, why, sizeof(why));
+	return script_fail(s, why);
+}
+
+static int
+do_expect(struct script *s, const char *what, uint64_t least)
+{
+	static const char *const names[] = {
+#define X(name, text) #name,
+		SIM_SOMETIMES(X)
+#undef X
+	};
+	struct sim *sim = script_sim(s);
+	uint64_t got = 0;
+	char why[96];
+
+	if (strcmp(what, "elections") == 0)
+		got = sim_check_elections(sim);
+	else if (strcmp(what, "succeeded") == 0)
+		got = sim_check_succeeded(sim);
+	else if (strcmp(what, "lost") == 0)
+		got = sim_check_lost(sim);
+	else
+		for (size_t i = 0; i < mp_countof(names); i++)
+			got += strcmp(what, names[i]) == 0 ? sim->sometimes[i] : 0;
+	if (got >= least)
+		return 0;
+	(void)snprintf(why, sizeof(why), "%" PRIu64 " %s, fewer than expected", got, what);
 	return script_fail(s, why);
 }
 
@@ -157,14 +239,20 @@ do_host(struct script *s, char **w, size_t n)
 	if (host == NULL)
 		return script_fail(s, "no such host");
 	if (strcmp(w[0], "submit") == 0)
-		sim_check_submit(host, s->submits++);
+		sim_client_submit(host, s->submits++);
 	else if (strcmp(w[0], "crash") == 0)
-		sim_host_crash(host);
+		sim_host_crash(host, false);
 	else if (strcmp(w[0], "start") == 0) {
 		if (host->node == NULL)
 			sim_host_start(host);
-	} else if (strcmp(w[0], "pause") == 0 && n == 3)
+	} else if (strcmp(w[0], "stop") == 0)
+		sim_host_stop(host);
+	else if (strcmp(w[0], "pause") == 0 && n == 3)
 		sim_host_pause(host, s->sim->now + seconds(w[2]));
+	else if (strcmp(w[0], "full") == 0 && n == 3)
+		sim_disk_full(host, s->sim->now + seconds(w[2]));
+	else if (strcmp(w[0], "clock") == 0 && n == 3)
+		host->wall_off_ms = seconds(w[2]) / SIM_MS;
 	else
 		return script_fail(s, "no such command");
 	return 0;
@@ -185,10 +273,14 @@ do_command(struct script *s, char **w, size_t n)
 		return do_wait(s, w[1], seconds(w[2]));
 	else if ((strcmp(w[0], "cut") == 0 && n > 2) || (strcmp(w[0], "isolate") == 0 && n == 2))
 		return do_cut(s, w, n);
-	else if (strcmp(w[0], "expect") == 0 && n == 3 && strcmp(w[1], "elections") == 0)
-		return sim_check_elections(script_sim(s)) >= strtoull(w[2], NULL, 10)
+	else if (strcmp(w[0], "expect") == 0 && n == 3)
+		return do_expect(s, w[1], strtoull(w[2], NULL, 10));
+	else if (strcmp(w[0], "power-cut") == 0)
+		sim_fault_power_cut(script_sim(s));
+	else if (strcmp(w[0], "cancel") == 0 && n == 3 && host_arg(s, w[2]) != NULL)
+		return sim_client_cancel(host_arg(s, w[2]), (uint32_t)strtoul(w[1], NULL, 10))
 			       ? 0
-			       : script_fail(s, "fewer elections than expected");
+			       : script_fail(s, "there is no such run so far");
 	else
 		return do_host(s, w, n);
 	return 0;
@@ -221,6 +313,12 @@ sim_script_run(const char *file, bool trace, char *why, size_t size)
 			rc = script_fail(&s, s.sim->failure);
 	}
 	(void)fclose(f);
-	sim_free(s.sim);
+	if (s.sim != NULL && rc == 0 && sim_end(s.sim, text, sizeof(text)) != 0)
+		rc = script_fail(&s, text);
+	else if (s.sim != NULL && rc != 0) {
+		if (trace)
+			sim_check_picture(s.sim, stdout);
+		(void)sim_end(s.sim, text, sizeof(text));
+	}
 	return rc;
 }

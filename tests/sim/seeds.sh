@@ -1,4 +1,4 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Two hundred seeds with faults, each twice with equal trace hashes.
-"$top_builddir/tests/sim/mpsim" --seeds "${MP_SEEDS:-200}" --from 1 || exit 1
+exec "$top_builddir/tests/sim/mpsim" --seeds "${MP_SEEDS:-200}" --from 1

@@ -3,14 +3,20 @@
  * The simulator: N whole nodes, one thread, virtual time. A seed decides everything; the same seed
  * gives the same run to the last bit.
  *
- *   plan.c   draws a cluster, its pipelines and its faults from the seed
+ *   plan.c   draws a cluster and its pipelines from the seed
+ *   fault.c  what happens to it, and how it is healed
+ *   seed.c   runs one seed
  *   script.c reads a scenario from a file instead
  *   world.c  the clock: one queue of events ordered by (time, number of insertion)
  *   host.c   one machine: starts, steps and stops a node and carries out its effects
  *   net.c    datagrams and streams: delay, loss, duplication, reordering, cuts
  *   disk.c   rows and blobs: slow fsync, a crash that loses what was not synced
  *   jobs.c   the executor: how long a module takes and how it ends
- *   check.c  the invariants, after every step; liveness after healing
+ *   client.c who submits, cancels and looks
+ *   check.c  the invariants that show in logs and views, after every step
+ *   effect.c the invariants that show in what a node asks for, before it is done
+ *   live.c   liveness after healing; what is told of a failure
+ *   names.c  words for what the trace shows
  *   trust.c  the cluster's keys and everybody's credential
  *   crypto.c cheap stand-ins for cryptography
  */
@@ -39,18 +45,66 @@ typedef int64_t sim_time;
 
 struct sim;
 struct sim_check;
+struct sim_client;
 struct sim_disk;
 struct sim_entry;
 struct sim_jobs;
 struct sim_net;
+
+/*
+ * What is to happen in some of many seeds, or the sweep proves nothing: counted in each, and
+ * `mpsim --seeds` fails when one of them was never seen in SIM_SOMETIMES_FROM seeds or more.
+ */
+#define SIM_SOMETIMES(X)                                                                           \
+	X(LED_ANEW, "a run got another leader")                                                    \
+	X(DEPOSED, "a leader stepped down")                                                        \
+	X(OVERWRITTEN, "entries that were not committed were overwritten")                         \
+	X(ATTEMPT_LOST, "an attempt was lost")                                                     \
+	X(ATTEMPT_ADOPTED, "an attempt of an earlier leader was adopted")                          \
+	X(RESULT_INHERITED, "a result of an earlier leader's attempt was committed")               \
+	X(FENCED, "a stale leader was refused by a worker")                                        \
+	X(MODULE_FAILED, "an attempt failed and was tried again")                                  \
+	X(RUN_SUCCEEDED, "a run succeeded")                                                        \
+	X(RUN_FAILED, "a run failed")                                                              \
+	X(RUN_CANCELLED, "a run was cancelled")                                                    \
+	X(REFUSED, "a submission was refused")                                                     \
+	X(FIVE_ELECTORS, "a run had five electors")                                                \
+	X(DATAGRAM_LOST, "a datagram was lost")                                                    \
+	X(DATAGRAM_DOUBLED, "a datagram came twice")                                               \
+	X(STREAM_LOST, "a stream broke and lost messages")                                         \
+	X(STREAM_SILENT, "a stream's other end was gone and nobody said so")                       \
+	X(CRASH_LOST, "a crash lost rows that were not on disk")                                   \
+	X(CRASH_KEPT, "a crash kept rows that nobody was told to be on disk")                      \
+	X(RESTARTED, "a node came back with its state directory")                                  \
+	X(POWER_CUT, "all nodes lost power at once")                                               \
+	X(STOPPED, "a node stopped gracefully")                                                    \
+	X(PAUSED, "a node was paused")                                                             \
+	X(PARTED, "the network was parted")                                                        \
+	X(JOINED_LATE, "a node joined after a run had begun")                                      \
+	X(CLOCK_JUMPED, "a wall clock jumped")                                                     \
+	X(DISK_FULL, "a disk was full for a while")                                                \
+	X(BLOB_LOST, "a stored blob vanished")                                                     \
+	X(BLOB_FETCHED, "a blob came from a peer")                                                 \
+	X(DECLARED_DEAD, "a node was declared dead")
+
+enum sim_sometimes {
+#define X(name, text) SIM_##name,
+	SIM_SOMETIMES(X)
+#undef X
+		SIM_SOMETIMES_COUNT
+};
+
+#define SIM_SOMETIMES_FROM 200
 
 /* What is drawn from the seed, or set by a scenario. Chances are in parts of 1000. */
 struct sim_plan {
 	uint64_t seed;
 	uint32_t hosts;
 	uint32_t slots;
+	uint32_t witnesses; /* so many of the last hosts have no slots */
 	uint32_t runs;
-	uint32_t modules;       /* of each run, about */
+	uint32_t modules; /* of each run, at most about twice as many */
+	uint32_t electors, copies;
 	sim_time fault_until;   /* then everything is healed */
 	sim_time finish_within; /* after healing, every accepted run must have ended */
 	uint32_t loss, duplicate;
@@ -58,15 +112,22 @@ struct sim_plan {
 	sim_time fsync_min, fsync_max;
 	sim_time job_min, job_max;
 	uint32_t job_fail;
-	sim_time crash_every, pause_every, cut_every; /* mean; 0: never */
+	sim_time join_within; /* hosts start within this time */
+	/* Mean times between faults; 0: never. */
+	sim_time crash_every, pause_every, cut_every, stop_every, clock_every, full_every;
+	sim_time blob_every, cancel_after;
+	uint32_t power_cut; /* chance that a crash is one of all hosts at once */
+	uint32_t drift_ppm; /* clocks are fast or slow by at most this */
 	bool cut_one_way;
 	bool tick_first; /* a node that wakes judges its timers before it reads its sockets */
+	bool inputs;     /* runs have input files */
 };
 
 /* One machine. */
 struct sim_host {
 	struct sim *sim;
 	uint32_t index;
+	uint32_t slots;
 	struct mp_node_id id;
 	struct mp_xkey xkey;
 	struct mp_secret *secret;
@@ -75,10 +136,16 @@ struct sim_host {
 	size_t credential_size;
 	struct mp_node *node; /* NULL while it is down */
 	uint32_t life;        /* counts starts; events meant for an earlier life are dropped */
-	bool fatal;           /* it stopped itself: its text is the simulation's failure */
 	bool ready;
+	bool stopping; /* it was asked to stop */
 	sim_time paused_until;
+	sim_time full_until;
 	sim_time tick_at; /* of the tick in the queue, SIM_NEVER when none */
+	/* Its clocks: CLOCK_BOOTTIME was clock_base_ms at clock_from, and how wrong the wall is. */
+	sim_time clock_from;
+	mp_time clock_base_ms;
+	int32_t clock_ppm;
+	mp_time wall_off_ms;
 	struct sim_disk *disk;
 	struct sim_jobs *jobs;
 };
@@ -96,20 +163,23 @@ struct sim {
 	struct sim_host hosts[SIM_HOSTS_MAX];
 	struct sim_net *net;
 	struct sim_check *check;
+	struct sim_client *client;
 	struct mp_cluster_id cluster;
 	struct mp_alloc alloc;
 	size_t alloc_live;
 	bool healed;
 	bool trace;
 	uint64_t trace_hash;
-	uint64_t steps, datagrams, messages, lost, crashes, pauses, cuts;
+	uint64_t steps, datagrams, messages, crashes, pauses, cuts;
+	uint64_t sometimes[SIM_SOMETIMES_COUNT];
 	char failure[512]; /* empty: all is well */
 };
 
 /* ---- world.c ---- */
 
 struct sim *sim_new(const struct sim_plan *plan, bool trace);
-void sim_free(struct sim *sim);
+/* Frees it. 0; or -1, with its failure, or that memory was leaked, in why. */
+int sim_end(struct sim *sim, char *why, size_t size);
 /* Until the queue is empty, the time is reached or something failed. */
 void sim_run_until(struct sim *sim, sim_time until);
 /* As sim_run_until, but stops as soon as done() holds, asked once per virtual 100 ms. */
@@ -124,16 +194,24 @@ void sim_trace(struct sim *sim, const struct sim_host *host, const char *fmt, ..
 void sim_mix(struct sim *sim, uint64_t value); /* into the trace hash */
 sim_time sim_between(struct sim *sim, sim_time min, sim_time max);
 bool sim_chance(struct sim *sim, uint32_t per_mille);
+/* As sim_deliver, of a message on a stream: dropped when sim_net_lost() says so. */
+void sim_deliver_stream(
+	struct sim_host *host, sim_time when, const struct mp_event *ev, uint64_t stream);
 
 /* ---- host.c ---- */
 
 void sim_host_init(struct sim *sim, uint32_t index);
 void sim_host_fini(struct sim_host *host);
 void sim_host_start(struct sim_host *host);
-void sim_host_crash(struct sim_host *host); /* kill -9 and power loss in one */
+/* kill -9, or with `power` a power cut: its streams end without a word, its clock begins anew. */
+void sim_host_crash(struct sim_host *host, bool power);
+void sim_host_stop(struct sim_host *host); /* SIGTERM */
+mp_time sim_host_clock(const struct sim_host *host);
+mp_time sim_host_wall(const struct sim_host *host);
 void sim_host_pause(struct sim_host *host, sim_time until);
 void sim_host_step(struct sim_host *host, struct mp_event *ev); /* fills time and entropy */
-struct sim_host *sim_host_find(struct sim *sim, const struct mp_node_id *id);
+struct sim_host *sim_host_find(struct sim *sim, const struct mp_node_id *id); /* or NULL */
+struct sim_host *sim_host_of(struct sim *sim, const struct mp_node_id *id);
 
 /* ---- net.c ---- */
 
@@ -143,7 +221,10 @@ void sim_net_datagram(struct sim_host *from, const struct mp_addr *to, struct mp
 void sim_net_connect(struct sim_host *from, const struct mp_addr *to);
 void sim_net_send(struct sim_host *from, const struct mp_effect *fx);
 void sim_net_drop(struct sim_host *from, const struct mp_node_id *peer);
-void sim_net_host_down(struct sim_host *host);
+/* All its streams end; silent: the others hear of it late. */
+void sim_net_host_down(struct sim_host *host, bool silent);
+/* Was this message still under way when its stream broke? */
+bool sim_net_lost(struct sim *sim, uint64_t stream);
 void sim_net_cut(struct sim *sim, uint32_t from, uint32_t to, bool cut);
 void sim_net_heal(struct sim *sim);
 bool sim_net_is_cut(const struct sim *sim, uint32_t from, uint32_t to);
@@ -163,6 +244,11 @@ void sim_blob_write(struct sim_host *host, const struct mp_effect *fx);
 void sim_blob_sync(struct sim_host *host, const struct mp_effect *fx);
 struct mp_hash sim_blob_put(struct sim_host *host, struct mp_span bytes, bool durable);
 bool sim_blob_has(const struct sim_host *host, const struct mp_hash *digest);
+bool sim_blob_durable(const struct sim_host *host, const struct mp_hash *digest);
+/* Loses one durable blob that another host has durably as well. */
+void sim_blob_lose(struct sim_host *host);
+void sim_disk_full(struct sim_host *host, sim_time until);
+size_t sim_disk_count(const struct sim_host *host, enum mp_table table);
 
 /* ---- jobs.c ---- */
 
@@ -172,31 +258,70 @@ void sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req);
 void sim_jobs_kill(struct sim_host *host, const struct mp_attempt_key *key);
 void sim_jobs_crash(struct sim_host *host);
 
-/* ---- check.c ---- */
+/* ---- check.c, effect.c, live.c ---- */
 
 struct sim_check *sim_check_new(struct sim *sim);
 void sim_check_free(struct sim_check *check);
-void sim_check_effect(struct sim_host *host, const struct mp_effect *fx); /* before it is done */
-void sim_check_step(struct sim_host *host);                               /* after each step */
+/* In this order: before a step, after it, and before each of its effects is done. */
+void sim_check_event(struct sim_host *host, const struct mp_event *ev);
+void sim_check_step(struct sim_host *host);
+void sim_check_effect(struct sim_host *host, const struct mp_effect *fx);
 void sim_check_down(struct sim_host *host);
-/* A client submits to a host now; the answer comes back as a reply. */
-void sim_check_submit(struct sim_host *host, uint32_t run_number);
-void sim_check_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, bool last);
+void sim_check_acknowledged(struct sim_host *host, const struct mp_run_id *id);
+bool sim_check_run_ended(const struct sim *sim, const struct mp_run_id *id);
 bool sim_check_runs_ended(struct sim *sim, char *why, size_t size);
 bool sim_check_views_agree(struct sim *sim, char *why, size_t size);
+/* Every acknowledged run has ended: has it ended as it had to? */
+void sim_check_outcomes(struct sim *sim);
 uint32_t sim_check_last_leader(const struct sim *sim); /* hosts: nobody yet */
 uint64_t sim_check_elections(const struct sim *sim);
+/* Of all runs, what was committed. */
+uint64_t sim_check_succeeded(const struct sim *sim);
+uint64_t sim_check_lost(const struct sim *sim);
 void sim_check_summary(const struct sim *sim, FILE *f);
+/* Where every host and every run stands. */
+void sim_check_picture(struct sim *sim, FILE *f);
 
-/* ---- plan.c, script.c ---- */
+/* ---- client.c ---- */
+
+/* Clients do this at a host now; the answer comes back as a reply. */
+struct sim_client *sim_client_new(struct sim *sim);
+void sim_client_free(struct sim_client *client);
+void sim_client_submit(struct sim_host *host, uint32_t run_number);
+/* False: that submission has not been acknowledged so far. */
+bool sim_client_cancel(struct sim_host *host, uint32_t run_number);
+void sim_client_look(struct sim_host *host);
+void sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, bool last);
+void sim_client_down(struct sim_host *host); /* its clients are told nothing */
+/* The id that a submission was acknowledged with, or NULL. */
+const struct mp_run_id *sim_client_run(const struct sim *sim, uint32_t run_number);
+uint64_t sim_client_acknowledged(const struct sim *sim);
+/* Requests that were not answered within 60 s, though their node was there all the time. */
+bool sim_client_waits(const struct sim *sim, char *why, size_t size);
+
+/* ---- names.c ---- */
+
+const char *sim_event_name(enum mp_event_kind kind);
+const char *sim_message_name(struct mp_span bytes);
+const char *sim_entry_name(uint64_t kind);
+
+/* ---- plan.c, fault.c, seed.c, script.c ---- */
 
 void sim_plan_calm(struct sim_plan *plan); /* three hosts, no faults */
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed);
-void sim_plan_schedule(struct sim *sim); /* submissions and faults */
 void sim_plan_pipeline(struct sim *sim, uint32_t run_number, struct mp_buf *yaml);
-/* 0, or -1 with the failure in why. */
-int sim_seed_run(
-	uint64_t seed, bool trace, bool quiet, uint64_t *trace_hash, char *why, size_t size);
+void sim_fault_schedule(struct sim *sim); /* submissions and faults */
+void sim_fault_heal(struct sim *sim);
+/* All hosts at once; those that were up come back after a while. */
+void sim_fault_power_cut(struct sim *sim);
+
+struct sim_report {
+	uint64_t trace_hash;
+	uint64_t sometimes[SIM_SOMETIMES_COUNT];
+	char why[600];
+};
+/* 0, or -1 with the failure in report->why. */
+int sim_seed_run(uint64_t seed, bool trace, bool quiet, struct sim_report *report);
 int sim_script_run(const char *file, bool trace, char *why, size_t size);
 
 /* ---- trust.c ---- */

@@ -49,7 +49,7 @@ trust_invite(struct sim *sim, struct sim_host *host, struct mp_buf *out)
 {
 	struct mp_invite invite = {.cluster = sim->cluster,
 		.roles = MP_ROLES_ALL,
-		.not_before_ms = 1700000000000 - 1000,
+		.not_before_ms = 1700000000000 - (mp_time)1000 * 24 * 3600 * 1000,
 		.expires_ms = NEVER_EXPIRES};
 	struct mp_join_request join = {
 		.roles = MP_ROLES_ALL, .serial = 1, .wall_ms = 1700000000000};

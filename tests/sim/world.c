@@ -14,6 +14,7 @@ struct sim_entry {
 	struct sim_host *host;
 	uint32_t life;
 	bool tick;
+	uint64_t stream;        /* of a message; 0: not on a stream */
 	struct mp_event *event; /* owned, with its bytes behind it */
 };
 
@@ -91,27 +92,31 @@ sim_new(const struct sim_plan *plan, bool trace)
 	sim->alloc = (struct mp_alloc){.realloc = sim_realloc, .ctx = sim};
 	sim->net = sim_net_new(sim);
 	sim->check = sim_check_new(sim);
+	sim->client = sim_client_new(sim);
 	for (uint32_t i = 0; i < plan->hosts; i++)
 		sim_host_init(sim, i);
 	return sim;
 }
 
-void
-sim_free(struct sim *sim)
+int
+sim_end(struct sim *sim, char *why, size_t size)
 {
-	if (sim == NULL)
-		return;
+	int rc;
+
 	for (uint32_t i = 0; i < sim->plan.hosts; i++)
 		sim_host_fini(&sim->hosts[i]);
+	sim_client_free(sim->client);
 	sim_check_free(sim->check);
-	if (sim->failure[0] == '\0' && sim->alloc_live != 0)
-		(void)fprintf(stderr, "# seed %" PRIu64 ": %zu bytes leaked by the core\n",
-			sim->plan.seed, sim->alloc_live);
+	if (sim->alloc_live != 0)
+		sim_fail(sim, "%zu bytes are leaked", sim->alloc_live);
 	for (size_t i = 0; i < sim->heap_count; i++)
 		free(sim->heap[i].event);
 	free(sim->heap);
 	sim_net_free(sim->net);
+	rc = sim->failure[0] == '\0' ? 0 : -1;
+	(void)snprintf(why, size, "%s", sim->failure);
 	free(sim);
+	return rc;
 }
 
 void
@@ -156,25 +161,22 @@ event_bytes(struct mp_event *ev)
 static struct mp_event *
 event_copy(const struct mp_event *ev)
 {
+	const struct mp_span *from = event_bytes((struct mp_event *)(uintptr_t)ev);
+	struct mp_span bytes = from != NULL ? *from : mp_span(NULL, 0), *to;
 	struct mp_event *copy;
-	struct mp_span bytes = mp_span(NULL, 0);
-	struct mp_span *at;
 
 	if (ev->kind == MP_EV_BLOB_STAT)
 		bytes = mp_span(ev->u.blob_stat.states,
 			ev->u.blob_stat.count * sizeof(*ev->u.blob_stat.states));
-	else if ((at = event_bytes((struct mp_event *)(uintptr_t)ev)) != NULL)
-		bytes = *at;
 	copy = malloc(sizeof(*copy) + bytes.n);
 	mp_assert(copy != NULL);
 	*copy = *ev;
-	if (bytes.n == 0)
-		return copy;
-	memcpy(copy + 1, bytes.p, bytes.n);
-	at = event_bytes(copy);
-	if (at != NULL)
-		*at = mp_span(copy + 1, bytes.n);
-	else
+	if (bytes.n > 0)
+		memcpy(copy + 1, bytes.p, bytes.n);
+	to = event_bytes(copy);
+	if (to != NULL)
+		*to = mp_span(copy + 1, bytes.n);
+	else if (ev->kind == MP_EV_BLOB_STAT)
 		copy->u.blob_stat.states = (const struct mp_blob_state *)(copy + 1);
 	return copy;
 }
@@ -188,6 +190,16 @@ sim_deliver(struct sim_host *host, sim_time when, const struct mp_event *ev)
 }
 
 void
+sim_deliver_stream(struct sim_host *host, sim_time when, const struct mp_event *ev, uint64_t stream)
+{
+	heap_push(host->sim, (struct sim_entry){.when = when,
+				     .host = host,
+				     .life = host->life,
+				     .stream = stream,
+				     .event = event_copy(ev)});
+}
+
+void
 sim_tick_at(struct sim_host *host)
 {
 	mp_time deadline = mp_node_deadline(host->node);
@@ -195,7 +207,14 @@ sim_tick_at(struct sim_host *host)
 
 	if (deadline == MP_TIME_NEVER)
 		return;
-	when = deadline * SIM_MS;
+	/* When its clock will show that. */
+	if (deadline - host->clock_base_ms > INT32_MAX)
+		return;
+	when = deadline <= host->clock_base_ms
+		       ? 0
+		       : host->clock_from + ((deadline - host->clock_base_ms) * 1000000000 +
+						    999999 + host->clock_ppm) /
+						    (1000000 + host->clock_ppm);
 	if (when <= host->sim->now)
 		when = host->sim->now + 1;
 	if (host->tick_at <= when)
@@ -229,7 +248,8 @@ entry_run(struct sim *sim, struct sim_entry *e)
 		e->fn(sim, e->arg);
 		return;
 	}
-	if (e->host->node == NULL || e->life != e->host->life) {
+	if (e->host->node == NULL || e->life != e->host->life ||
+		(e->stream != 0 && sim_net_lost(sim, e->stream))) {
 		free(e->event);
 		return;
 	}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What check.c (logs and views), effect.c (what nodes ask for) and live.c (how it ends) know of
+ * all runs. Nobody else includes this. */
+#ifndef MP_TESTS_SIM_CHECK_INT_H
+#define MP_TESTS_SIM_CHECK_INT_H
+
+#include "codec/msg_work.h"
+#include "codec/record_run.h"
+#include "codec/record_work.h"
+#include "core/raft.h"
+#include "core/roster.h"
+#include "core/runs.h"
+#include "mp/pipeline.h"
+#include "sim.h"
+
+#define LEADERS_MAX 1024
+/* Orders of the past that reached a host, see check_order(). */
+#define STALE_MAX 256
+
+struct leadership {
+	uint64_t term;
+	uint32_t host;
+};
+
+/* An entry, as it was when anybody first had it as committed. */
+struct committed {
+	struct mp_hash hash;
+	uint64_t term;
+	enum mp_entry_kind kind;
+	bool has_state;
+	struct mp_hash state; /* of the run after it */
+};
+
+struct check_module {
+	bool succeeded;
+	uint32_t assigned, lost, failed;
+	uint32_t executions;
+};
+
+struct check_stale {
+	uint32_t host;
+	struct mp_attempt_id attempt;
+};
+
+/* Everything that is known of one run, by whoever committed it first. */
+struct check_run {
+	struct mp_run_id id;
+	struct mp_run_record record;
+	struct mp_graph *graph;
+	struct committed *entries; /* index 1 is at 0 */
+	size_t entry_count, entry_cap;
+	struct leadership leaders[LEADERS_MAX];
+	size_t leader_count;
+	struct check_module *modules;
+	bool cancelled, ended;
+	enum mp_run_outcome outcome;
+	uint64_t seen_term[SIM_HOSTS_MAX];   /* highest term each host was seen leading in */
+	uint64_t seen_commit[SIM_HOSTS_MAX]; /* up to where each host's log was compared */
+	bool led[SIM_HOSTS_MAX];             /* it led when it was looked at last */
+	uint64_t fence[SIM_HOSTS_MAX];       /* highest term that each host has obeyed */
+	struct check_stale stale[STALE_MAX];
+	size_t stale_count;
+};
+
+struct sim_check {
+	struct sim *sim;
+	struct check_run *runs[SIM_RUNS_MAX * 8];
+	size_t run_count;
+	uint64_t incarnations[SIM_HOSTS_MAX][SIM_HOSTS_MAX];
+	uint64_t own_incarnation[SIM_HOSTS_MAX]; /* over all lives */
+	uint64_t roster_seen[SIM_HOSTS_MAX];
+	size_t members_seen[SIM_HOSTS_MAX];
+	size_t members_durable[SIM_HOSTS_MAX]; /* when it went down last */
+	/* The order that is being given is of the past. */
+	struct check_run *past;
+	uint64_t past_term;
+	uint32_t last_leader;
+	uint64_t elections, executions, finished, lost;
+};
+
+const char *check_run_text(const struct mp_run_id *id);
+struct check_run *check_run_find(const struct sim_check *check, const struct mp_run_id *id);
+uint32_t check_majority(const struct check_run *run);
+/* The first term in the row of a fence; 0 when there is none. */
+uint64_t check_fence_on_disk(const struct sim_host *host, const struct check_run *run);
+
+#endif

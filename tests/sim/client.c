@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Clients: each request is one of these, and each is to be answered once. */
+#include "sim.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "codec/manifest.h"
+#include "codec/msg_ctl.h"
+#include "mp/pipeline.h"
+
+#define OPEN_MAX 64
+
+struct request {
+	uint64_t number; /* 0: free */
+	uint32_t host;
+	enum mp_ctl_number what;
+	uint32_t run; /* SUBMIT, CANCEL, WAIT: which one */
+	sim_time asked;
+};
+
+struct sim_client {
+	struct request open[OPEN_MAX];
+	uint64_t numbers;
+	bool acknowledged[SIM_RUNS_MAX];
+	struct mp_run_id runs[SIM_RUNS_MAX];
+};
+
+struct sim_client *
+sim_client_new(struct sim *sim)
+{
+	struct sim_client *client = calloc(1, sizeof(*client));
+
+	(void)sim;
+	mp_assert(client != NULL);
+	return client;
+}
+
+void
+sim_client_free(struct sim_client *client)
+{
+	free(client);
+}
+
+/* NULL: too many are open. */
+static struct request *
+client_ask(struct sim_host *host, enum mp_ctl_number what, uint32_t run, struct mp_span bytes)
+{
+	struct sim_client *client = host->sim->client;
+	struct mp_event ev = {.kind = MP_EV_CONTROL};
+
+	for (size_t i = 0; i < OPEN_MAX; i++) {
+		struct request *r = &client->open[i];
+
+		if (r->number != 0)
+			continue;
+		*r = (struct request){.number = ++client->numbers,
+			.host = host->index,
+			.what = what,
+			.run = run,
+			.asked = host->sim->now};
+		ev.u.control.request = r->number;
+		ev.u.control.bytes = bytes;
+		sim_deliver(host, host->sim->now, &ev);
+		return r;
+	}
+	return NULL;
+}
+
+/* ---- submitting ---- */
+
+static void
+pipeline_cbor(struct sim *sim, uint32_t run_number, struct mp_buf *out)
+{
+	struct mp_pipeline *pipeline;
+	struct mp_diags diags;
+	struct mp_buf yaml;
+
+	mp_buf_init(&yaml, &sim->alloc, 1 << 20);
+	sim_plan_pipeline(sim, run_number, &yaml);
+	mp_diags_init(&diags, &sim->alloc, "sim.yaml");
+	if (mp_pipeline_parse("sim.yaml", mp_buf_span(&yaml), &sim->alloc, &pipeline, &diags) !=
+		0) {
+		char line[MP_DIAG_LINE_MAX] = "";
+
+		if (diags.n > 0)
+			mp_diags_format(&diags, 0, line);
+		(void)fprintf(stderr, "%s\n%.*s", line, (int)yaml.n, (const char *)yaml.p);
+		mp_unreachable();
+	}
+	mp_assert(mp_pipeline_encode(pipeline, out) == 0);
+	mp_pipeline_free(pipeline);
+	mp_diags_fini(&diags);
+	mp_buf_fini(&yaml);
+}
+
+/* Two files, one of them the same for every run. */
+static struct mp_hash
+put_inputs(struct sim_host *host, uint32_t run_number)
+{
+	struct sim *sim = host->sim;
+	struct mp_file files[2] = {0};
+	struct mp_hash digest;
+	struct mp_buf buf;
+	char text[32];
+	int n = snprintf(text, sizeof(text), "input of %" PRIu32 "\n", run_number);
+
+	files[0].path = mp_span_str("in/each");
+	files[0].size = (uint64_t)n;
+	files[0].digest = sim_blob_put(host, mp_span(text, (size_t)n), false);
+	files[1].path = mp_span_str("in/same");
+	files[1].size = 5;
+	files[1].digest = sim_blob_put(host, mp_span_str("same\n"), false);
+	mp_buf_init(&buf, &sim->alloc, 4096);
+	mp_assert(mp_manifest_encode(&buf, files, 2, NULL) == 0);
+	digest = sim_blob_put(host, mp_buf_span(&buf), false);
+	mp_buf_fini(&buf);
+	return digest;
+}
+
+void
+sim_client_submit(struct sim_host *host, uint32_t run_number)
+{
+	struct sim *sim = host->sim;
+	struct mp_hash inputs = {{0}};
+	struct mp_buf cbor, bytes;
+
+	mp_assert(run_number < SIM_RUNS_MAX);
+	mp_buf_init(&cbor, &sim->alloc, 1 << 20);
+	mp_buf_init(&bytes, &sim->alloc, 1 << 20);
+	pipeline_cbor(sim, run_number, &cbor);
+	if (sim->plan.inputs)
+		inputs = put_inputs(host, run_number);
+	mp_assert(mp_ctl_submit_encode(&bytes, mp_buf_span(&cbor), NULL, 0,
+			  sim->plan.inputs ? &inputs : NULL, NULL) == 0);
+	sim_trace(sim, host, "submit run %" PRIu32, run_number);
+	mp_assert(client_ask(host, MP_CTL_SUBMIT, run_number, mp_buf_span(&bytes)) != NULL);
+	mp_buf_fini(&cbor);
+	mp_buf_fini(&bytes);
+}
+
+/* ---- the rest ---- */
+
+static void
+run_hex(const struct mp_run_id *id, char text[2 * sizeof(id->b) + 1])
+{
+	for (size_t i = 0; i < sizeof(id->b); i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", id->b[i]);
+}
+
+bool
+sim_client_cancel(struct sim_host *host, uint32_t run_number)
+{
+	struct sim *sim = host->sim;
+	char hex[2 * sizeof(struct mp_run_id) + 1];
+	struct mp_buf bytes;
+
+	if (!sim->client->acknowledged[run_number])
+		return false;
+	run_hex(&sim->client->runs[run_number], hex);
+	mp_buf_init(&bytes, &sim->alloc, 4096);
+	mp_assert(mp_ctl_cancel_encode(&bytes, hex, "somebody") == 0);
+	sim_trace(sim, host, "cancel run %" PRIu32, run_number);
+	(void)client_ask(host, MP_CTL_CANCEL, run_number, mp_buf_span(&bytes));
+	mp_buf_fini(&bytes);
+	return true;
+}
+
+void
+sim_client_look(struct sim_host *host)
+{
+	static const enum mp_ctl_number whats[] = {
+		MP_CTL_RUNS, MP_CTL_NODES, MP_CTL_SHOW, MP_CTL_WAIT};
+	struct sim *sim = host->sim;
+	enum mp_ctl_number what = whats[mp_rng_below(&sim->rng, mp_countof(whats))];
+	uint32_t run = (uint32_t)mp_rng_below(&sim->rng, sim->plan.runs + 1);
+	char hex[2 * sizeof(struct mp_run_id) + 1];
+	struct mp_buf bytes;
+	int rc = 0;
+
+	if ((what == MP_CTL_SHOW || what == MP_CTL_WAIT) && !sim->client->acknowledged[run])
+		what = MP_CTL_RUNS;
+	run_hex(&sim->client->runs[run], hex);
+	mp_buf_init(&bytes, &sim->alloc, 4096);
+	if (what == MP_CTL_RUNS)
+		rc = mp_ctl_simple_encode(&bytes, what, NULL);
+	else if (what == MP_CTL_WAIT)
+		rc = mp_ctl_simple_encode(&bytes, what, hex);
+	else
+		rc = mp_ctl_page_encode(&bytes, what, what == MP_CTL_SHOW ? hex : NULL, 0, 1000);
+	mp_assert(rc == 0);
+	(void)client_ask(host, what, run, mp_buf_span(&bytes));
+	mp_buf_fini(&bytes);
+}
+
+/* ---- answers ---- */
+
+static void
+submitted(struct sim_host *host, uint32_t run_number, int rc, struct mp_span payload,
+	const struct mp_error *err)
+{
+	struct sim *sim = host->sim;
+	struct sim_client *client = sim->client;
+
+	if (rc != 0 || mp_ctl_submitted_decode(payload, &client->runs[run_number]) != 0) {
+		sim->sometimes[SIM_REFUSED]++;
+		sim_trace(
+			sim, host, "submission %" PRIu32 " is refused: %s", run_number, err->text);
+		return;
+	}
+	client->acknowledged[run_number] = true;
+	sim_check_acknowledged(host, &client->runs[run_number]);
+}
+
+void
+sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, bool last)
+{
+	struct sim *sim = host->sim;
+	struct mp_error err = {0};
+	struct request *r = NULL;
+	struct mp_span payload;
+	int rc;
+
+	for (size_t i = 0; i < OPEN_MAX; i++) {
+		if (request != 0 && sim->client->open[i].number == request)
+			r = &sim->client->open[i];
+	}
+	if (r == NULL || r->host != host->index) {
+		sim_fail(sim, "host %" PRIu32 " answers a request that is not open", host->index);
+		return;
+	}
+	rc = mp_ctl_answer_decode(bytes, &payload, &err);
+	if (r->what == MP_CTL_SUBMIT)
+		submitted(host, r->run, rc, payload, &err);
+	else if (rc != 0)
+		sim_trace(sim, host, "request %d is refused: %s", (int)r->what, err.text);
+	if (r->what == MP_CTL_WAIT && rc == 0 &&
+		!sim_check_run_ended(sim, &sim->client->runs[r->run]))
+		sim_fail(sim, "host %" PRIu32 " says that a run has ended, and it has not",
+			host->index);
+	if (last)
+		r->number = 0;
+}
+
+void
+sim_client_down(struct sim_host *host)
+{
+	for (size_t i = 0; i < OPEN_MAX; i++) {
+		struct request *r = &host->sim->client->open[i];
+
+		if (r->host == host->index)
+			r->number = 0;
+	}
+}
+
+const struct mp_run_id *
+sim_client_run(const struct sim *sim, uint32_t run_number)
+{
+	return sim->client->acknowledged[run_number] ? &sim->client->runs[run_number] : NULL;
+}
+
+uint64_t
+sim_client_acknowledged(const struct sim *sim)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < SIM_RUNS_MAX; i++)
+		n += sim->client->acknowledged[i];
+	return n;
+}
+
+bool
+sim_client_waits(const struct sim *sim, char *why, size_t size)
+{
+	for (size_t i = 0; i < OPEN_MAX; i++) {
+		const struct request *r = &sim->client->open[i];
+
+		if (r->number == 0)
+			continue;
+		if (why != NULL)
+			(void)snprintf(why, size,
+				"request %d to host %" PRIu32 ", of %.3f s, is not answered",
+				(int)r->what, r->host, (double)r->asked / 1e6);
+		return true;
+	}
+	return false;
+}

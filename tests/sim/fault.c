@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens to a cluster: each fault draws when the next of its kind comes. */
+#include "sim.h"
+
+#include <inttypes.h>
+
+static sim_time
+soon(struct sim *sim, sim_time mean)
+{
+	return sim->now + sim_between(sim, mean / 4, mean * 7 / 4);
+}
+
+static struct sim_host *
+any_host(struct sim *sim)
+{
+	return &sim->hosts[mp_rng_below(&sim->rng, sim->plan.hosts)];
+}
+
+/* ---- clients ---- */
+
+static void
+fault_submit(struct sim *sim, uint64_t run_number)
+{
+	struct sim_host *host = any_host(sim);
+
+	if (sim->healed)
+		return;
+	if (host->node == NULL || !host->ready || host->paused_until > sim->now)
+		sim_at(sim, sim->now + 50 * SIM_MS, fault_submit, run_number);
+	else
+		sim_client_submit(host, (uint32_t)run_number);
+}
+
+static void
+fault_cancel(struct sim *sim, uint64_t run_number)
+{
+	struct sim_host *host = any_host(sim);
+
+	if (sim->healed)
+		return;
+	if (host->node == NULL || !host->ready || !sim_client_cancel(host, (uint32_t)run_number))
+		sim_at(sim, sim->now + 50 * SIM_MS, fault_cancel, run_number);
+}
+
+/* Somebody is always looking. */
+static void
+fault_look(struct sim *sim, uint64_t arg)
+{
+	struct sim_host *host = any_host(sim);
+
+	if (sim->healed)
+		return;
+	if (host->node != NULL && host->ready)
+		sim_client_look(host);
+	sim_at(sim, soon(sim, SIM_SEC), fault_look, arg);
+}
+
+/* ---- machines ---- */
+
+static void
+fault_start(struct sim *sim, uint64_t index)
+{
+	if (sim->hosts[index].node == NULL)
+		sim_host_start(&sim->hosts[index]);
+}
+
+static void
+fault_join(struct sim *sim, uint64_t index)
+{
+	if (sim->hosts[index].node != NULL)
+		return;
+	sim->sometimes[SIM_JOINED_LATE] += sim_check_elections(sim) > 0;
+	sim_host_start(&sim->hosts[index]);
+}
+
+void
+sim_fault_power_cut(struct sim *sim)
+{
+	sim->sometimes[SIM_POWER_CUT]++;
+	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+		if (sim->hosts[i].node == NULL)
+			continue;
+		sim_host_crash(&sim->hosts[i], true);
+		sim_at(sim, sim->now + sim_between(sim, 10 * SIM_MS, 3 * SIM_SEC), fault_start, i);
+	}
+}
+
+static void
+fault_crash(struct sim *sim, uint64_t arg)
+{
+	struct sim_host *host = any_host(sim);
+
+	if (sim->healed)
+		return;
+	sim_at(sim, soon(sim, sim->plan.crash_every), fault_crash, arg);
+	if (sim_chance(sim, sim->plan.power_cut)) {
+		sim_fault_power_cut(sim);
+		return;
+	}
+	sim_host_crash(host, sim_chance(sim, 500));
+	sim_at(sim, sim->now + sim_between(sim, 10 * SIM_MS, 6 * SIM_SEC), fault_start,
+		host->index);
+}
+
+static void
+fault_stop(struct sim *sim, uint64_t arg)
+{
+	struct sim_host *host = any_host(sim);
+
+	if (sim->healed)
+		return;
+	sim_at(sim, soon(sim, sim->plan.stop_every), fault_stop, arg);
+	if (host->ready)
+		sim_host_stop(host);
+}
+
+/* What stopped is started again. */
+static void
+fault_revive(struct sim *sim, uint64_t arg)
+{
+	struct sim_host *host = any_host(sim);
+
+	if (sim->healed)
+		return;
+	sim_at(sim, soon(sim, 2 * SIM_SEC), fault_revive, arg);
+	if (host->node == NULL && host->stopping)
+		sim_host_start(host);
+}
+
+static void
+fault_pause(struct sim *sim, uint64_t arg)
+{
+	if (sim->healed)
+		return;
+	sim_host_pause(any_host(sim), sim->now + sim_between(sim, 50 * SIM_MS, 5 * SIM_SEC));
+	sim_at(sim, soon(sim, sim->plan.pause_every), fault_pause, arg);
+}
+
+static void
+fault_clock(struct sim *sim, uint64_t arg)
+{
+	struct sim_host *host = any_host(sim);
+
+	if (sim->healed)
+		return;
+	host->wall_off_ms = sim_between(sim, -3600000, 3600000);
+	sim->sometimes[SIM_CLOCK_JUMPED]++;
+	sim_trace(sim, host, "wall clock is off by %.3f s", (double)host->wall_off_ms / 1e3);
+	sim_at(sim, soon(sim, sim->plan.clock_every), fault_clock, arg);
+}
+
+static void
+fault_full(struct sim *sim, uint64_t arg)
+{
+	if (sim->healed)
+		return;
+	sim_disk_full(any_host(sim), sim->now + sim_between(sim, 50 * SIM_MS, 4 * SIM_SEC));
+	sim_at(sim, soon(sim, sim->plan.full_every), fault_full, arg);
+}
+
+static void
+fault_blob(struct sim *sim, uint64_t arg)
+{
+	if (sim->healed)
+		return;
+	sim_blob_lose(any_host(sim));
+	sim_at(sim, soon(sim, sim->plan.blob_every), fault_blob, arg);
+}
+
+/* ---- the network ---- */
+
+/* Halves, one alone, or a bridge: a–b–c but not a–c. */
+static void
+fault_part(struct sim *sim)
+{
+	uint32_t n = sim->plan.hosts;
+	uint64_t side = mp_rng_next(&sim->rng);
+	bool bridge = sim_chance(sim, 250);
+	uint32_t middle = (uint32_t)mp_rng_below(&sim->rng, n);
+
+	sim->cuts++;
+	for (uint32_t a = 0; a < n; a++) {
+		for (uint32_t b = 0; b < n; b++) {
+			bool apart = (side >> a & 1) != (side >> b & 1) &&
+				     !(bridge && (a == middle || b == middle));
+
+			if (sim->plan.cut_one_way && (side >> a & 1) != 0)
+				apart = false;
+			sim_net_cut(sim, a, b, apart);
+			sim->sometimes[SIM_PARTED] += apart;
+		}
+	}
+}
+
+static void
+fault_cut(struct sim *sim, uint64_t arg)
+{
+	if (sim->healed)
+		return;
+	if (sim_chance(sim, 400)) {
+		sim_trace(sim, NULL, "heal the network");
+		sim_net_heal(sim);
+	} else {
+		sim_trace(sim, NULL, "cut the network");
+		fault_part(sim);
+	}
+	sim_at(sim, soon(sim, sim->plan.cut_every), fault_cut, arg);
+}
+
+/* ---- all of them ---- */
+
+void
+sim_fault_schedule(struct sim *sim)
+{
+	const struct sim_plan *plan = &sim->plan;
+	const struct {
+		sim_time every;
+		sim_call fn;
+	} faults[] = {
+		{plan->crash_every, fault_crash},
+		{plan->stop_every, fault_stop},
+		{plan->stop_every, fault_revive},
+		{plan->pause_every, fault_pause},
+		{plan->cut_every, fault_cut},
+		{plan->clock_every, fault_clock},
+		{plan->full_every, fault_full},
+		{plan->blob_every, fault_blob},
+		{SIM_SEC, fault_look},
+	};
+
+	for (uint32_t i = 0; i < plan->hosts; i++)
+		sim_at(sim, i == 0 ? 0 : sim_between(sim, 0, plan->join_within), fault_join, i);
+	for (uint32_t i = 0; i < plan->runs; i++)
+		sim_at(sim, SIM_SEC + sim_between(sim, 0, 3 * SIM_SEC), fault_submit, i);
+	if (plan->cancel_after > 0)
+		sim_at(sim, SIM_SEC + plan->cancel_after, fault_cancel, 0);
+	for (size_t i = 0; i < mp_countof(faults); i++) {
+		if (faults[i].every > 0)
+			sim_at(sim, 2 * SIM_SEC, faults[i].fn, 0);
+	}
+}
+
+void
+sim_fault_heal(struct sim *sim)
+{
+	sim_trace(sim, NULL, "heal everything");
+	sim->healed = true;
+	sim_net_heal(sim);
+	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+		struct sim_host *host = &sim->hosts[i];
+
+		host->paused_until = 0;
+		host->wall_off_ms = sim_between(sim, -500, 500);
+		if (host->node == NULL)
+			sim_host_start(host);
+	}
+}

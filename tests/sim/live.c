@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How it ends: liveness after healing, outcomes, and what is told of a failure. */
+#include "check_int.h"
+
+#include <inttypes.h>
+
+#include "core/run.h"
+
+/* ---- runs ---- */
+
+bool
+sim_check_run_ended(const struct sim *sim, const struct mp_run_id *id)
+{
+	const struct check_run *run = check_run_find(sim->check, id);
+
+	return run != NULL && run->ended;
+}
+
+/* Every acknowledged run has ended, and every node knows it. */
+bool
+sim_check_runs_ended(struct sim *sim, char *why, size_t size)
+{
+	for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+		const struct mp_run_id *id = sim_client_run(sim, i);
+		const struct check_run *run = id != NULL ? check_run_find(sim->check, id) : NULL;
+
+		if (run == NULL)
+			continue;
+		if (!run->ended) {
+			if (why != NULL)
+				(void)snprintf(why, size,
+					"run %s, acknowledged, has not ended after %zu entries",
+					check_run_text(id), run->entry_count);
+			return false;
+		}
+		for (uint32_t h = 0; h < sim->plan.hosts; h++) {
+			const struct sim_host *host = &sim->hosts[h];
+
+			if (host->node == NULL || mp_runs_ended(mp_node_runs(host->node), id))
+				continue;
+			if (why != NULL)
+				(void)snprintf(why, size,
+					"host %" PRIu32 " does not know that run %s has ended", h,
+					check_run_text(id));
+			return false;
+		}
+	}
+	return true;
+}
+
+bool
+sim_check_views_agree(struct sim *sim, char *why, size_t size)
+{
+	for (uint32_t a = 0; a < sim->plan.hosts; a++) {
+		const struct mp_roster *roster;
+
+		if (sim->hosts[a].node == NULL)
+			continue;
+		roster = mp_node_roster(sim->hosts[a].node);
+		if (mp_roster_count(roster) == sim->plan.hosts &&
+			mp_roster_state_count(roster, MP_MEMBER_ALIVE) == sim->plan.hosts)
+			continue;
+		if (why != NULL)
+			(void)snprintf(why, size,
+				"host %" PRIu32 " sees %zu members, %zu of them alive, of %" PRIu32,
+				a, mp_roster_count(roster),
+				mp_roster_state_count(roster, MP_MEMBER_ALIVE), sim->plan.hosts);
+		return false;
+	}
+	return true;
+}
+
+/* Something that a run may have failed for. */
+static bool
+module_may_fail(const struct check_run *run, uint32_t i)
+{
+	const struct check_module *m = &run->modules[i];
+
+	return m->failed >= run->graph->modules[i].retry.attempts || m->lost > MP_LOST_MAX;
+}
+
+void
+sim_check_outcomes(struct sim *sim)
+{
+	for (size_t k = 0; k < sim->check->run_count; k++) {
+		const struct check_run *run = sim->check->runs[k];
+		bool failed = false, whole = true;
+
+		if (!run->ended)
+			continue;
+		for (uint32_t i = 0; i < run->graph->module_count; i++) {
+			failed = failed || module_may_fail(run, i);
+			whole = whole && run->modules[i].succeeded;
+		}
+		sim->sometimes[SIM_RUN_SUCCEEDED] += run->outcome == MP_OUTCOME_SUCCEEDED;
+		sim->sometimes[SIM_RUN_FAILED] += run->outcome == MP_OUTCOME_FAILED;
+		sim->sometimes[SIM_RUN_CANCELLED] += run->outcome == MP_OUTCOME_CANCELLED;
+		if (run->outcome == MP_OUTCOME_SUCCEEDED    ? !whole
+			: run->outcome == MP_OUTCOME_FAILED ? !failed
+							    : !run->cancelled)
+			sim_fail(sim, "run %s ended as %d, and nothing happened that it should",
+				check_run_text(&run->id), (int)run->outcome);
+	}
+}
+
+uint64_t
+sim_check_lost(const struct sim *sim)
+{
+	return sim->check->lost;
+}
+
+uint64_t
+sim_check_succeeded(const struct sim *sim)
+{
+	uint64_t n = 0;
+
+	for (size_t k = 0; k < sim->check->run_count; k++)
+		n += sim->check->runs[k]->ended &&
+		     sim->check->runs[k]->outcome == MP_OUTCOME_SUCCEEDED;
+	return n;
+}
+
+/* ---- what is told ---- */
+
+void
+sim_check_summary(const struct sim *sim, FILE *f)
+{
+	const struct sim_check *c = sim->check;
+
+	(void)fprintf(f,
+		"# %" PRIu32 " hosts, %.1f virtual s, %" PRIu64 " steps, %" PRIu64
+		" datagrams, %" PRIu64 " messages\n# %" PRIu64 " crashes, %" PRIu64
+		" pauses, %" PRIu64 " cuts; %" PRIu64 " submissions acknowledged, %" PRIu64
+		" elections won, %" PRIu64 " executions, %" PRIu64 " results committed, %" PRIu64
+		" attempts lost\n",
+		sim->plan.hosts, (double)sim->now / 1e6, sim->steps, sim->datagrams, sim->messages,
+		sim->crashes, sim->pauses, sim->cuts, sim_client_acknowledged(sim), c->elections,
+		c->executions, c->finished, c->lost);
+}
+
+static void
+picture_raft(const struct sim_host *host, const struct check_run *run, FILE *f)
+{
+	static const char *const roles[] = {"follower", "pre-candidate", "candidate", "leader"};
+	const struct mp_raft *raft = mp_runs_raft(mp_node_runs(host->node), &run->id);
+
+	if (raft == NULL)
+		return;
+	(void)fprintf(f,
+		"#   n%" PRIu32 " %s, term %" PRIu64 ", %" PRIu64 " of %" PRIu64
+		" entries committed%s%s\n",
+		host->index, roles[mp_raft_role(raft)], mp_raft_term(raft), mp_raft_commit(raft),
+		mp_raft_last_index(raft),
+		mp_raft_may_dispatch(raft, sim_host_clock(host)) ? ", may dispatch" : "",
+		mp_raft_corrupt(raft) ? ", corrupt" : "");
+}
+
+static void
+picture_run(struct sim *sim, const struct check_run *run, FILE *f)
+{
+	(void)fprintf(f, "# run %s: %zu entries committed%s%s, electors", check_run_text(&run->id),
+		run->entry_count, run->cancelled ? ", cancelled" : "", run->ended ? ", ended" : "");
+	for (uint32_t i = 0; i < run->record.elector_count; i++)
+		(void)fprintf(f, " n%" PRIu32, sim_host_of(sim, &run->record.electors[i])->index);
+	(void)fprintf(f, "\n");
+	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+		if (sim->hosts[i].node != NULL)
+			picture_raft(&sim->hosts[i], run, f);
+	}
+	for (uint32_t i = 0; i < run->graph->module_count; i++) {
+		const struct check_module *m = &run->modules[i];
+
+		if (m->succeeded)
+			continue;
+		(void)fprintf(f,
+			"#   %s: assigned %" PRIu32 ", executed %" PRIu32 ", failed %" PRIu32
+			", lost %" PRIu32 "\n",
+			run->graph->modules[i].name, m->assigned, m->executions, m->failed,
+			m->lost);
+	}
+}
+
+void
+sim_check_picture(struct sim *sim, FILE *f)
+{
+	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+		const struct sim_host *host = &sim->hosts[i];
+		const struct mp_roster *roster;
+
+		(void)fprintf(f, "# n%" PRIu32 ": %s, life %" PRIu32, i,
+			host->node == NULL ? "down"
+			: host->stopping   ? "stopping"
+			: host->ready      ? "ready"
+					   : "joining",
+			host->life);
+		if (host->node != NULL) {
+			roster = mp_node_roster(host->node);
+			(void)fprintf(f, ", sees %zu of %zu alive",
+				mp_roster_state_count(roster, MP_MEMBER_ALIVE),
+				mp_roster_count(roster));
+		}
+		(void)fprintf(f, "\n");
+	}
+	for (size_t k = 0; k < sim->check->run_count; k++)
+		picture_run(sim, sim->check->runs[k], f);
+}
