@@ -275,6 +275,20 @@ check_majority_holds(struct sim *sim, const struct check_run *run, const struct 
 			e->index, check_run_text(&run->id), on_disk, run->record.elector_count);
 }
 
+/* I7: of one submission, one run at most begins. */
+static void
+check_only_run(struct sim *sim, const struct check_run *run)
+{
+	for (size_t i = 0; i < sim->check->run_count; i++) {
+		const struct check_run *other = sim->check->runs[i];
+
+		if (other != run && other->entry_count > 0 &&
+			strcmp(other->graph->name, run->graph->name) == 0)
+			sim_fail(sim, "I7: submission %s became two runs, %s and another",
+				run->graph->name, check_run_text(&run->id));
+	}
+}
+
 static void
 commit_add(struct sim_host *host, struct check_run *run, const struct mp_raft_entry *e)
 {
@@ -285,6 +299,8 @@ commit_add(struct sim_host *host, struct check_run *run, const struct mp_raft_en
 	}
 	run->entries[run->entry_count++] =
 		(struct committed){.hash = e->hash, .term = e->term, .kind = e->kind};
+	if (run->entry_count == 1)
+		check_only_run(host->sim, run);
 	check_majority_holds(host->sim, run, e);
 	check_entry(host, run, e);
 }

@@ -53,6 +53,7 @@ struct check_run {
 	size_t leader_count;
 	struct check_module *modules;
 	bool cancelled, ended;
+	bool forgotten[SIM_HOSTS_MAX]; /* this host was told to, and did */
 	enum mp_run_outcome outcome;
 	uint64_t seen_term[SIM_HOSTS_MAX];   /* highest term each host was seen leading in */
 	uint64_t seen_commit[SIM_HOSTS_MAX]; /* up to where each host's log was compared */

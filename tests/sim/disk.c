@@ -311,6 +311,12 @@ sim_disk_count(const struct sim_host *host, enum mp_table table)
 	return host->disk->tables[table].count;
 }
 
+bool
+sim_disk_pending(const struct sim_host *host)
+{
+	return host->disk->first != NULL;
+}
+
 /* Rows wait, and blobs are refused. */
 void
 sim_disk_full(struct sim_host *host, sim_time until)

@@ -267,6 +267,15 @@ check_append_ack(struct sim_host *host, const struct mp_msg_raft *m)
 			host->index, m->u.appended.match_index);
 }
 
+/* Its opener gave it up, and cares for acceptances no more. */
+static bool
+run_forgotten(const struct sim_host *host, const struct mp_run_id *id)
+{
+	const struct check_run *run = check_run_find(host->sim->check, id);
+
+	return run != NULL && run->forgotten[host->index];
+}
+
 /* I8: votes, acknowledgements and acceptances leave after what they promise is on disk. */
 static void
 check_promise(struct sim_host *host, const struct mp_node_id *to, struct mp_span bytes)
@@ -278,7 +287,8 @@ check_promise(struct sim_host *host, const struct mp_node_id *to, struct mp_span
 	struct mp_run_id id;
 
 	if (kind == MP_MSG_RUN_ACCEPT && mp_msg_run_accept_decode(bytes, &id) == 0 &&
-		sim_disk_row(host, MP_TABLE_RUN, run_key(&id)).p == NULL)
+		sim_disk_row(host, MP_TABLE_RUN, run_key(&id)).p == NULL &&
+		!run_forgotten(host, &id))
 		sim_fail(sim, "I8: host %" PRIu32 " accepts run %s before it is on disk",
 			host->index, check_run_text(&id));
 	if (kind == MP_MSG_WORK_REJECT && mp_msg_work_reject_decode(bytes, &reject) == 0)
@@ -295,12 +305,26 @@ check_promise(struct sim_host *host, const struct mp_node_id *to, struct mp_span
 }
 
 static void
+check_run_row(struct sim_host *host, const struct mp_row *row)
+{
+	struct check_run *run;
+	struct mp_run_id id;
+
+	if (row->op == MP_ROW_PUT)
+		run_learn(host->sim, row);
+	memcpy(id.b, row->key.p, sizeof(id.b));
+	run = check_run_find(host->sim->check, &id);
+	if (run != NULL)
+		run->forgotten[host->index] = row->op != MP_ROW_PUT;
+}
+
+static void
 check_row(struct sim_host *host, const struct mp_row *row)
 {
 	struct mp_run_id id;
 
-	if (row->table == MP_TABLE_RUN && row->op == MP_ROW_PUT)
-		run_learn(host->sim, row);
+	if (row->table == MP_TABLE_RUN)
+		check_run_row(host, row);
 	else if (row->table == MP_TABLE_FENCE && row->op == MP_ROW_PUT)
 		check_fence_row(host, row);
 	else if (row->table == MP_TABLE_ENTRY && row->op == MP_ROW_DELETE_RANGE)

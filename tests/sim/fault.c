@@ -16,6 +16,24 @@ any_host(struct sim *sim)
 	return &sim->hosts[mp_rng_below(&sim->rng, sim->plan.hosts)];
 }
 
+/* Who leads, or has something to lose, as often as anybody. */
+static struct sim_host *
+hurt_host(struct sim *sim)
+{
+	uint32_t leader = sim_check_last_leader(sim);
+	struct sim_host *host = any_host(sim);
+
+	if (leader < sim->plan.hosts && sim_chance(sim, 300))
+		return &sim->hosts[leader];
+	for (uint32_t i = 0; i < sim->plan.hosts && sim_chance(sim, 800); i++) {
+		struct sim_host *next = &sim->hosts[(host->index + i) % sim->plan.hosts];
+
+		if (next->node != NULL && sim_disk_pending(next))
+			return next;
+	}
+	return host;
+}
+
 /* ---- clients ---- */
 
 static void
@@ -88,7 +106,7 @@ sim_fault_power_cut(struct sim *sim)
 static void
 fault_crash(struct sim *sim, uint64_t arg)
 {
-	struct sim_host *host = any_host(sim);
+	struct sim_host *host = hurt_host(sim);
 
 	if (sim->healed)
 		return;
@@ -132,7 +150,7 @@ fault_pause(struct sim *sim, uint64_t arg)
 {
 	if (sim->healed)
 		return;
-	sim_host_pause(any_host(sim), sim->now + sim_between(sim, 50 * SIM_MS, 5 * SIM_SEC));
+	sim_host_pause(hurt_host(sim), sim->now + sim_between(sim, 50 * SIM_MS, 5 * SIM_SEC));
 	sim_at(sim, soon(sim, sim->plan.pause_every), fault_pause, arg);
 }
 
@@ -207,6 +225,16 @@ fault_cut(struct sim *sim, uint64_t arg)
 	sim_at(sim, soon(sim, sim->plan.cut_every), fault_cut, arg);
 }
 
+/* Streams of one pair break, and nothing else. */
+static void
+fault_drop(struct sim *sim, uint64_t arg)
+{
+	if (sim->healed)
+		return;
+	sim_net_drop(any_host(sim), &any_host(sim)->id);
+	sim_at(sim, soon(sim, sim->plan.drop_every), fault_drop, arg);
+}
+
 /* ---- all of them ---- */
 
 void
@@ -225,13 +253,14 @@ sim_fault_schedule(struct sim *sim)
 		{plan->clock_every, fault_clock},
 		{plan->full_every, fault_full},
 		{plan->blob_every, fault_blob},
+		{plan->drop_every, fault_drop},
 		{SIM_SEC, fault_look},
 	};
 
 	for (uint32_t i = 0; i < plan->hosts; i++)
 		sim_at(sim, i == 0 ? 0 : sim_between(sim, 0, plan->join_within), fault_join, i);
 	for (uint32_t i = 0; i < plan->runs; i++)
-		sim_at(sim, SIM_SEC + sim_between(sim, 0, 3 * SIM_SEC), fault_submit, i);
+		sim_at(sim, SIM_SEC + sim_between(sim, 0, plan->fault_until / 2), fault_submit, i);
 	if (plan->cancel_after > 0)
 		sim_at(sim, SIM_SEC + plan->cancel_after, fault_cancel, 0);
 	for (size_t i = 0; i < mp_countof(faults); i++) {

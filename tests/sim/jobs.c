@@ -17,6 +17,7 @@ struct job {
 	char name[MP_NAME_MAX + 1];
 	sim_time started;
 	bool killed;
+	bool whole; /* its inputs are there */
 };
 
 #define JOBS_MAX 64
@@ -92,6 +93,10 @@ job_done(struct sim *sim, uint64_t arg)
 		r->status = MP_STATUS_CANCELLED;
 		r->exit_code = -1;
 		r->signal = 15;
+	} else if (!job->whole) {
+		r->status = MP_STATUS_NOT_STARTED;
+		r->exit_code = -1;
+		r->error = mp_span_str("an input is gone");
 	} else if (!sim->healed && sim_chance(sim, sim->plan.job_fail)) {
 		static const enum mp_status ends[] = {MP_STATUS_FAILED, MP_STATUS_FAILED,
 			MP_STATUS_FAILED, MP_STATUS_TIMED_OUT, MP_STATUS_NO_OUTPUT};
@@ -105,6 +110,23 @@ job_done(struct sim *sim, uint64_t arg)
 	job->used = false;
 	sim_trace(sim, host, "job %s done, status %d", job->name, (int)r->status);
 	sim_deliver(host, sim->now, &ev);
+}
+
+/* Inputs are there when it starts, unless a fault took one away just then. */
+static bool
+job_files(struct sim_host *host, const struct job *job, const struct mp_exec_request *req)
+{
+	for (size_t i = 0; i < req->file_count; i++) {
+		if (sim_blob_has(host, &req->files[i].digest))
+			continue;
+		if (host->sim->plan.blob_every == 0)
+			sim_fail(host->sim,
+				"%s starts on host %" PRIu32 " without the bytes of %.*s",
+				job->name, host->index, (int)req->files[i].path.n,
+				(const char *)req->files[i].path.p);
+		return false;
+	}
+	return true;
 }
 
 void
@@ -131,12 +153,7 @@ sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req)
 		.key = req->key,
 		.started = sim->now};
 	memcpy(job->name, req->module_name.p, mp_min_size(req->module_name.n, MP_NAME_MAX));
-	for (size_t i = 0; i < req->file_count; i++) {
-		if (!sim_blob_has(host, &req->files[i].digest))
-			sim_fail(sim, "%s starts on host %" PRIu32 " without the bytes of %.*s",
-				job->name, host->index, (int)req->files[i].path.n,
-				(const char *)req->files[i].path.p);
-	}
+	job->whole = job_files(host, job, req);
 	sim_trace(sim, host, "job %s start, term %" PRIu64, job->name, req->key.attempt.term);
 	ev.u.exec.key = req->key;
 	ev.u.exec.phase = MP_EXEC_STARTED;

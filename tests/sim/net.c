@@ -387,7 +387,7 @@ sim_net_drop(struct sim_host *from, const struct mp_node_id *peer)
 {
 	struct sim_host *to = sim_host_find(from->sim, peer);
 
-	for (int c = 0; to != NULL && c < CLASSES; c++) {
+	for (int c = 0; to != NULL && to != from && c < CLASSES; c++) {
 		struct pair *p = pair_of(from->sim->net, from, to, (enum mp_class)c);
 
 		if (p->state != PAIR_CLOSED)

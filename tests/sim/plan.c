@@ -22,10 +22,11 @@ sim_plan_calm(struct sim_plan *plan)
 		.job_max = 500 * SIM_MS};
 }
 
+/* Mean time between two faults of a kind; 0 but for one of so many seeds. */
 static sim_time
-draw_every(struct mp_rng *r, uint64_t one_of, sim_time most)
+draw_every(struct mp_rng *r, uint64_t one_of, sim_time least, sim_time most)
 {
-	sim_time every = SIM_SEC + (sim_time)mp_rng_below(r, (uint64_t)most);
+	sim_time every = least + (sim_time)mp_rng_below(r, (uint64_t)most);
 
 	return mp_rng_below(r, one_of) == 0 ? every : 0;
 }
@@ -33,17 +34,22 @@ draw_every(struct mp_rng *r, uint64_t one_of, sim_time most)
 static void
 draw_faults(struct sim_plan *plan, struct mp_rng *r)
 {
+	bool fierce = mp_rng_below(r, 4) == 0;
+	sim_time least = fierce ? 100 * SIM_MS : SIM_SEC;
+	sim_time most = fierce ? SIM_SEC : 8 * SIM_SEC;
+
 	plan->loss = (uint32_t)mp_rng_below(r, 300);
 	plan->duplicate = (uint32_t)mp_rng_below(r, 200);
 	plan->job_fail = mp_rng_below(r, 3) == 0 ? (uint32_t)mp_rng_below(r, 100) : 0;
-	plan->crash_every = draw_every(r, 2, 8 * SIM_SEC);
+	plan->crash_every = draw_every(r, 2, least, most);
 	plan->power_cut = mp_rng_below(r, 2) == 0 ? (uint32_t)mp_rng_below(r, 300) : 0;
-	plan->pause_every = draw_every(r, 3, 8 * SIM_SEC);
-	plan->cut_every = draw_every(r, 2, 8 * SIM_SEC);
-	plan->stop_every = draw_every(r, 5, 8 * SIM_SEC);
-	plan->clock_every = draw_every(r, 4, 8 * SIM_SEC);
-	plan->full_every = draw_every(r, 5, 8 * SIM_SEC);
-	plan->blob_every = draw_every(r, 4, 4 * SIM_SEC);
+	plan->pause_every = draw_every(r, 3, least, most);
+	plan->cut_every = draw_every(r, 2, least, most);
+	plan->stop_every = draw_every(r, 5, least, most);
+	plan->clock_every = draw_every(r, 4, least, most);
+	plan->full_every = draw_every(r, 5, least, most);
+	plan->blob_every = draw_every(r, 4, least, most / 2);
+	plan->drop_every = draw_every(r, 3, least, most / 2);
 	plan->cut_one_way = mp_rng_below(r, 2) == 0;
 	plan->tick_first = mp_rng_below(r, 2) == 0;
 	plan->drift_ppm = mp_rng_below(r, 2) == 0 ? 10000 : 0;
@@ -57,6 +63,7 @@ void
 sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 {
 	static const uint32_t hosts[] = {1, 2, 3, 3, 3, 4, 5, 5, 6, 7};
+	static const sim_time fsyncs[] = {2 * SIM_MS, 30 * SIM_MS, 30 * SIM_MS, 300 * SIM_MS};
 	struct mp_rng r = {.state = seed ^ 0x5eed};
 	bool calm = mp_rng_below(&r, 8) == 0;
 
@@ -65,17 +72,18 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	plan->slots = 1 + (uint32_t)mp_rng_below(&r, 3);
 	if (plan->hosts > 2 && mp_rng_below(&r, 4) == 0)
 		plan->witnesses = 1;
-	plan->runs = 1 + (uint32_t)mp_rng_below(&r, 2);
+	plan->runs = 1 + (uint32_t)mp_rng_below(&r, 4);
 	plan->modules = 3 + (uint32_t)mp_rng_below(&r, 12);
 	plan->electors = mp_rng_below(&r, 3) == 0 ? 5 : 3;
 	plan->copies = 1 + (uint32_t)mp_rng_below(&r, 3);
 	plan->inputs = mp_rng_below(&r, 2) == 0;
-	plan->fault_until = 12 * SIM_SEC;
+	plan->fault_until = 8 * SIM_SEC + (sim_time)mp_rng_below(&r, 16 * SIM_SEC);
 	plan->finish_within = 300 * SIM_SEC;
 	plan->delay_min = 50 + (sim_time)mp_rng_below(&r, 500);
 	plan->delay_max = plan->delay_min + (sim_time)mp_rng_below(&r, 20 * SIM_MS);
 	plan->fsync_min = 100;
-	plan->fsync_max = 200 + (sim_time)mp_rng_below(&r, 30 * SIM_MS);
+	plan->fsync_max = 200 + (sim_time)mp_rng_below(
+					&r, (uint64_t)fsyncs[mp_rng_below(&r, mp_countof(fsyncs))]);
 	plan->job_min = 5 * SIM_MS;
 	plan->job_max = 10 * SIM_MS + (sim_time)mp_rng_below(&r, 3 * SIM_SEC);
 	plan->join_within = 300 * SIM_MS;

@@ -115,7 +115,7 @@ struct sim_plan {
 	sim_time join_within; /* hosts start within this time */
 	/* Mean times between faults; 0: never. */
 	sim_time crash_every, pause_every, cut_every, stop_every, clock_every, full_every;
-	sim_time blob_every, cancel_after;
+	sim_time blob_every, drop_every, cancel_after;
 	uint32_t power_cut; /* chance that a crash is one of all hosts at once */
 	uint32_t drift_ppm; /* clocks are fast or slow by at most this */
 	bool cut_one_way;
@@ -141,6 +141,8 @@ struct sim_host {
 	sim_time paused_until;
 	sim_time full_until;
 	sim_time tick_at; /* of the tick in the queue, SIM_NEVER when none */
+	uint32_t ticks;   /* in this millisecond */
+	sim_time ticks_ms;
 	/* Its clocks: CLOCK_BOOTTIME was clock_base_ms at clock_from, and how wrong the wall is. */
 	sim_time clock_from;
 	mp_time clock_base_ms;
@@ -248,6 +250,7 @@ bool sim_blob_durable(const struct sim_host *host, const struct mp_hash *digest)
 /* Loses one durable blob that another host has durably as well. */
 void sim_blob_lose(struct sim_host *host);
 void sim_disk_full(struct sim_host *host, sim_time until);
+bool sim_disk_pending(const struct sim_host *host); /* rows that are not on disk yet */
 size_t sim_disk_count(const struct sim_host *host, enum mp_table table);
 
 /* ---- jobs.c ---- */

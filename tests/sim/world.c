@@ -239,6 +239,18 @@ entry_postpone(struct sim *sim, struct sim_entry *e)
 	return true;
 }
 
+/* A deadline that a tick does not move would keep a processor busy for ever. */
+static void
+entry_spins(struct sim *sim, struct sim_host *host)
+{
+	sim_time ms = sim->now / SIM_MS;
+
+	host->ticks = host->ticks_ms == ms ? host->ticks + 1 : 0;
+	host->ticks_ms = ms;
+	if (host->ticks > 200)
+		sim_fail(sim, "host %" PRIu32 " asks for one tick after the other", host->index);
+}
+
 static void
 entry_run(struct sim *sim, struct sim_entry *e)
 {
@@ -259,6 +271,7 @@ entry_run(struct sim *sim, struct sim_entry *e)
 		if (e->host->tick_at != e->when)
 			return; /* an earlier one was asked for since */
 		e->host->tick_at = SIM_NEVER;
+		entry_spins(sim, e->host);
 		sim_host_step(e->host, &tick);
 	} else {
 		sim_host_step(e->host, e->event);
