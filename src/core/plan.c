@@ -51,7 +51,11 @@ lead_give_up(struct mp_lead *lead, struct mp_env *env, struct lead_attempt *a, e
 void
 lead_requeue(struct mp_lead *lead, struct mp_env *env, uint32_t module)
 {
-	if (lead->current[module] == NULL && mp_sched_push(lead->sched, module, env->now_ms) != 0) {
+	/* One that has ended, as the log is about to say, is not handed out again. */
+	if (lead->current[module] != NULL ||
+		(lead->flags[module] & (LEAD_FINISHED | LEAD_SKIP)) != 0)
+		return;
+	if (mp_sched_push(lead->sched, module, env->now_ms) != 0) {
 		lead->rescan = true;
 		lead_again(lead, env->now_ms + AGAIN_MS);
 	}

@@ -143,6 +143,7 @@ check_leader(struct sim_host *host, struct check_run *run, const struct mp_raft 
 	run->seen_term[host->index] = term;
 	sim->check->elections++;
 	sim->check->last_leader = host->index;
+	sim->check->last_led = run;
 	sim_trace(sim, host, "leads run %s in term %" PRIu64, check_run_text(&run->id), term);
 	check_one_leader(host, run, term);
 	check_leader_log(host, run, raft);
@@ -165,6 +166,9 @@ entry_assigned(struct sim *sim, struct check_run *run, const struct mp_raft_entr
 			sim_fail(sim, "I5: %s is assigned again after its success",
 				run->graph->modules[a.attempt.module].name);
 		run->modules[a.attempt.module].assigned++;
+		sim_trace(sim, NULL, "  %s, term %" PRIu64 " number %" PRIu32 ", to n%" PRIu32,
+			run->graph->modules[a.attempt.module].name, a.attempt.term,
+			a.attempt.counter, sim_host_of(sim, &a.worker)->index);
 		sim->sometimes[SIM_ATTEMPT_ADOPTED] += a.attempt.term < e->term;
 	}
 }
@@ -178,6 +182,8 @@ entry_lost(struct sim *sim, struct check_run *run, const struct mp_raft_entry *e
 		lost.attempt.module >= run->graph->module_count)
 		return;
 	run->modules[lost.attempt.module].lost++;
+	sim_trace(sim, NULL, "  %s, why %d", run->graph->modules[lost.attempt.module].name,
+		(int)lost.why);
 	sim->check->lost++;
 	sim->sometimes[SIM_ATTEMPT_LOST]++;
 }
@@ -215,6 +221,11 @@ entry_finished(struct sim *sim, struct check_run *run, const struct mp_raft_entr
 		return;
 	}
 	module = &run->modules[finished.attempt.module];
+	sim_trace(sim, NULL,
+		"  %s, term %" PRIu64 " number %" PRIu32 ", by n%" PRIu32 ", status %d",
+		run->graph->modules[finished.attempt.module].name, finished.attempt.term,
+		finished.attempt.counter, sim_host_of(sim, &result.node)->index,
+		(int)result.status);
 	sim->check->finished++;
 	sim->sometimes[SIM_RESULT_INHERITED] += finished.attempt.term < e->term;
 	if (result.status != MP_STATUS_OK) {
@@ -290,7 +301,8 @@ check_only_run(struct sim *sim, const struct check_run *run)
 }
 
 static void
-commit_add(struct sim_host *host, struct check_run *run, const struct mp_raft_entry *e)
+commit_add(
+	struct sim_host *host, struct check_run *run, const struct mp_raft_entry *e, uint64_t term)
 {
 	if (run->entry_count == run->entry_cap) {
 		run->entry_cap = run->entry_cap == 0 ? 64 : run->entry_cap * 2;
@@ -298,7 +310,7 @@ commit_add(struct sim_host *host, struct check_run *run, const struct mp_raft_en
 		mp_assert(run->entries != NULL);
 	}
 	run->entries[run->entry_count++] =
-		(struct committed){.hash = e->hash, .term = e->term, .kind = e->kind};
+		(struct committed){.hash = e->hash, .term = term, .kind = e->kind};
 	if (run->entry_count == 1)
 		check_only_run(host->sim, run);
 	check_majority_holds(host->sim, run, e);
@@ -323,7 +335,7 @@ check_commit(struct sim_host *host, struct check_run *run, const struct mp_raft 
 			return;
 		}
 		if (i > run->entry_count)
-			commit_add(host, run, &e);
+			commit_add(host, run, &e, mp_raft_term(raft));
 		else if (!mp_hash_eq(&run->entries[i - 1].hash, &e.hash))
 			sim_fail(sim,
 				"I2: committed entry %" PRIu64
@@ -452,4 +464,12 @@ uint64_t
 sim_check_elections(const struct sim *sim)
 {
 	return sim->check->elections;
+}
+
+bool
+sim_check_elects(const struct sim *sim, uint32_t host)
+{
+	const struct check_run *run = sim->check->last_led;
+
+	return run != NULL && mp_run_elector(&run->record, &sim->hosts[host].id) >= 0;
 }

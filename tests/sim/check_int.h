@@ -25,7 +25,7 @@ struct leadership {
 /* An entry, as it was when anybody first had it as committed. */
 struct committed {
 	struct mp_hash hash;
-	uint64_t term;
+	uint64_t term; /* in which it was committed, not written */
 	enum mp_entry_kind kind;
 	bool has_state;
 	struct mp_hash state; /* of the run after it */
@@ -76,6 +76,7 @@ struct sim_check {
 	struct check_run *past;
 	uint64_t past_term;
 	uint32_t last_leader;
+	const struct check_run *last_led;
 	uint64_t elections, executions, finished, lost;
 };
 

@@ -210,6 +210,23 @@ fault_part(struct sim *sim)
 	}
 }
 
+void
+sim_fault_part_leader(struct sim *sim, bool electors)
+{
+	uint32_t leader = sim_check_last_leader(sim) % sim->plan.hosts;
+
+	sim->cuts++;
+	sim_net_heal(sim);
+	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+		if (i == leader || sim_check_elects(sim, i) != electors)
+			continue;
+		sim_net_cut(sim, leader, i, true);
+		if (!sim->plan.cut_one_way)
+			sim_net_cut(sim, i, leader, true);
+		sim->sometimes[SIM_PARTED]++;
+	}
+}
+
 static void
 fault_cut(struct sim *sim, uint64_t arg)
 {
@@ -218,6 +235,9 @@ fault_cut(struct sim *sim, uint64_t arg)
 	if (sim_chance(sim, 400)) {
 		sim_trace(sim, NULL, "heal the network");
 		sim_net_heal(sim);
+	} else if (sim_chance(sim, 300)) {
+		sim_trace(sim, NULL, "cut the leader off");
+		sim_fault_part_leader(sim, sim_chance(sim, 500));
 	} else {
 		sim_trace(sim, NULL, "cut the network");
 		fault_part(sim);

@@ -29,8 +29,10 @@ dist_check_SCRIPTS += $(sim_scripts)
 TESTS += $(sim_scripts)
 EXTRA_DIST += %D%/seeds $(sim_scenarios)
 sim_scenarios = \
+	%D%/scenarios/adopted.sim \
 	%D%/scenarios/bridge.sim \
 	%D%/scenarios/calm.sim \
+	%D%/scenarios/fenced.sim \
 	%D%/scenarios/leader-crash.sim \
 	%D%/scenarios/leader-deaf.sim \
 	%D%/scenarios/leader-isolated.sim \
@@ -39,6 +41,7 @@ sim_scenarios = \
 	%D%/scenarios/one-host.sim \
 	%D%/scenarios/opener-crash.sim \
 	%D%/scenarios/power-cut.sim \
+	%D%/scenarios/refused-late.sim \
 	%D%/scenarios/two-hosts.sim \
 	%D%/scenarios/worker-crash.sim
 

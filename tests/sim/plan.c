@@ -55,7 +55,7 @@ draw_faults(struct sim_plan *plan, struct mp_rng *r)
 	plan->drift_ppm = mp_rng_below(r, 2) == 0 ? 10000 : 0;
 	if (mp_rng_below(r, 3) == 0)
 		plan->join_within = (sim_time)mp_rng_below(r, 8 * SIM_SEC);
-	if (mp_rng_below(r, 8) == 0)
+	if (mp_rng_below(r, 5) == 0)
 		plan->cancel_after = (sim_time)mp_rng_below(r, 8 * SIM_SEC);
 }
 
@@ -77,6 +77,7 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	plan->electors = mp_rng_below(&r, 3) == 0 ? 5 : 3;
 	plan->copies = 1 + (uint32_t)mp_rng_below(&r, 3);
 	plan->inputs = mp_rng_below(&r, 2) == 0;
+	plan->wide = mp_rng_below(&r, 8) == 0;
 	plan->fault_until = 8 * SIM_SEC + (sim_time)mp_rng_below(&r, 16 * SIM_SEC);
 	plan->finish_within = 300 * SIM_SEC;
 	plan->delay_min = 50 + (sim_time)mp_rng_below(&r, 500);
@@ -127,6 +128,8 @@ sim_plan_pipeline(struct sim *sim, uint32_t run_number, struct mp_buf *yaml)
 	uint32_t modules = 1 + (uint32_t)mp_rng_below(&r, sim->plan.modules * 2);
 	char name[1024][8];
 
+	if (sim->plan.wide)
+		modules = sim->plan.modules;
 	mp_assert(modules <= mp_countof(name));
 	say(yaml,
 		"meshpipe: 1\nname: sim-%" PRIu32 "\nelectors: %" PRIu32 "\ncopies: %" PRIu32
@@ -142,6 +145,7 @@ sim_plan_pipeline(struct sim *sim, uint32_t run_number, struct mp_buf *yaml)
 			name[i], name[i], 1 + mp_rng_below(&r, 4));
 		if (output)
 			say(yaml, "    outputs: [\"out/%s\"]\n", name[i]);
-		say_needs(yaml, &r, i, name);
+		if (!sim->plan.wide)
+			say_needs(yaml, &r, i, name);
 	}
 }

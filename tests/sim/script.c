@@ -5,6 +5,7 @@
  * Before the first that does something:
  *   hosts N | slots N | witnesses N | modules N | electors N | copies N | seed N | drift PPM
  *   inputs yes              runs have input files
+ *   wide yes                no module needs another
  *   job MIN MAX | fsync MIN MAX | delay MIN MAX
  * At any time:
  *   loss PER_MILLE | duplicate PER_MILLE
@@ -15,6 +16,7 @@
  *   power-cut               of all at once; they come back by themselves
  *   cut A B | cut A > B     both directions, or what A says to B
  *   isolate HOST            cut from everybody
+ *   part electors | part workers    the leader from the other electors, or from who is none
  *   heal                    the network
  *   wait ended T | wait views T | wait leader T | wait answers T    fail if it is not so within T
  *   expect elections N | expect succeeded N | expect lost N         at least so many
@@ -128,9 +130,11 @@ set_plan(struct script *s, const char *verb, const char *a, const char *b)
 		*ranges[i].max = seconds(b);
 		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");
 	}
-	if (strcmp(verb, "inputs") == 0 || strcmp(verb, "seed") == 0) {
+	if (strcmp(verb, "inputs") == 0 || strcmp(verb, "wide") == 0 || strcmp(verb, "seed") == 0) {
 		if (verb[0] == 'i')
 			s->plan.inputs = true;
+		else if (verb[0] == 'w')
+			s->plan.wide = true;
 		else
 			s->plan.seed = strtoull(a, NULL, 10);
 		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");
@@ -191,7 +195,7 @@ static int
 do_expect(struct script *s, const char *what, uint64_t least)
 {
 	static const char *const names[] = {
-#define X(name, text) #name,
+#define X(name, seeds, text) #name,
 		SIM_SOMETIMES(X)
 #undef X
 	};
@@ -275,6 +279,8 @@ do_command(struct script *s, char **w, size_t n)
 		return do_cut(s, w, n);
 	else if (strcmp(w[0], "expect") == 0 && n == 3)
 		return do_expect(s, w[1], strtoull(w[2], NULL, 10));
+	else if (strcmp(w[0], "part") == 0 && n == 2)
+		sim_fault_part_leader(script_sim(s), strcmp(w[1], "electors") == 0);
 	else if (strcmp(w[0], "power-cut") == 0)
 		sim_fault_power_cut(script_sim(s));
 	else if (strcmp(w[0], "cancel") == 0 && n == 3 && host_arg(s, w[2]) != NULL)

@@ -52,49 +52,47 @@ struct sim_jobs;
 struct sim_net;
 
 /*
- * What is to happen in some of many seeds, or the sweep proves nothing: counted in each, and
- * `mpsim --seeds` fails when one of them was never seen in SIM_SOMETIMES_FROM seeds or more.
+ * What is to happen in some of many seeds, or the sweep proves nothing: `mpsim --seeds` fails when
+ * one of them was never seen in so many seeds or more. X(name, seeds, text)
  */
 #define SIM_SOMETIMES(X)                                                                           \
-	X(LED_ANEW, "a run got another leader")                                                    \
-	X(DEPOSED, "a leader stepped down")                                                        \
-	X(OVERWRITTEN, "entries that were not committed were overwritten")                         \
-	X(ATTEMPT_LOST, "an attempt was lost")                                                     \
-	X(ATTEMPT_ADOPTED, "an attempt of an earlier leader was adopted")                          \
-	X(RESULT_INHERITED, "a result of an earlier leader's attempt was committed")               \
-	X(FENCED, "a stale leader was refused by a worker")                                        \
-	X(MODULE_FAILED, "an attempt failed and was tried again")                                  \
-	X(RUN_SUCCEEDED, "a run succeeded")                                                        \
-	X(RUN_FAILED, "a run failed")                                                              \
-	X(RUN_CANCELLED, "a run was cancelled")                                                    \
-	X(REFUSED, "a submission was refused")                                                     \
-	X(FIVE_ELECTORS, "a run had five electors")                                                \
-	X(DATAGRAM_LOST, "a datagram was lost")                                                    \
-	X(DATAGRAM_DOUBLED, "a datagram came twice")                                               \
-	X(STREAM_LOST, "a stream broke and lost messages")                                         \
-	X(STREAM_SILENT, "a stream's other end was gone and nobody said so")                       \
-	X(CRASH_LOST, "a crash lost rows that were not on disk")                                   \
-	X(CRASH_KEPT, "a crash kept rows that nobody was told to be on disk")                      \
-	X(RESTARTED, "a node came back with its state directory")                                  \
-	X(POWER_CUT, "all nodes lost power at once")                                               \
-	X(STOPPED, "a node stopped gracefully")                                                    \
-	X(PAUSED, "a node was paused")                                                             \
-	X(PARTED, "the network was parted")                                                        \
-	X(JOINED_LATE, "a node joined after a run had begun")                                      \
-	X(CLOCK_JUMPED, "a wall clock jumped")                                                     \
-	X(DISK_FULL, "a disk was full for a while")                                                \
-	X(BLOB_LOST, "a stored blob vanished")                                                     \
-	X(BLOB_FETCHED, "a blob came from a peer")                                                 \
-	X(DECLARED_DEAD, "a node was declared dead")
+	X(LED_ANEW, 200, "a run got another leader")                                               \
+	X(DEPOSED, 200, "a leader stepped down")                                                   \
+	X(OVERWRITTEN, 200, "entries that were not committed were overwritten")                    \
+	X(ATTEMPT_LOST, 200, "an attempt was lost")                                                \
+	X(ATTEMPT_ADOPTED, 20000, "an attempt of an earlier leader was adopted")                   \
+	X(RESULT_INHERITED, 200, "a result of an earlier leader's attempt was committed")          \
+	X(FENCED, 5000, "a stale leader was refused by a worker")                                  \
+	X(MODULE_FAILED, 200, "an attempt failed and was tried again")                             \
+	X(RUN_SUCCEEDED, 200, "a run succeeded")                                                   \
+	X(RUN_FAILED, 200, "a run failed")                                                         \
+	X(RUN_CANCELLED, 200, "a run was cancelled")                                               \
+	X(REFUSED, 200, "a submission was refused")                                                \
+	X(FIVE_ELECTORS, 200, "a run had five electors")                                           \
+	X(DATAGRAM_LOST, 200, "a datagram was lost")                                               \
+	X(DATAGRAM_DOUBLED, 200, "a datagram came twice")                                          \
+	X(STREAM_LOST, 200, "a stream broke and lost messages")                                    \
+	X(STREAM_SILENT, 200, "a stream's other end was gone and nobody said so")                  \
+	X(CRASH_LOST, 200, "a crash lost rows that were not on disk")                              \
+	X(CRASH_KEPT, 200, "a crash kept rows that nobody was told to be on disk")                 \
+	X(RESTARTED, 200, "a node came back with its state directory")                             \
+	X(POWER_CUT, 200, "all nodes lost power at once")                                          \
+	X(STOPPED, 200, "a node stopped gracefully")                                               \
+	X(PAUSED, 200, "a node was paused")                                                        \
+	X(PARTED, 200, "the network was parted")                                                   \
+	X(JOINED_LATE, 200, "a node joined after a run had begun")                                 \
+	X(CLOCK_JUMPED, 200, "a wall clock jumped")                                                \
+	X(DISK_FULL, 200, "a disk was full for a while")                                           \
+	X(BLOB_LOST, 200, "a stored blob vanished")                                                \
+	X(BLOB_FETCHED, 200, "a blob came from a peer")                                            \
+	X(DECLARED_DEAD, 200, "a node was declared dead")
 
 enum sim_sometimes {
-#define X(name, text) SIM_##name,
+#define X(name, seeds, text) SIM_##name,
 	SIM_SOMETIMES(X)
 #undef X
 		SIM_SOMETIMES_COUNT
 };
-
-#define SIM_SOMETIMES_FROM 200
 
 /* What is drawn from the seed, or set by a scenario. Chances are in parts of 1000. */
 struct sim_plan {
@@ -121,6 +119,7 @@ struct sim_plan {
 	bool cut_one_way;
 	bool tick_first; /* a node that wakes judges its timers before it reads its sockets */
 	bool inputs;     /* runs have input files */
+	bool wide;       /* no module needs another */
 };
 
 /* One machine. */
@@ -277,6 +276,8 @@ bool sim_check_views_agree(struct sim *sim, char *why, size_t size);
 /* Every acknowledged run has ended: has it ended as it had to? */
 void sim_check_outcomes(struct sim *sim);
 uint32_t sim_check_last_leader(const struct sim *sim); /* hosts: nobody yet */
+/* Is this host an elector of the run that was led last? */
+bool sim_check_elects(const struct sim *sim, uint32_t host);
 uint64_t sim_check_elections(const struct sim *sim);
 /* Of all runs, what was committed. */
 uint64_t sim_check_succeeded(const struct sim *sim);
@@ -317,6 +318,8 @@ void sim_fault_schedule(struct sim *sim); /* submissions and faults */
 void sim_fault_heal(struct sim *sim);
 /* All hosts at once; those that were up come back after a while. */
 void sim_fault_power_cut(struct sim *sim);
+/* The leader loses its fellow electors and keeps the other hosts, or the other way round. */
+void sim_fault_part_leader(struct sim *sim, bool electors);
 
 struct sim_report {
 	uint64_t trace_hash;
