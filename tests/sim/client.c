@@ -169,10 +169,10 @@ sim_client_cancel(struct sim_host *host, uint32_t run_number)
 void
 sim_client_look(struct sim_host *host)
 {
-	static const enum mp_ctl_number whats[] = {
+	static const enum mp_ctl_number kinds[] = {
 		MP_CTL_RUNS, MP_CTL_NODES, MP_CTL_SHOW, MP_CTL_WAIT};
 	struct sim *sim = host->sim;
-	enum mp_ctl_number what = whats[mp_rng_below(&sim->rng, mp_countof(whats))];
+	enum mp_ctl_number what = kinds[mp_rng_below(&sim->rng, mp_countof(kinds))];
 	uint32_t run = (uint32_t)mp_rng_below(&sim->rng, sim->plan.runs + 1);
 	char hex[2 * sizeof(struct mp_run_id) + 1];
 	struct mp_buf bytes;
