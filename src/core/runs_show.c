@@ -50,6 +50,36 @@ show_result(const struct mp_run_box *box, const struct mp_run_module *m, struct 
 	out->text = result.error;
 }
 
+/* Why a module has ended that no result tells of. */
+static void
+show_ending(const struct mp_run_box *box, uint32_t i, enum mp_module_state state,
+	struct mp_show_module *out, struct mp_error *why)
+{
+	const struct mp_run_module *m = &box->run.modules[i];
+	const struct mp_graph_module *g = &box->graph->modules[i];
+	struct mp_raft_entry entry;
+	struct mp_skip skip;
+
+	if (m->entry != 0 && mp_raft_entry_at(box->raft, m->entry, &entry) &&
+		entry.kind == MP_ENTRY_SKIP && mp_body_skip_decode(entry.body, &skip) == 0) {
+		out->text = skip.text;
+		return;
+	}
+	if (state == MP_MODULE_FAILED && m->lost > MP_LOST_MAX)
+		(void)mp_fail(why, MP_ECANCELED,
+			"lost with its node %u times: it may be what brings them down", m->lost);
+	for (uint32_t k = 0; state == MP_MODULE_SKIPPED && k < g->need_count; k++) {
+		enum mp_module_state need = mp_run_module_state(&box->run, g->needs[k]);
+
+		if (need <= MP_MODULE_IGNORED)
+			continue;
+		(void)mp_fail(why, MP_ECANCELED, "%s %s", box->graph->modules[g->needs[k]].name,
+			need == MP_MODULE_SKIPPED ? "was skipped" : "did not succeed");
+		break;
+	}
+	out->text = mp_span_str(why->text);
+}
+
 static enum mp_module_state
 show_state(const struct mp_run_box *box, uint32_t i, struct mp_error *why)
 {
@@ -78,7 +108,9 @@ show_module(
 	size_t n = 0;
 
 	out.state = show_state(box, i, &why);
-	if (why.code != 0)
+	if (mp_module_ended(out.state))
+		show_ending(box, i, out.state, &out, &why);
+	else if (why.code != 0)
 		out.text = mp_span_str(why.text);
 	if (m->attempt.counter != 0) {
 		out.attempt_term = m->attempt.term;

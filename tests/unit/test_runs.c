@@ -318,6 +318,51 @@ test_cancel(void **state)
 	cluster_free(c);
 }
 
+#define NOWHERE                                                                                    \
+	"meshpipe: 1\nname: nowhere\nmodules:\n"                                                   \
+	"  a: { run: [\"true\"], requires: { tools: [no-such] }, placement_timeout: 2s }\n"        \
+	"  b: { needs: [a], run: [\"true\"] }\n"                                                   \
+	"  c: { needs: [b], run: [\"true\"] }\n"
+
+static void
+assert_tells(struct mp_list *modules, enum mp_module_state state, const char *part)
+{
+	struct mp_show_module m;
+	char text[MP_ERROR_TEXT_MAX];
+
+	assert_true(mp_show_module_next(modules, &m));
+	assert_int_equal(m.state, state);
+	assert_true(m.text.n < sizeof(text));
+	memcpy(text, m.text.p, m.text.n);
+	text[m.text.n] = '\0';
+	assert_non_null(strstr(text, part));
+}
+
+/* What has ended without a result says why. */
+static void
+test_ending_without_result(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct mp_error err = {0};
+	struct submission s;
+	struct mp_show show;
+	struct mp_buf buf;
+
+	(void)state;
+	assert_int_equal(submit(c, 0, NOWHERE, &s, &err), 0);
+	cluster_run(c, 10000);
+	assert_all_ended(c, &s.run, MP_RUN_FAILED);
+	mp_buf_init(&buf, &c->alloc, 1u << 20);
+	assert_int_equal(
+		mp_runs_snapshot(c->nodes[0].runs, &c->nodes[0].env, &s.run, 0, 100, &buf), 0);
+	assert_int_equal(mp_show_decode(mp_buf_span(&buf), &show), 0);
+	assert_tells(&show.modules, MP_MODULE_FAILED, "no-such");
+	assert_tells(&show.modules, MP_MODULE_SKIPPED, "a did not succeed");
+	assert_tells(&show.modules, MP_MODULE_SKIPPED, "b was skipped");
+	mp_buf_fini(&buf);
+	cluster_free(c);
+}
+
 static void
 test_find_and_list(void **state)
 {
@@ -476,6 +521,7 @@ main(void)
 		cmocka_unit_test(test_elector_lags),
 		cmocka_unit_test(test_all_restart),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_ending_without_result),
 		cmocka_unit_test(test_find_and_list),
 		cmocka_unit_test(test_refused_submissions),
 		cmocka_unit_test(test_unconfirmed_abort),
