@@ -43,8 +43,8 @@ struct mp_ctl {
 	const struct mp_roster *roster;
 	struct mp_runs *runs;
 	struct mp_fetch *fetch;
-	struct mp_swim *swim;
 	const struct mp_alloc *alloc;
+	bool leave; /* was asked for */
 	struct open *first;
 	size_t count;
 	uint64_t asks;
@@ -53,14 +53,14 @@ struct mp_ctl {
 
 int
 mp_ctl_new(struct mp_env *env, const struct mp_roster *roster, struct mp_runs *runs,
-	struct mp_fetch *fetch, struct mp_swim *swim, struct mp_ctl **out)
+	struct mp_fetch *fetch, struct mp_ctl **out)
 {
 	struct mp_ctl *ctl = mp_realloc(env->alloc, NULL, 0, sizeof(*ctl));
 
 	if (ctl == NULL)
 		return MP_ENOMEM;
 	*ctl = (struct mp_ctl){
-		.roster = roster, .runs = runs, .fetch = fetch, .swim = swim, .alloc = env->alloc};
+		.roster = roster, .runs = runs, .fetch = fetch, .alloc = env->alloc};
 	*out = ctl;
 	return 0;
 }
@@ -436,12 +436,12 @@ open_runs(struct open *o, struct mp_env *env)
 static void
 open_leave(struct open *o, struct mp_env *env)
 {
-	int rc = mp_swim_leave(o->ctl->swim, env);
-
-	if (rc != 0)
-		open_fail(o, env, rc, mp_strerror(rc));
-	else
-		open_answer_null(o, env);
+	if (o->remote) {
+		open_fail(o, env, MP_EAUTH, "a node leaves when it is asked itself");
+		return;
+	}
+	o->ctl->leave = true;
+	open_answer_null(o, env);
 }
 
 static void
@@ -650,6 +650,12 @@ mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env)
 		if (o->state == OPEN_WAITING && mp_runs_ended(ctl->runs, &o->run))
 			open_show(o, env);
 	}
+}
+
+bool
+mp_ctl_leave(const struct mp_ctl *ctl)
+{
+	return ctl->leave;
 }
 
 void

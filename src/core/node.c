@@ -130,7 +130,7 @@ node_parts(struct mp_node *node, const struct mp_node_config *config, const stru
 		&node->runs);
 	if (rc != 0)
 		return rc;
-	return mp_ctl_new(env, node->roster, node->runs, node->fetch, node->swim, &node->ctl);
+	return mp_ctl_new(env, node->roster, node->runs, node->fetch, &node->ctl);
 }
 
 /* This node's own credential is to be good, and to be its own. */
@@ -629,6 +629,25 @@ node_settle(struct mp_node *node)
 	} while (mp_out_loop_count(node->out) > 0);
 }
 
+/* Whoever leaves stops first, while the others still listen to it, and goes when enough of them
+ * know. */
+static void
+node_end(struct mp_node *node)
+{
+	struct mp_env *env = &node->env;
+	bool leave = mp_ctl_leave(node->ctl);
+
+	if (node->phase == NODE_RUNNING && (leave || mp_swim_left(node->swim, env->now_ms)))
+		node_stop(node);
+	if (node->phase != NODE_STOPPING || !mp_worker_stopped(node->worker, env))
+		return;
+	if (leave && (mp_swim_leave(node->swim, env) != 0 ||
+			     !mp_swim_left(node->swim, env->now_ms)))
+		return;
+	node->phase = NODE_STOPPED;
+	mp_out_effect(node->out, &(struct mp_effect){.kind = MP_FX_STOPPED});
+}
+
 void
 mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp_effect **effects,
 	size_t *effect_count)
@@ -648,10 +667,7 @@ mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp
 		node_settle(node);
 		mp_swim_set_slots_used(node->swim, mp_worker_slots_used(node->worker));
 	}
-	if (node->phase == NODE_STOPPING && mp_worker_stopped(node->worker, env)) {
-		node->phase = NODE_STOPPED;
-		mp_out_effect(node->out, &(struct mp_effect){.kind = MP_FX_STOPPED});
-	}
+	node_end(node);
 	mp_out_end(node->out, effects, effect_count);
 }
 
