@@ -49,7 +49,7 @@ static const char usage_text[] =
 	"  --state DIR             where keys and databases are kept\n"
 	"  --name NAME             what people call this node (default: the host's name)\n"
 	"  --listen HOST:PORT      UDP and TCP (default: 0.0.0.0:7117; port 0 picks one, once)\n"
-	"  --advertise HOST:PORT   where others reach this node, if elsewhere\n"
+	"  --advertise HOST[:PORT] where others reach this node, if elsewhere\n"
 	"  --slots N               attempts at a time (default: processors; 0: only keep and "
 	"vote)\n"
 	"  --tag TAG               what this node can do, for `requires`; may be repeated\n"

@@ -146,7 +146,7 @@ split(const char *text, enum mp_addr_use use, char host[256], const char **port,
 	size_t n = strlen(text), skip = 0;
 	int rc;
 
-	*port = DEFAULT_PORT;
+	*port = use == MP_ADDR_OWN ? "0" : DEFAULT_PORT;
 	if (text[0] == '[' ? bracket != NULL && colon == bracket + 1
 			   : colon != NULL && colon == strchr(text, ':')) {
 		rc = parse_port(text, colon + 1, use, err);
@@ -159,7 +159,7 @@ split(const char *text, enum mp_addr_use use, char host[256], const char **port,
 		skip = 1;
 		n -= 2;
 	}
-	if (n >= 256 || (n == 0 && use == MP_ADDR_REACH))
+	if (n >= 256 || (n == 0 && use != MP_ADDR_LISTEN))
 		return mp_fail(err, MP_EINVAL, "%.64s: HOST:PORT is expected", text);
 	memcpy(host, text + skip, n);
 	host[n] = '\0';

@@ -29,10 +29,11 @@ void mp_addr_of_machine(struct mp_addr *addr);
 enum mp_addr_use {
 	MP_ADDR_LISTEN, /* port 0 is fine, no host means all addresses */
 	MP_ADDR_REACH,  /* where somebody is */
+	MP_ADDR_OWN,    /* where others reach us; port 0, or none, is the one we listen on */
 };
 
 /*
- * HOST:PORT, [IPv6]:PORT, IPv6 or HOST, a name or a number; without a port it is 7117. Asks the
+ * HOST:PORT, [IPv6]:PORT, IPv6 or HOST, a name or a number; without a port it is 7117 (OWN: 0). Asks the
  * resolver, and so may block. *addrs gets up to max of the addresses; *count is above 0. MP_EINVAL
  * with a text: it is not written like that, or there is no such name; MP_ETIMEOUT: the resolver
  * does not answer now.

@@ -20,7 +20,7 @@ struct mp_daemon;
 struct mp_daemon_config {
 	struct mp_state *state; /* borrowed; holds the lock, keys, credential and seeds */
 	const char *listen;     /* HOST:PORT; port 0 is the kept one, or picks; NULL: 7117 of all */
-	const char *advertise;  /* HOST:PORT, or NULL */
+	const char *advertise;  /* HOST or HOST:PORT; NULL: where it listens */
 	int slots;              /* below 0: as many as there are processors */
 	const char *const *tags;
 	size_t tag_count;

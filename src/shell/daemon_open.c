@@ -162,8 +162,7 @@ open_sockets(struct mp_daemon *d, struct mp_error *err)
 	if (rc != 0)
 		return mp_wrap(err, "--listen");
 	if (d->config.advertise != NULL) {
-		rc = mp_addr_resolve(
-			d->config.advertise, MP_ADDR_REACH, &advertise, 1, &count, err);
+		rc = mp_addr_resolve(d->config.advertise, MP_ADDR_OWN, &advertise, 1, &count, err);
 		if (rc != 0)
 			return mp_wrap(err, "--advertise");
 	}
@@ -173,6 +172,8 @@ open_sockets(struct mp_daemon *d, struct mp_error *err)
 	if (rc == 0)
 		rc = mp_state_set_port(d->config.state, addr.port, err);
 	d->advertised = d->config.advertise != NULL ? advertise : addr;
+	if (d->advertised.port == 0)
+		d->advertised.port = addr.port;
 	if (rc == 0 && mp_addr_is_any(&d->advertised))
 		mp_addr_of_machine(&d->advertised);
 	return rc;

@@ -241,7 +241,8 @@ write_seeds(struct mp_state *state, const struct mp_span *seeds, size_t count, s
 	mp_buf_init(&text, &mp_heap, MP_STATE_SEEDS_MAX * MP_STATE_SEED_SIZE);
 	for (size_t i = 0; rc == 0 && i < count; i++) {
 		if (!seed_is_line(seeds[i]))
-			rc = mp_fail(err, MP_EINVAL, "seed: HOST:PORT is expected");
+			rc = mp_fail(err, MP_EINVAL, "seed %.*s: HOST:PORT is expected",
+				(int)mp_min_size(seeds[i].n, 64), (const char *)seeds[i].p);
 		else if ((rc = mp_buf_append(&text, seeds[i].p, seeds[i].n)) != 0 ||
 			 (rc = mp_buf_append(&text, "\n", 1)) != 0)
 			(void)mp_fail(err, rc, "seeds: %s", mp_strerror(rc));

@@ -5,6 +5,7 @@ cli_tests = \
 	%D%/cluster_embedded.sh \
 	%D%/cluster_ends.sh \
 	%D%/cluster_hello.sh \
+	%D%/cluster_join.sh \
 	%D%/cluster_junk.sh \
 	%D%/cluster_kill_leader.sh \
 	%D%/cluster_kill_opener.sh \

@@ -1,0 +1,143 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Joining with trouble: seeds that are down, a process that is killed, names that are taken, state
+# directories of other clusters; leaving; IPv6, names and all addresses.
+. "${top_srcdir:=.}/tests/cli/lib.sh"
+cli_needs jq
+
+# begin NAME ARG...: mpnode in the background, not waited for
+begin()
+{
+	cli_name=$1
+	shift
+	: >"$tap_tmp/$cli_name.ready"
+	: >"$tap_tmp/$cli_name.log"
+	"$mpnode" "$@" --state "$tap_tmp/$cli_name" </dev/null \
+		>"$tap_tmp/$cli_name.ready" 2>"$tap_tmp/$cli_name.log" &
+	printf '%s\n' $! >"$tap_tmp/$cli_name.pid"
+	cli_pids="$cli_pids $!"
+}
+
+is_ready()
+{
+	grep -q '^ready ' "$tap_tmp/$1.ready"
+}
+
+# ended NAME: its exit status, with what it said
+ended()
+{
+	cli_pid=$(node_pid "$1")
+	wait "$cli_pid"
+	cli_status=$?
+	cli_forget "$cli_pid"
+	tap_diag <"$tap_tmp/$1.log"
+	return $cli_status
+}
+
+said()
+{
+	grep -q "$2" "$tap_tmp/$1.log"
+}
+
+cluster alpha
+address=$(node_address alpha)
+ctl alpha invite >"$tap_tmp/token"
+node_stop alpha
+
+begin beta join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/token" --name beta
+tap_check 'a seed that is down: the log says so' until_true 20 said beta "$address.*refused"
+tap_check 'a seed that is down: the node goes on' kill -0 "$(node_pid beta)"
+begin quick join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/token" --name quick
+until_true 20 said quick refused
+kill "$(node_pid quick)"
+ended quick
+tap_same 'a joining node ends with 0 after SIGTERM' 0 $?
+
+node_kill beta
+begin beta start --listen 127.0.0.1:0
+until_true 20 said beta refused
+tap_check 'killed while it joins, it goes on without the token' kill -0 "$(node_pid beta)"
+node_start alpha
+tap_check 'and joins when the seed is back' until_true 30 is_ready beta
+beta_address=$(node_address beta)
+node_stop beta
+tap_same 'it stops' 0 $?
+begin beta join --listen 127.0.0.1:0 --token-file "$tap_tmp/nothing"
+tap_check 'to join twice is to start' until_true 20 is_ready beta
+tap_same 'at the old port' "$beta_address" "$(node_address beta)"
+tap_check 'all know all' until_true 20 knows alpha 2
+
+begin gamma join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/token" --name beta
+ended gamma
+tap_same 'a name that is taken: refused' 1 $?
+tap_check 'a name that is taken: it says what to do' said gamma 'another --name'
+begin gamma join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/token" --name gamma
+tap_check 'with another name it joins' until_true 20 is_ready gamma
+node_stop gamma
+
+node_start loner
+loner_address=$(node_address loner)
+node_stop loner
+begin loner join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/token"
+tap_check 'a cluster that has nobody else is replaced' until_true 20 is_ready loner
+tap_same 'its port stays' "$loner_address" "$(node_address loner)"
+tap_check 'all know all' until_true 20 knows loner 4
+node_start other
+ctl other invite >"$tap_tmp/foreign"
+node_stop alpha
+for name in alpha loner; do
+	[ $name = alpha ] || node_stop loner
+	begin $name join "$(node_address other)" --listen 127.0.0.1:0 \
+		--token-file "$tap_tmp/foreign"
+	ended $name
+	tap_same "$name belongs to a cluster with others: refused" 1 $?
+	tap_check "$name: both clusters are named" \
+		said $name 'belongs to cluster [0-9a-f]\{16\}.*of cluster [0-9a-f]\{16\}'
+done
+node_start alpha
+
+"$mpnode" leave --state "$tap_tmp/beta"
+tap_same 'mpnode leave' 0 $?
+ended beta
+tap_same 'the node that left ends with 0' 0 $?
+left()
+{
+	[ "$(ctl alpha nodes --json |
+		jq -r '.nodes[] | select(.name == "beta") | .state')" = left ]
+}
+tap_check 'the others know' until_true 20 left
+begin beta start --listen 127.0.0.1:0
+ended beta
+tap_same 'it never comes back' 1 $?
+"$mpnode" leave --state "$tap_tmp/beta" 2>/dev/null
+tap_same 'a node that does not run cannot leave' 1 $?
+
+# Addresses. All of it is one machine.
+begin delta join "localhost:${address##*:}" --listen localhost:0 --token-file "$tap_tmp/token" \
+	--name delta
+tap_check 'by a name' until_true 20 is_ready delta
+node_stop delta
+for seed in 127.0.0.1:0 127.0.0.1:99999 127.0.0.1:x :1 'no such name:1'; do
+	begin epsilon join "$seed" --listen 127.0.0.1:0 --token-file "$tap_tmp/token"
+	ended epsilon
+	tap_check "the seed '$seed' is refused" test $? -ge 1
+	rm -rf "$tap_tmp/epsilon"
+done
+begin any start --listen 0.0.0.0:0 --advertise 127.0.0.1:1234 --name any
+tap_check 'on all addresses, with one to be reached at' until_true 20 is_ready any
+tap_same 'that one is told' 127.0.0.1:1234 "$(node_address any)"
+node_stop any
+if [ -e /proc/net/if_inet6 ] && grep -q '^00000000000000000000000000000001 ' /proc/net/if_inet6; then
+	begin six start --listen '[::1]:0' --name six
+	until_true 20 is_ready six
+	ctl six invite >"$tap_tmp/token6"
+	begin seven join "$(node_address six)" --listen '[::]:0' --advertise '[::1]' \
+		--token-file "$tap_tmp/token6" --name seven
+	until_true 20 is_ready seven
+	tap_check 'over IPv6' until_true 20 knows six 2
+	node_stop seven
+	node_stop six
+else
+	tap_skip 'over IPv6' 'this machine has none'
+fi
+tap_end
