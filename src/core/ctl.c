@@ -59,8 +59,7 @@ mp_ctl_new(struct mp_env *env, const struct mp_roster *roster, struct mp_runs *r
 
 	if (ctl == NULL)
 		return MP_ENOMEM;
-	*ctl = (struct mp_ctl){
-		.roster = roster, .runs = runs, .fetch = fetch, .alloc = env->alloc};
+	*ctl = (struct mp_ctl){.roster = roster, .runs = runs, .fetch = fetch, .alloc = env->alloc};
 	*out = ctl;
 	return 0;
 }

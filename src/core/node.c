@@ -641,8 +641,8 @@ node_end(struct mp_node *node)
 		node_stop(node);
 	if (node->phase != NODE_STOPPING || !mp_worker_stopped(node->worker, env))
 		return;
-	if (leave && (mp_swim_leave(node->swim, env) != 0 ||
-			     !mp_swim_left(node->swim, env->now_ms)))
+	if (leave &&
+		(mp_swim_leave(node->swim, env) != 0 || !mp_swim_left(node->swim, env->now_ms)))
 		return;
 	node->phase = NODE_STOPPED;
 	mp_out_effect(node->out, &(struct mp_effect){.kind = MP_FX_STOPPED});
