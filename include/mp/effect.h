@@ -28,6 +28,9 @@ enum mp_effect_kind {
 	MP_FX_BLOB_READ,  /* read up to size bytes from offset */
 	MP_FX_BLOB_WRITE, /* keep a piece of a blob that comes from a peer */
 	MP_FX_BLOB_SYNC,  /* all blobs complete by now are to survive a power cut */
+	MP_FX_CACHE_PUT,  /* keep records of the result cache; one that is lost is only a miss */
+	MP_FX_CACHE_FIND, /* which records are here for these bases? */
+	MP_FX_CACHE_GET,  /* read records */
 	MP_FX_EXEC_START,
 	MP_FX_EXEC_KILL, /* SIGTERM, grace, SIGKILL to the whole tree; DONE follows */
 	MP_FX_READY,     /* this node can take work: print the line, tell systemd */
@@ -86,6 +89,20 @@ struct mp_effect {
 		struct {
 			uint64_t token;
 		} blob_sync;
+		struct {
+			const struct mp_cached *items; /* replace what has the same key */
+			size_t count;
+		} cache_put;
+		struct {
+			uint64_t token;
+			const struct mp_hash *bases; /* at most MP_CACHE_ASK_MAX */
+			size_t count;
+		} cache_find;
+		struct {
+			uint64_t token;
+			const struct mp_hash *keys; /* at most MP_CACHE_GET_MAX */
+			size_t count;
+		} cache_get;
 		struct mp_exec_request exec_start;
 		struct {
 			struct mp_attempt_key key;

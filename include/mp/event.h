@@ -27,6 +27,8 @@ enum mp_event_kind {
 	MP_EV_BLOB_READ,
 	MP_EV_BLOB_WRITTEN,
 	MP_EV_BLOB_SYNCED,
+	MP_EV_CACHE_FOUND, /* the answer to MP_FX_CACHE_FIND */
+	MP_EV_CACHE_GOT,
 	MP_EV_EXEC, /* the executor reports on an attempt */
 	MP_EV_CAPS, /* what this node can do has changed */
 	MP_EV_STOP, /* SIGTERM: stop gracefully; a second one: at once */
@@ -98,6 +100,19 @@ struct mp_event {
 			uint64_t token;
 			int rc;
 		} blob_synced;
+		struct {
+			uint64_t token;
+			int rc; /* 0; MP_EIO, MP_ECORRUPT, MP_ENOMEM: and nothing was found */
+			const struct mp_cache_ref *refs;
+			size_t count;
+		} cache_found;
+		struct {
+			uint64_t token;
+			int rc;
+			const struct mp_span *records; /* as many, in the same order, as asked;
+							* an empty one: it is not here */
+			size_t count;
+		} cache_got;
 		struct mp_exec_report exec;
 		struct {
 			struct mp_span caps; /* encoded capabilities, see mp/member.h */

@@ -168,4 +168,23 @@
 /* Bytes that the modules of one graph expand to, all together. */
 #define MP_GRAPH_BYTES_MAX (512ull * 1024 * 1024)
 
+/* Records of the result cache that one node names for one base, the newest; and bytes of one
+ * record. More: not named; not kept. */
+#define MP_CACHE_PER_BASE   8
+#define MP_CACHE_RECORD_MAX 5120
+
+/* Bases in one question to a node's cache, and keys in another; a longer list is asked in parts. */
+#define MP_CACHE_ASK_MAX 4096
+#define MP_CACHE_GET_MAX 1024
+
+/* Bases that a run asks for at all. More: the rest of its modules miss. */
+#define MP_CACHE_BASES_MAX 65536
+
+/* Members that are asked for what they have, the ones with an open stream first. More: not asked.
+ */
+#define MP_CACHE_PEERS_MAX 256
+
+/* Questions of one peer to our cache that are open. More: not answered. */
+#define MP_CACHE_PEER_MAX 64
+
 #endif

@@ -54,4 +54,21 @@ struct mp_blob_ref {
 	uint64_t size;
 };
 
+/*
+ * One result that may stand for another execution (DESIGN 8). `key` is over everything that the
+ * result depends on; `base` over the part of it that is known before anything has run, so that a
+ * run can ask at its start for all that may be of use to it.
+ */
+struct mp_cached {
+	struct mp_hash base;
+	struct mp_hash key;
+	struct mp_span record; /* see mp_cache_record_decode() in codec/msg_cache.h */
+};
+
+/* That there is such a record. Of one base at most MP_CACHE_PER_BASE, the newest, are named. */
+struct mp_cache_ref {
+	struct mp_hash base;
+	struct mp_hash key;
+};
+
 #endif

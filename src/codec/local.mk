@@ -12,6 +12,8 @@ libmp_codec_a_SOURCES = \
 	%D%/manifest.h \
 	%D%/msg_blob.c \
 	%D%/msg_blob.h \
+	%D%/msg_cache.c \
+	%D%/msg_cache.h \
 	%D%/msg_ctl.c \
 	%D%/msg_ctl.h \
 	%D%/msg_ctl_local.c \

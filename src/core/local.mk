@@ -54,6 +54,7 @@ libmp_core_a_SOURCES = \
 	%D%/sched.h \
 	%D%/serve.c \
 	%D%/serve.h \
+	%D%/shelf.h \
 	%D%/swim.c \
 	%D%/swim.h \
 	%D%/swim_impl.h \

@@ -569,6 +569,9 @@ node_dispatch(struct mp_node *node, const struct mp_event *ev)
 	case MP_EV_BLOB_SYNCED:
 		node_blob(node, ev, ev->u.blob_synced.token);
 		break;
+	case MP_EV_CACHE_FOUND:
+	case MP_EV_CACHE_GOT:
+		break;
 	case MP_EV_EXEC:
 		mp_worker_exec(node->worker, env, &ev->u.exec);
 		break;

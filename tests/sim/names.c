@@ -2,6 +2,7 @@
 #include "sim.h"
 
 #include "codec/msg_blob.h"
+#include "codec/msg_cache.h"
 #include "codec/msg_ctl.h"
 #include "codec/msg_raft.h"
 #include "codec/msg_swim.h"
@@ -25,6 +26,8 @@ sim_event_name(enum mp_event_kind kind)
 		[MP_EV_BLOB_READ] = "blob read",
 		[MP_EV_BLOB_WRITTEN] = "blob written",
 		[MP_EV_BLOB_SYNCED] = "blob synced",
+		[MP_EV_CACHE_FOUND] = "cache found",
+		[MP_EV_CACHE_GOT] = "cache got",
 		[MP_EV_EXEC] = "exec",
 		[MP_EV_CAPS] = "caps",
 		[MP_EV_STOP] = "stop",
@@ -78,6 +81,12 @@ sim_message_name(struct mp_span bytes)
 		[MP_MSG_BLOB_NONE] = "BLOB_NONE",
 		[MP_MSG_HOLD] = "HOLD",
 		[MP_MSG_HELD] = "HELD",
+		[MP_MSG_CACHE_ASK] = "CACHE_ASK",
+		[MP_MSG_CACHE_HAVE] = "CACHE_HAVE",
+		[MP_MSG_CACHE_GET] = "CACHE_GET",
+		[MP_MSG_CACHE_GOT] = "CACHE_GOT",
+		[MP_MSG_CACHE_HOLD] = "CACHE_HOLD",
+		[MP_MSG_CACHE_HELD] = "CACHE_HELD",
 	};
 	uint64_t kind = mp_msg_number(bytes);
 

@@ -150,6 +150,8 @@ event_bytes(struct mp_event *ev)
 	case MP_EV_BLOB_STAT:
 	case MP_EV_BLOB_WRITTEN:
 	case MP_EV_BLOB_SYNCED:
+	case MP_EV_CACHE_FOUND:
+	case MP_EV_CACHE_GOT:
 	case MP_EV_CAPS:
 	case MP_EV_STOP:
 		break;
