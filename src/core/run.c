@@ -185,11 +185,13 @@ run_lose(struct mp_run *run, uint32_t module, mp_time wall_ms)
 {
 	struct mp_run_module *m = &run->modules[module];
 
+	if (run->cancelled) {
+		run_end_module(run, module, MP_MODULE_CANCELLED, wall_ms);
+		return;
+	}
 	if (m->lost < UINT8_MAX)
 		m->lost++;
-	if (run->cancelled)
-		run_end_module(run, module, MP_MODULE_CANCELLED, wall_ms);
-	else if (m->lost > MP_LOST_MAX)
+	if (m->lost > MP_LOST_MAX)
 		run_end_module(run, module, MP_MODULE_FAILED, wall_ms);
 	else if (m->state != MP_MODULE_READY)
 		run_move(run, module, MP_MODULE_READY);

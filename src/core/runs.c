@@ -312,13 +312,18 @@ static int
 on_answer(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes, uint64_t kind)
 {
+	const struct known *k;
 	struct mp_run_id run;
 	struct mp_span text;
 	int rc;
 
 	if (kind == MP_MSG_RUN_ACCEPT) {
 		rc = mp_msg_run_accept_decode(bytes, &run);
-		return rc != 0 ? rc : mp_open_accept(runs->open, env, from, &run);
+		if (rc == 0)
+			rc = mp_open_accept(runs->open, env, from, &run);
+		k = rc == MP_ENOENT ? known_find(runs, &run) : NULL;
+		/* The majority had spoken before the last of the electors did. */
+		return k != NULL && mp_run_elector(&k->rec, from) >= 0 ? 0 : rc;
 	}
 	rc = mp_msg_run_refuse_decode(bytes, &run, &text);
 	return rc != 0 ? rc : mp_open_refuse(runs->open, env, from, &run, text);

@@ -95,6 +95,7 @@ struct cluster {
 	mp_time job_ms;     /* how long a command takes */
 	size_t started[64]; /* commands that were run, per module */
 	bool one_way;       /* what n0 is told is lost, and others hear only of it */
+	size_t refused;     /* messages that were not taken */
 };
 
 static struct cluster *the_cluster;
@@ -525,7 +526,7 @@ cluster_deliver(struct cluster *c, const struct cluster_event *e)
 	if (e->what == CLUSTER_PULSE)
 		assert_int_equal(mp_pulse_receive(n->pulse, &n->env, from, bytes), 0);
 	else if (e->what == CLUSTER_MESSAGE)
-		(void)mp_runs_message(n->runs, &n->env, from, bytes);
+		c->refused += mp_runs_message(n->runs, &n->env, from, bytes) != 0;
 	if (e->what == CLUSTER_PERSISTED) {
 		mp_out_persisted(n->env.out, e->seq);
 		mp_runs_persisted(n->runs, &n->env, e->seq);

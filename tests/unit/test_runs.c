@@ -134,6 +134,7 @@ test_three_nodes(void **state)
 	assert_int_equal(show.states[MP_MODULE_SUCCEEDED], 4);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(mp_runs_led(c->nodes[i].runs), 0);
+	assert_int_equal(c->refused, 0);
 	assert_at_rest(c);
 	cluster_free(c);
 }
