@@ -277,6 +277,7 @@ uint64_t mp_retry_backoff_ms(const struct mp_retry *r, uint32_t used);
  *   0 version, 1    1 argv, array of text     2 shell, text      3 env, array of [name, value]
  *   4 inputs, array of globs (absent: all)    5 outputs, array of globs
  *   6 timeout_ms (absent: none)               7 grace_ms (absent: MP_GRACE_MS_DEFAULT)
+ *   8 true: no result cache                   9 tools, array of names, as the module asks for
  */
 struct mp_env_var {
 	const char *name;
@@ -293,6 +294,8 @@ struct mp_spec {
 	struct mp_names_list outputs;
 	uint64_t timeout_ms;
 	uint64_t grace_ms;
+	bool no_cache;              /* no result of it counts for another execution */
+	struct mp_names_list tools; /* whose versions count when a result is looked up */
 };
 
 /* Strict: accepts exactly what mp_graph_expand makes. 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT,

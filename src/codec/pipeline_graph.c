@@ -329,8 +329,11 @@ expand_env(struct expansion *e, struct mp_spec *spec)
 static void
 expand_spec(struct expansion *e, const struct mp_pipeline_module *m, struct mp_graph_module *out)
 {
-	struct mp_spec spec = {
-		.all_inputs = !m->inputs.set, .timeout_ms = m->timeout_ms, .grace_ms = m->grace_ms};
+	struct mp_spec spec = {.all_inputs = !m->inputs.set,
+		.timeout_ms = m->timeout_ms,
+		.grace_ms = m->grace_ms,
+		.no_cache = !m->cache,
+		.tools = out->tools};
 	int rc;
 
 	if (m->shell.s != NULL)

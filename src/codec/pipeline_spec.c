@@ -15,6 +15,8 @@ enum {
 	SPEC_OUTPUTS = 5,
 	SPEC_TIMEOUT = 6,
 	SPEC_GRACE = 7,
+	SPEC_NO_CACHE = 8,
+	SPEC_TOOLS = 9,
 	SPEC_KEYS,
 };
 
@@ -53,7 +55,8 @@ mp_spec_encode(const struct mp_spec *s, struct mp_buf *out)
 
 	mp_cbor_w_init(&w, out);
 	mp_cbor_w_map(&w, (size_t)2 + (s->env_count > 0) + !s->all_inputs + (s->outputs.n > 0) +
-				  (s->timeout_ms > 0) + (s->grace_ms != MP_GRACE_MS_DEFAULT));
+				  (s->timeout_ms > 0) + (s->grace_ms != MP_GRACE_MS_DEFAULT) +
+				  s->no_cache + (s->tools.n > 0));
 	mp_cbor_w_uint(&w, SPEC_VERSION);
 	mp_cbor_w_uint(&w, 1);
 	if (s->shell == NULL) {
@@ -76,6 +79,12 @@ mp_spec_encode(const struct mp_spec *s, struct mp_buf *out)
 		mp_cbor_w_uint(&w, SPEC_GRACE);
 		mp_cbor_w_uint(&w, s->grace_ms);
 	}
+	if (s->no_cache) {
+		mp_cbor_w_uint(&w, SPEC_NO_CACHE);
+		mp_cbor_w_bool(&w, true);
+	}
+	if (s->tools.n > 0)
+		w_list(&w, SPEC_TOOLS, s->tools);
 	if (w.rc != 0)
 		out->n = before;
 	return w.rc;
@@ -179,6 +188,12 @@ r_member(struct mp_cbor_r *r, struct mp_arena *arena, struct mp_spec *s, uint64_
 		break;
 	case SPEC_GRACE:
 		s->grace_ms = mp_cbor_r_uint(r, MP_DURATION_MS_MAX);
+		break;
+	case SPEC_NO_CACHE:
+		s->no_cache = mp_cbor_r_bool(r);
+		break;
+	case SPEC_TOOLS:
+		s->tools = r_list(r, arena);
 		break;
 	default:
 		r->rc = MP_EVERSION;

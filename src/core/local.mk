@@ -3,6 +3,8 @@ noinst_LIBRARIES += libmp-core.a
 libmp_core_a_SOURCES = \
 	%D%/assign.c \
 	%D%/attempt.c \
+	%D%/cachekey.c \
+	%D%/cachekey.h \
 	%D%/ctl.c \
 	%D%/ctl.h \
 	%D%/dgram.c \

@@ -273,3 +273,8 @@ unit_tests += tests/unit/test_state
 tests_unit_test_state_SOURCES = %D%/test_state.c %D%/scratch.h
 tests_unit_test_state_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_state_LDADD = $(SHELL_LIBS)
+
+unit_tests += tests/unit/test_cachekey
+tests_unit_test_cachekey_SOURCES = %D%/test_cachekey.c %D%/hex.h
+tests_unit_test_cachekey_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_cachekey_LDADD = libmp-core.a $(UNIT_CRYPTO_LIBS)

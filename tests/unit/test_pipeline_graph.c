@@ -134,6 +134,8 @@ test_module(void **state)
 	assert_string_equal(s->shell, "echo 2 ${x}");
 	assert_int_equal(s->argv.n, 0);
 	assert_true(s->all_inputs && s->timeout_ms == 0 && s->grace_ms == MP_GRACE_MS_DEFAULT);
+	assert_true(s->no_cache);
+	assert_int_equal(s->tools.n, 0);
 	mp_spec_free(s);
 	mp_graph_free(g);
 	assert_int_equal(heap.live, 0);
@@ -167,6 +169,8 @@ test_spec(void **state)
 	check_list(s->inputs, (const char *const[]){"src/clang/*"}, 1);
 	check_list(s->outputs, (const char *const[]){"bin/clang-${matrix.cc}"}, 1);
 	assert_true(s->timeout_ms == 2000 && s->grace_ms == 1000);
+	assert_false(s->no_cache);
+	check_list(s->tools, (const char *const[]){"clang"}, 1);
 	mp_spec_free(s);
 	mp_graph_free(g);
 	assert_int_equal(heap.live, 0);
