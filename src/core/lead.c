@@ -330,6 +330,20 @@ applied_finished(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_
 		lead_settle(lead, w, &finished.attempt);
 }
 
+/* LOST named an attempt that was handed out again in the meantime, to somebody who did not take it
+ * either: who waits for the module is to find out anew. */
+static void
+applied_lost_late(struct mp_lead *lead, const struct mp_raft_entry *entry)
+{
+	struct mp_lost lost;
+
+	if (mp_body_lost_decode(entry->body, &lost) == 0 &&
+		lost.attempt.module < lead->c.graph->module_count &&
+		mp_run_module_state(lead->c.run, lost.attempt.module) == MP_MODULE_RUNNING &&
+		lead->current[lost.attempt.module] == NULL)
+		lead->rescan = true;
+}
+
 static void
 applied_cancel(struct mp_lead *lead)
 {
@@ -364,6 +378,8 @@ mp_lead_applied(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_e
 {
 	if (entry->kind == MP_ENTRY_FINISHED)
 		applied_finished(lead, env, entry);
+	else if (entry->kind == MP_ENTRY_LOST && rc != 0)
+		applied_lost_late(lead, entry);
 	else if (entry->kind == MP_ENTRY_CANCEL && rc == 0)
 		applied_cancel(lead);
 	else if (entry->kind == MP_ENTRY_END && rc == 0)

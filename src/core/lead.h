@@ -82,7 +82,8 @@ void mp_lead_members(struct mp_lead *lead, struct mp_env *env);
 void mp_lead_plan(struct mp_lead *lead, struct mp_env *env);
 mp_time mp_lead_deadline(const struct mp_lead *lead);
 
-/* Proposes CANCEL. 0, also when it was said before; MP_ENOTLEADER, MP_ENOMEM. */
+/* Proposes CANCEL. 0, also when it was said before or the run is ending; MP_ENOTLEADER,
+ * MP_ENOMEM. */
 int mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by);
 
 /* Why a ready module is not running, if no live member could run it. */

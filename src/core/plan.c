@@ -454,13 +454,29 @@ mp_lead_deadline(const struct mp_lead *lead)
 	return first;
 }
 
+/* END is in the log, ours or an earlier leader's, and not applied yet. Whatever undoes it undoes
+ * all that would follow it. */
+static bool
+lead_ending(const struct mp_lead *lead)
+{
+	struct mp_raft_entry entry;
+
+	for (uint64_t i = lead->c.run->applied + 1; mp_raft_entry_at(lead->c.raft, i, &entry);
+		i++) {
+		if (entry.kind == MP_ENTRY_END)
+			return true;
+	}
+	return false;
+}
+
 int
 mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by)
 {
 	struct mp_buf body;
 	int rc;
 
-	if (lead->c.run->cancelled || mp_run_state_ended(mp_run_state(lead->c.run)))
+	if (lead->c.run->cancelled || mp_run_state_ended(mp_run_state(lead->c.run)) ||
+		lead_ending(lead))
 		return 0;
 	if (!lead->c.run->opened)
 		return MP_ENOTLEADER;

@@ -14,10 +14,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+static uint64_t running; /* seed */
+
 void
 mp_assert_fail(const char *what, const char *file, int line, const char *func)
 {
-	(void)printf("Bail out! bug: %s:%d: %s: %s\n", file, line, func, what);
+	(void)printf("Bail out! bug: seed %" PRIu64 ": %s:%d: %s: %s\n", running, file, line, func,
+		what);
 	(void)fflush(stdout);
 	abort();
 }
@@ -45,7 +48,10 @@ static int
 one_seed(uint64_t seed, bool trace)
 {
 	struct sim_report report;
-	int rc = sim_seed_run(seed, trace, false, &report);
+	int rc;
+
+	running = seed;
+	rc = sim_seed_run(seed, trace, false, &report);
 
 	(void)printf("# seed %" PRIu64 ", trace hash %016" PRIx64 ", %.1f ms\n", seed,
 		report.trace_hash, cpu_seconds() * 1e3);
@@ -66,8 +72,10 @@ sweep_seed(struct sweep *sweep, uint64_t seed, bool once)
 {
 	struct sim_report report, again;
 	double before = cpu_seconds(), took;
-	int rc = sim_seed_run(seed, false, true, &report);
+	int rc;
 
+	running = seed;
+	rc = sim_seed_run(seed, false, true, &report);
 	took = cpu_seconds() - before;
 	sweep->count++;
 	sweep->total += took;

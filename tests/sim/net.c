@@ -336,7 +336,7 @@ sim_net_connect(struct sim_host *from, const struct mp_addr *to)
 	p = pair_of(from->sim->net, from, host, MP_CLASS_CONTROL);
 	if (p->state == PAIR_CLOSED)
 		pair_connect(from->sim, p, from, host, MP_CLASS_CONTROL);
-	else if (p->state == PAIR_OPEN)
+	else if (p->state == PAIR_OPEN && host->node != NULL) /* else its end will show */
 		link_event(from, host, MP_CLASS_CONTROL, MP_LINK_UP, from->sim->now);
 }
 

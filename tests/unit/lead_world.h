@@ -287,15 +287,20 @@ world_named(const struct world *w, int to, enum mp_msg_work number, const struct
 
 /* Commits and applies everything that was proposed. */
 static void
+world_commit_one(struct world *w)
+{
+	const struct mp_raft_entry *e = &w->raft.log[w->raft.commit++];
+	int rc = mp_run_apply(&w->run, e);
+
+	if (w->lead != NULL)
+		mp_lead_applied(w->lead, &w->env, e, rc);
+}
+
+static void
 world_commit(struct world *w)
 {
-	while (w->raft.commit < w->raft.count) {
-		const struct mp_raft_entry *e = &w->raft.log[w->raft.commit++];
-		int rc = mp_run_apply(&w->run, e);
-
-		if (w->lead != NULL)
-			mp_lead_applied(w->lead, &w->env, e, rc);
-	}
+	while (w->raft.commit < w->raft.count)
+		world_commit_one(w);
 }
 
 /* Commits and plans until nothing moves any more. */

@@ -560,6 +560,62 @@ test_cancel(void **state)
 	world_fini(&w);
 }
 
+/* Handed out once more, refused once more and cancelled, all before the log has the second ASSIGNED:
+ * the LOST that is proposed then names the first attempt. */
+static void
+test_cancel_between_attempts(void **state)
+{
+	struct world_item first;
+	struct world w;
+
+	(void)state;
+	unit_graph_init(&w.graph, 1);
+	world_init(&w, 1);
+	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
+	mp_lead_members(w.lead, &w.env);
+	world_settle(&w);
+	first = w.items[0];
+	assert_int_equal(world_reject(&w, &first, MP_REJECT_BUSY), 0);
+	assert_int_equal(mp_lead_cancel(w.lead, &w.env, mp_span_str("anna")), 0);
+	mp_lead_room(w.lead, world_id(&w, 1));
+	world_plan(&w);
+	assert_false(mp_attempt_eq(&first.id, &w.items[0].id));
+	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BUSY), 0);
+	world_commit_one(&w);
+	assert_true(w.run.cancelled);
+	world_plan(&w);
+	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
+	world_settle(&w);
+	for (int i = 0; i < 3 && mp_run_state(&w.run) == MP_RUN_RUNNING; i++) {
+		(void)world_status(&w, 1, world_asked(&w, 1), 1, NULL, 0);
+		world_settle(&w);
+	}
+	assert_int_equal(mp_run_state(&w.run), MP_RUN_CANCELLED);
+	world_fini(&w);
+}
+
+/* Once END is in the log, nothing follows it. */
+static void
+test_cancel_at_the_end(void **state)
+{
+	struct world w;
+
+	(void)state;
+	unit_graph_init(&w.graph, 1);
+	world_init(&w, 1);
+	world_settle(&w);
+	assert_int_equal(world_ok(&w, 0), 0);
+	world_commit(&w);
+	world_plan(&w);
+	assert_int_equal(world_entries(&w, MP_ENTRY_END), 1);
+	assert_int_equal(mp_run_state(&w.run), MP_RUN_RUNNING);
+	assert_int_equal(mp_lead_cancel(w.lead, &w.env, mp_span_str("anna")), 0);
+	world_settle(&w);
+	assert_int_equal(world_entries(&w, MP_ENTRY_CANCEL), 0);
+	assert_int_equal(mp_run_state(&w.run), MP_RUN_SUCCEEDED);
+	world_fini(&w);
+}
+
 static void
 test_forged_results(void **state)
 {
@@ -657,6 +713,8 @@ main(void)
 		cmocka_unit_test(test_retry),
 		cmocka_unit_test(test_retry_survives_a_leader),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_cancel_between_attempts),
+		cmocka_unit_test(test_cancel_at_the_end),
 		cmocka_unit_test(test_forged_results),
 		cmocka_unit_test(test_unplaceable),
 		cmocka_unit_test(test_results_before_status),
