@@ -218,6 +218,33 @@ mp_body_finished_decode(struct mp_span body, struct mp_finished *out)
 }
 
 int
+mp_body_cached_encode(struct mp_buf *buf, const struct mp_recalled *recalled,
+	const struct mp_node_id *holders, size_t n)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_uint(&w, recalled->module);
+	mp_cbor_w_span(&w, recalled->result);
+	mp_holders_write(&w, holders, n);
+	return w.rc;
+}
+
+int
+mp_body_cached_decode(struct mp_span body, struct mp_recalled *out)
+{
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, body);
+	mp_cbor_r_array_exact(&r, 3);
+	out->module = module_read(&r);
+	out->result = mp_cbor_r_bytes(&r, MP_SIGNED_RESULT_MAX);
+	mp_holders_read(&r, &out->holders);
+	return mp_cbor_r_end(&r);
+}
+
+int
 mp_body_retry_encode(struct mp_buf *buf, const struct mp_retry_at *retry)
 {
 	struct mp_cbor_w w;

@@ -183,6 +183,17 @@ int mp_body_finished_encode(struct mp_buf *buf, const struct mp_finished *finish
 	const struct mp_node_id *holders, size_t n);
 int mp_body_finished_decode(struct mp_span body, struct mp_finished *out);
 
+/* [module, signed result, [holder...]]: the module is not run, for this result of another run
+ * stands for its own. */
+struct mp_recalled {
+	uint32_t module;
+	struct mp_span result;  /* signed; checked for size only */
+	struct mp_list holders; /* when decoded: who has its blobs now */
+};
+int mp_body_cached_encode(struct mp_buf *buf, const struct mp_recalled *recalled,
+	const struct mp_node_id *holders, size_t n);
+int mp_body_cached_decode(struct mp_span body, struct mp_recalled *out);
+
 /* The module failed and is tried again, not before that time. */
 struct mp_retry_at {
 	uint32_t module;

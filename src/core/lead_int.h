@@ -119,6 +119,9 @@ void lead_requeue(struct mp_lead *lead, struct mp_env *env, uint32_t module);
 
 /* offer.c */
 
+/* What the log has of a dependency that has succeeded. False: it cannot be read. */
+bool lead_dep(
+	struct mp_lead *lead, uint32_t need, struct mp_finished *out, struct mp_result *result);
 /* What an attempt of this module is asked to run and reads. 0, MP_ENOMEM, or MP_ECORRUPT: a
  * dependency's result cannot be read from the log. */
 int lead_hashes(struct mp_lead *lead, struct mp_env *env, uint32_t module, struct mp_hash *spec,

@@ -9,13 +9,13 @@
 
 /* ---- dependencies ---- */
 
-static bool
-dep_finished(struct mp_lead *lead, uint32_t need, struct mp_finished *out)
+bool
+lead_dep(struct mp_lead *lead, uint32_t need, struct mp_finished *out, struct mp_result *result)
 {
 	struct mp_raft_entry entry;
 
 	return mp_raft_entry_at(lead->c.raft, lead->c.run->modules[need].entry, &entry) &&
-	       entry.kind == MP_ENTRY_FINISHED && mp_body_finished_decode(entry.body, out) == 0;
+	       mp_run_result(&entry, out, result) == 0;
 }
 
 int
@@ -31,9 +31,10 @@ lead_hashes(struct mp_lead *lead, struct mp_env *env, uint32_t module, struct mp
 	for (uint32_t i = 0; i < g->need_count && rc == 0; i++) {
 		struct mp_finished finished;
 		struct mp_result_sig sig;
+		struct mp_result result;
 		struct mp_span record;
 
-		if (!dep_finished(lead, g->needs[i], &finished) ||
+		if (!lead_dep(lead, g->needs[i], &finished, &result) ||
 			mp_signed_result_decode(finished.result, &record, &sig) != 0)
 			rc = MP_ECORRUPT;
 		else
@@ -85,9 +86,10 @@ item_deps(struct mp_lead *lead, struct mp_cbor_w *w, const struct mp_graph_modul
 	for (uint32_t i = 0; i < g->need_count && w->rc == 0; i++) {
 		struct mp_node_id holders[MP_HOLDERS_MAX];
 		struct mp_finished finished;
+		struct mp_result result;
 		size_t n = 0;
 
-		if (!dep_finished(lead, g->needs[i], &finished))
+		if (!lead_dep(lead, g->needs[i], &finished, &result))
 			return MP_ECORRUPT;
 		while (n < MP_HOLDERS_MAX && mp_holders_next(&finished.holders, &holders[n]))
 			n++;
@@ -194,9 +196,10 @@ place_prefer(void *ctx, uint32_t module, uint32_t workers[MP_SCHED_PREFER_MAX])
 
 	for (uint32_t i = 0; i < g->need_count && n < MP_SCHED_PREFER_MAX; i++) {
 		struct mp_finished finished;
+		struct mp_result result;
 		struct mp_node_id holder;
 
-		if (!dep_finished(lead, g->needs[i], &finished))
+		if (!lead_dep(lead, g->needs[i], &finished, &result))
 			continue;
 		while (n < MP_SCHED_PREFER_MAX && mp_holders_next(&finished.holders, &holder)) {
 			const struct mp_member *m = mp_roster_find(lead->c.roster, &holder);

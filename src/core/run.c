@@ -325,17 +325,44 @@ apply_failure(struct mp_run *run, const struct mp_raft_entry *entry, const struc
 }
 
 static int
-finished_decode(const struct mp_run *run, const struct mp_raft_entry *entry,
-	struct mp_finished *finished, struct mp_result *result)
+result_decode(struct mp_span bytes, struct mp_result *result)
 {
 	struct mp_result_sig sig;
 	struct mp_span record;
-	int rc = mp_body_finished_decode(entry->body, finished);
+	int rc = mp_signed_result_decode(bytes, &record, &sig);
 
+	return rc != 0 ? rc : mp_result_decode(record, result);
+}
+
+int
+mp_run_result(const struct mp_raft_entry *entry, struct mp_finished *out, struct mp_result *result)
+{
+	struct mp_recalled recalled;
+	int rc;
+
+	if (entry->kind == MP_ENTRY_FINISHED) {
+		rc = mp_body_finished_decode(entry->body, out);
+		return rc != 0 ? rc : result_decode(out->result, result);
+	}
+	if (entry->kind != MP_ENTRY_CACHED)
+		return MP_EINVAL;
+	rc = mp_body_cached_decode(entry->body, &recalled);
 	if (rc == 0)
-		rc = mp_signed_result_decode(finished->result, &record, &sig);
+		rc = result_decode(recalled.result, result);
 	if (rc == 0)
-		rc = mp_result_decode(record, result);
+		*out = (struct mp_finished){.attempt = result->attempt,
+			.worker = result->node,
+			.result = recalled.result,
+			.holders = recalled.holders};
+	return rc;
+}
+
+static int
+finished_decode(const struct mp_run *run, const struct mp_raft_entry *entry,
+	struct mp_finished *finished, struct mp_result *result)
+{
+	int rc = mp_run_result(entry, finished, result);
+
 	if (rc != 0)
 		return rc;
 	if (finished->attempt.module >= run->graph->module_count ||
@@ -378,6 +405,37 @@ apply_finished(struct mp_run *run, const struct mp_raft_entry *entry)
 		return apply_failure(run, entry, &result);
 	m->entry = entry->index;
 	run_end_module(run, finished.attempt.module, MP_MODULE_SUCCEEDED, entry->wall_ms);
+	return 0;
+}
+
+/* Whether the result may stand for this module was the leader's to check. */
+static int
+apply_cached(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	struct mp_recalled recalled;
+	struct mp_result result;
+	struct mp_run_module *m;
+	uint32_t node;
+	int rc = mp_body_cached_decode(entry->body, &recalled);
+
+	if (rc == 0)
+		rc = result_decode(recalled.result, &result);
+	if (rc != 0)
+		return rc;
+	if (recalled.module >= run->graph->module_count || result.status != MP_STATUS_OK ||
+		mp_hash_is_zero(&result.cache_key))
+		return MP_EFORMAT;
+	m = &run->modules[recalled.module];
+	if (m->state == MP_MODULE_WAITING)
+		return MP_EFORMAT;
+	if (m->state != MP_MODULE_READY)
+		return MP_EEXIST;
+	if (run_add_node(run, &result.node, &node) != 0)
+		return MP_ENOMEM;
+	m->cached = true;
+	m->worker = node;
+	m->entry = entry->index;
+	run_end_module(run, recalled.module, MP_MODULE_SUCCEEDED, entry->wall_ms);
 	return 0;
 }
 
@@ -483,6 +541,8 @@ apply_kind(struct mp_run *run, const struct mp_raft_entry *entry)
 		return apply_lost(run, entry);
 	case MP_ENTRY_FINISHED:
 		return apply_finished(run, entry);
+	case MP_ENTRY_CACHED:
+		return apply_cached(run, entry);
 	case MP_ENTRY_RETRY:
 		return apply_retry(run, entry);
 	case MP_ENTRY_CANCEL:
@@ -591,7 +651,8 @@ digest_bytes(struct digest *d, const void *p, size_t n)
 static void
 digest_module(struct digest *d, const struct mp_run_module *m)
 {
-	digest_u64(d, (uint64_t)m->state << 32 | (uint64_t)m->lost << 16 | m->failures);
+	digest_u64(d, (uint64_t)m->cached << 40 | (uint64_t)m->state << 32 |
+			      (uint64_t)m->lost << 16 | m->failures);
 	digest_u64(d, (uint64_t)m->attempts << 32 | m->waiting);
 	digest_u64(d, m->attempt.term);
 	digest_u64(d, (uint64_t)m->attempt.counter << 32 | m->worker);

@@ -3,6 +3,7 @@
  * The state of a run, made from its log and from nothing else: mp_run_apply() is the only writer,
  * it has no effects, and equal logs give equal states (DESIGN 2.1).
  *
+ *                                      ┌────────────CACHED────────────┐
  *   WAITING ──last need succeeded──▶ READY ──ASSIGNED──▶ RUNNING ──FINISHED──▶ SUCCEEDED
  *      │                              ▲ ▲ └──────────────LOST──────┘ │
  *      │ a need failed       RETRY and│ └────────────────────────────┤ more than MP_LOST_MAX
@@ -32,14 +33,15 @@
 struct mp_run_module {
 	uint8_t state; /* enum mp_module_state; UNPLACEABLE and PAUSED never stand here */
 	uint8_t lost;
+	bool cached;       /* the result of another run stands for its own */
 	uint16_t failures; /* attempts that the module itself failed */
 	uint32_t attempts; /* that were assigned, less those that their worker did not take */
 	uint32_t waiting;  /* needs that have not succeeded */
 	uint32_t next;     /* used inside mp_run_apply() only */
 	struct mp_attempt_id attempt; /* the last one; counter 0: none yet */
-	uint32_t worker;              /* of that attempt, see mp_run_node() */
-	uint64_t entry;               /* index of the last FINISHED or SKIP that counts; 0 */
-	mp_time queued_ms;            /* wall times, of the leader; 0: not yet */
+	uint32_t worker;   /* of that attempt, or who made the cached result; see mp_run_node() */
+	uint64_t entry;    /* index of the last FINISHED, CACHED or SKIP that counts; 0 */
+	mp_time queued_ms; /* wall times, of the leader; 0: not yet */
 	mp_time assigned_ms;
 	mp_time ended_ms;
 	mp_time not_before_ms; /* in BACKOFF; MP_TIME_NEVER until the leader has said when */
@@ -88,6 +90,11 @@ void mp_run_fini(struct mp_run *run);
  * nothing changed at all, try again. MP_EINVAL: not the next one.
  */
 int mp_run_apply(struct mp_run *run, const struct mp_raft_entry *entry);
+
+/* What a FINISHED or CACHED entry says of the result that counts; with CACHED, attempt and worker
+ * are those that made it, in another run. 0, or the errors of the decoders. */
+int mp_run_result(
+	const struct mp_raft_entry *entry, struct mp_finished *out, struct mp_result *result);
 
 /* An ended module never changes again. */
 static inline bool

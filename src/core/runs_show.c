@@ -24,21 +24,19 @@ show_result(const struct mp_run_box *box, const struct mp_run_module *m, struct 
 	struct mp_finished *finished)
 {
 	struct mp_raft_entry entry;
-	struct mp_result_sig sig;
 	struct mp_result result;
-	struct mp_span record;
 
 	if (m->entry == 0 || !mp_raft_entry_at(box->raft, m->entry, &entry) ||
-		entry.kind != MP_ENTRY_FINISHED ||
-		mp_body_finished_decode(entry.body, finished) != 0 ||
-		mp_signed_result_decode(finished->result, &record, &sig) != 0 ||
-		mp_result_decode(record, &result) != 0)
+		mp_run_result(&entry, finished, &result) != 0)
 		return;
 	out->has_exit = result.exit_code >= 0;
 	out->exit_code = result.exit_code;
 	out->signal = result.signal;
-	out->started_ms = result.started_ms;
-	out->ended_ms = result.ended_ms;
+	/* When the original ran is no time of this run. */
+	if (!m->cached) {
+		out->started_ms = result.started_ms;
+		out->ended_ms = result.ended_ms;
+	}
 	out->manifest = result.manifest;
 	out->output_files = result.output_files;
 	out->output_bytes = result.output_bytes;
@@ -102,6 +100,7 @@ show_module(
 		.node = show_node(runs, mp_run_node(&box->run, m->worker)),
 		.attempts = m->attempts,
 		.lost = m->lost,
+		.cached = m->cached,
 		.queued_ms = m->queued_ms,
 		.started_ms = m->assigned_ms,
 		.ended_ms = m->ended_ms};

@@ -34,6 +34,7 @@ check_lists(struct mp_buf *buf, struct mp_span in)
 	static struct mp_assigned items[4096];
 	struct mp_node_id holders[MP_HOLDERS_MAX];
 	struct mp_finished finished;
+	struct mp_recalled recalled;
 	struct mp_list list;
 	size_t n = 0;
 
@@ -48,6 +49,12 @@ check_lists(struct mp_buf *buf, struct mp_span in)
 		while (mp_holders_next(&finished.holders, &holders[n]))
 			n++;
 		same(buf, mp_body_finished_encode(buf, &finished, holders, n), in);
+	}
+	n = 0;
+	if (mp_body_cached_decode(in, &recalled) == 0) {
+		while (mp_holders_next(&recalled.holders, &holders[n]))
+			n++;
+		same(buf, mp_body_cached_encode(buf, &recalled, holders, n), in);
 	}
 }
 

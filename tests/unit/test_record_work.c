@@ -185,6 +185,7 @@ test_bodies(void **state)
 {
 	struct mp_assigned as[2] = {{{1, 1, 2}, nodes[0]}, {{3, 3, 4}, nodes[1]}}, a;
 	struct mp_finished in = {{2, 1, 3}, nodes[1], mp_span_str("result"), {{0}, 0}}, out;
+	struct mp_recalled hit = {7, mp_span_str("result"), {{0}, 0}}, hit_out;
 	struct mp_node_id id;
 	struct mp_list list;
 	struct fixture f;
@@ -207,6 +208,16 @@ test_bodies(void **state)
 		assert_true(mp_node_id_eq(&id, &nodes[i]));
 	}
 	assert_false(mp_holders_next(&out.holders, &id));
+	mp_buf_clear(&f.buf);
+	assert_int_equal(mp_body_cached_encode(&f.buf, &hit, nodes, 2), 0);
+	assert_int_equal(mp_body_cached_decode(mp_buf_span(&f.buf), &hit_out), 0);
+	assert_int_equal(hit_out.module, 7);
+	assert_true(mp_span_eq(hit_out.result, hit.result));
+	assert_true(mp_holders_next(&hit_out.holders, &id));
+	assert_true(mp_node_id_eq(&id, &nodes[0]));
+	assert_int_equal(hit_out.holders.left, 1);
+	f.buf.n--;
+	assert_int_equal(mp_body_cached_decode(mp_buf_span(&f.buf), &hit_out), MP_ETRUNC);
 	fixture_fini(&f);
 }
 

@@ -106,6 +106,24 @@ lost(struct fixture *f, struct mp_attempt_id id)
 }
 
 static void
+encode_result(struct fixture *f, const struct mp_result *result, struct mp_buf *out)
+{
+	struct mp_secret secret;
+	struct mp_result_sig sig;
+	struct mp_buf record;
+	struct mp_span span;
+
+	mp_buf_init(&record, &f->alloc, 4096);
+	mp_buf_init(out, &f->alloc, 4096);
+	memcpy(secret.public_key, result->node.b, 32);
+	assert_int_equal(mp_result_encode(&record, result), 0);
+	span = mp_buf_span(&record);
+	mp_result_sign(&fake_crypto, &secret, &span, 1, &sig);
+	assert_int_equal(mp_signed_result_encode(out, span, &sig), 0);
+	mp_buf_fini(&record);
+}
+
+static void
 encode_finished(struct fixture *f, struct mp_attempt_id id, int node, enum mp_status status,
 	const struct mp_run_id *run)
 {
@@ -117,21 +135,11 @@ encode_finished(struct fixture *f, struct mp_attempt_id id, int node, enum mp_st
 		.exit_code = status == MP_STATUS_OK ? 0 : 1,
 	};
 	struct mp_finished finished = {.attempt = id, .worker = nodes[node]};
-	struct mp_secret secret;
-	struct mp_result_sig sig;
-	struct mp_buf record, both;
-	struct mp_span span;
+	struct mp_buf both;
 
-	mp_buf_init(&record, &f->alloc, 4096);
-	mp_buf_init(&both, &f->alloc, 4096);
-	memcpy(secret.public_key, nodes[node].b, 32);
-	assert_int_equal(mp_result_encode(&record, &result), 0);
-	span = mp_buf_span(&record);
-	mp_result_sign(&fake_crypto, &secret, &span, 1, &sig);
-	assert_int_equal(mp_signed_result_encode(&both, span, &sig), 0);
+	encode_result(f, &result, &both);
 	finished.result = mp_buf_span(&both);
 	assert_int_equal(mp_body_finished_encode(&f->body, &finished, nodes, 2), 0);
-	mp_buf_fini(&record);
 	mp_buf_fini(&both);
 }
 
@@ -140,6 +148,28 @@ finished(struct fixture *f, struct mp_attempt_id id, int node, enum mp_status st
 {
 	encode_finished(f, id, node, status, &run_id);
 	return apply(f, MP_ENTRY_FINISHED);
+}
+
+/* The result of another run, made by an attempt of its own. */
+static int
+cached(struct fixture *f, uint32_t module, int node, enum mp_status status, uint8_t key)
+{
+	struct mp_result result = {
+		.run = {{99}},
+		.generation = 3,
+		.attempt = {.term = 77, .module = 5, .counter = 6},
+		.node = nodes[node],
+		.status = status,
+		.cache_key = {{key}},
+	};
+	struct mp_recalled recalled = {.module = module};
+	struct mp_buf both;
+
+	encode_result(f, &result, &both);
+	recalled.result = mp_buf_span(&both);
+	assert_int_equal(mp_body_cached_encode(&f->body, &recalled, nodes, 2), 0);
+	mp_buf_fini(&both);
+	return apply(f, MP_ENTRY_CACHED);
 }
 
 static int
@@ -556,6 +586,54 @@ test_memory_runs_out(void **state)
 	fixture_fini(&f);
 }
 
+/* A module that is not run: no attempt, its node is who made the result, and its dependants go on.
+ */
+static void
+test_cached(void **state)
+{
+	struct mp_finished result;
+	struct mp_result original;
+	struct mp_raft_entry entry;
+	struct fixture f;
+
+	(void)state;
+	unit_graph_diamond(&f.graph);
+	fixture_init(&f);
+	assert_int_equal(open_run(&f), 0);
+	assert_int_equal(cached(&f, 1, 2, MP_STATUS_OK, 1), MP_EFORMAT);
+	assert_int_equal(cached(&f, 4, 2, MP_STATUS_OK, 1), MP_EFORMAT);
+	assert_int_equal(cached(&f, 0, 2, MP_STATUS_FAILED, 1), MP_EFORMAT);
+	assert_int_equal(cached(&f, 0, 2, MP_STATUS_OK, 0), MP_EFORMAT);
+	assert_states(&f, "rwww");
+	assert_int_equal(cached(&f, 0, 2, MP_STATUS_OK, 1), 0);
+	assert_states(&f, "Srrw");
+	assert_true(f.run.modules[0].cached);
+	assert_int_equal(f.run.modules[0].attempts, 0);
+	assert_true(f.run.modules[0].entry == f.index);
+	assert_true(f.run.modules[0].ended_ms == f.wall_ms);
+	assert_true(mp_node_id_eq(mp_run_node(&f.run, f.run.modules[0].worker), &nodes[2]));
+	assert_int_equal(cached(&f, 0, 2, MP_STATUS_OK, 1), MP_EEXIST);
+	/* What runs, or has run, is not taken from elsewhere. */
+	assert_int_equal(assigned(&f, attempt(&f, 1, 1), 0), 0);
+	assert_int_equal(cached(&f, 1, 2, MP_STATUS_OK, 1), MP_EEXIST);
+	assert_states(&f, "SRrw");
+	assert_int_equal(finished(&f, attempt(&f, 1, 1), 0, MP_STATUS_OK), 0);
+	assert_false(f.run.modules[1].cached);
+	assert_int_equal(cached(&f, 2, 1, MP_STATUS_OK, 1), 0);
+	/* A late result of the cached one changes nothing. */
+	assert_int_equal(finished(&f, attempt(&f, 2, 9), 0, MP_STATUS_OK), MP_EEXIST);
+	run_module(&f, 3);
+	assert_int_equal(end(&f, MP_OUTCOME_SUCCEEDED), 0);
+	encode_finished(&f, attempt(&f, 3, 4), 1, MP_STATUS_OK, &run_id);
+	entry = (struct mp_raft_entry){.kind = MP_ENTRY_FINISHED, .body = mp_buf_span(&f.body)};
+	assert_int_equal(mp_run_result(&entry, &result, &original), 0);
+	assert_true(mp_node_id_eq(&result.worker, &nodes[1]));
+	entry.kind = MP_ENTRY_LOST;
+	assert_int_equal(mp_run_result(&entry, &result, &original), MP_EINVAL);
+	mp_buf_clear(&f.body);
+	fixture_fini(&f);
+}
+
 int
 main(void)
 {
@@ -566,6 +644,7 @@ main(void)
 		cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_late_result),
 		cmocka_unit_test(test_reassigned_and_adopted),
+		cmocka_unit_test(test_cached),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_killed_without_cancel_is_lost),
 		cmocka_unit_test(test_skip),
