@@ -307,4 +307,7 @@ int mp_spec_encode(const struct mp_spec *s, struct mp_buf *out);
 
 void mp_spec_free(struct mp_spec *s); /* NULL is fine */
 
+/* Does the module get this file of the run's inputs? path: at most MP_PATH_MAX bytes. */
+bool mp_spec_takes(const struct mp_spec *s, struct mp_span path);
+
 #endif

@@ -266,6 +266,23 @@ mp_spec_decode(struct mp_span spec, const struct mp_alloc *alloc, struct mp_spec
 	return rc;
 }
 
+bool
+mp_spec_takes(const struct mp_spec *s, struct mp_span path)
+{
+	char text[MP_PATH_MAX + 1];
+
+	if (s->all_inputs)
+		return true;
+	mp_assert(path.n <= MP_PATH_MAX);
+	memcpy(text, path.p, path.n);
+	text[path.n] = '\0';
+	for (uint32_t i = 0; i < s->inputs.n; i++) {
+		if (mp_glob_match(s->inputs.v[i], text))
+			return true;
+	}
+	return false;
+}
+
 void
 mp_spec_free(struct mp_spec *s)
 {

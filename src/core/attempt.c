@@ -238,6 +238,8 @@ result_fill(const struct attempt *a, const struct mp_env *env, struct mp_result 
 		.err_cut = x->err_cut,
 		.value = x->value,
 		.error = mp_span_str(a->error.text)};
+	if (x->status == MP_STATUS_OK)
+		r->cache_key = a->cache_key;
 }
 
 /* Whatever a path or an executor put into the text, records hold UTF-8. */
@@ -374,7 +376,7 @@ static void
 attempt_fetch(struct attempt *a, struct mp_env *env)
 {
 	size_t *counts = mp_out_mem(env->out, a->source_count * sizeof(*counts));
-	int rc = attempt_lay(a, &a->error);
+	int rc = attempt_lay(a, env, &a->error);
 
 	if (rc != 0) {
 		attempt_fail(a, env, rc == MP_EEXIST ? MP_STATUS_CONFLICT : MP_STATUS_NOT_STARTED);

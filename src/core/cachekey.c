@@ -111,19 +111,18 @@ mp_cache_base_of(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
 
 int
 mp_cache_inputs(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
-	const struct mp_file *files, size_t n, mp_cache_wanted_cb wanted, const void *ctx,
-	struct mp_hash *out)
+	const struct mp_spec *spec, const struct mp_file *files, size_t n, struct mp_hash *out)
 {
 	struct mp_cbor_w w;
 	struct mp_buf buf;
 	size_t count = 0;
 
 	for (size_t i = 0; i < n; i++)
-		count += wanted == NULL || wanted(ctx, &files[i]);
+		count += mp_spec_takes(spec, files[i].path);
 	begin(&w, &buf, alloc, 3, "mp-cache-inputs");
 	mp_cbor_w_array(&w, count);
 	for (size_t i = 0; i < n && w.rc == 0; i++) {
-		if (wanted != NULL && !wanted(ctx, &files[i]))
+		if (!mp_spec_takes(spec, files[i].path))
 			continue;
 		mp_cbor_w_array(&w, 3);
 		mp_cbor_w_span(&w, files[i].path);

@@ -37,12 +37,10 @@ int mp_cache_base(const struct mp_crypto *crypto, const struct mp_alloc *alloc, 
 int mp_cache_base_of(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
 	const struct mp_graph *graph, uint32_t module, struct mp_hash *out);
 
-/* Digest of input files, ascending by path, of which `of` are all there are and `wanted` (NULL:
- * all) says which the module gets. 0, MP_ENOMEM or MP_ELIMIT. */
-typedef bool (*mp_cache_wanted_cb)(const void *ctx, const struct mp_file *file);
+/* Digest of those of the run's input files (ascending by path) that the module gets. 0, MP_ENOMEM
+ * or MP_ELIMIT. */
 int mp_cache_inputs(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
-	const struct mp_file *files, size_t n, mp_cache_wanted_cb wanted, const void *ctx,
-	struct mp_hash *out);
+	const struct mp_spec *spec, const struct mp_file *files, size_t n, struct mp_hash *out);
 
 struct mp_cache_dep {
 	struct mp_hash manifest; /* of its outputs; zero: none */

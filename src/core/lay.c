@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/cachekey.h"
+#include "core/roster.h"
 #include "core/worker_int.h"
 #include "mp/limits.h"
 #include "mp/pipeline.h"
-#include "util/glob.h"
 
 /* Some of a path in a text for people. */
 #define SHOWN_MAX 200
@@ -45,24 +46,6 @@ laying_fini(struct laying *l)
 	mp_dealloc(l->alloc, l->bounds, (l->run_room + 1) * sizeof(*l->bounds));
 }
 
-/* Does the module's narrower choice of the run's inputs take this one? */
-static bool
-input_wanted(const struct mp_spec *spec, const struct mp_file *f)
-{
-	char path[MP_PATH_MAX + 1];
-
-	if (spec->all_inputs)
-		return true;
-	mp_assert(f->path.n <= MP_PATH_MAX);
-	memcpy(path, f->path.p, f->path.n);
-	path[f->path.n] = '\0';
-	for (uint32_t i = 0; i < spec->inputs.n; i++) {
-		if (mp_glob_match(spec->inputs.v[i], path))
-			return true;
-	}
-	return false;
-}
-
 /* spec NULL: all files. */
 static void
 laying_add(
@@ -71,7 +54,7 @@ laying_add(
 	size_t before = l->count;
 
 	for (size_t i = 0; m != NULL && i < m->count; i++) {
-		if (spec == NULL || input_wanted(spec, &m->files[i]))
+		if (spec == NULL || mp_spec_takes(spec, m->files[i].path))
 			l->items[l->count++] = (struct item){&m->files[i], source};
 	}
 	if (l->count > before)
@@ -215,8 +198,41 @@ lay_deps(struct attempt *a, struct mp_error *err)
 	return 0;
 }
 
+/* Of what it will read, here. Without memory the result is one that nobody finds again. */
+static void
+lay_cache_key(struct attempt *a, const struct mp_env *env, const struct mp_spec *spec)
+{
+	const struct mp_alloc *alloc = a->worker->alloc;
+	const struct mp_member *self = mp_roster_find(a->worker->roster, &env->self);
+	const struct mp_manifest *inputs = a->sources[0].use.manifest;
+	size_t n = a->source_count - 1;
+	struct mp_cache_dep *deps = mp_out_mem(env->out, n * sizeof(*deps) + 1);
+	struct mp_span *names = mp_out_mem(env->out, n * sizeof(*names) + 1);
+	struct mp_cache_what what = {.inputs = a->sources[0].manifest,
+		.deps = deps,
+		.dep_count = n,
+		.tools = spec->tools};
+
+	if (spec->no_cache || self == NULL || self->caps == NULL || deps == NULL || names == NULL)
+		return;
+	what.where = self->caps;
+	for (size_t i = 0; i < n; i++) {
+		names[i] = a->sources[i + 1].name;
+		deps[i].manifest = a->sources[i + 1].manifest;
+		deps[i].value = a->sources[i + 1].value;
+	}
+	if (mp_cache_base(env->crypto, alloc, a->name, spec, names, n, &what.base) != 0)
+		return;
+	if (inputs != NULL && !spec->all_inputs &&
+		mp_cache_inputs(
+			env->crypto, alloc, spec, inputs->files, inputs->count, &what.inputs) != 0)
+		return;
+	if (mp_cache_key(env->crypto, alloc, &what, &a->cache_key) != 0)
+		a->cache_key = (struct mp_hash){{0}};
+}
+
 int
-attempt_lay(struct attempt *a, struct mp_error *err)
+attempt_lay(struct attempt *a, const struct mp_env *env, struct mp_error *err)
 {
 	struct mp_spec *spec = NULL;
 	int rc = mp_spec_decode(a->spec, a->worker->alloc, &spec);
@@ -224,6 +240,8 @@ attempt_lay(struct attempt *a, struct mp_error *err)
 	if (rc != 0)
 		return mp_fail(err, rc, "module specification: %s", mp_strerror(rc));
 	rc = lay_files(a, spec, err);
+	if (rc == 0)
+		lay_cache_key(a, env, spec);
 	mp_spec_free(spec);
 	return rc != 0 ? rc : lay_deps(a, err);
 }

@@ -103,6 +103,7 @@ struct attempt {
 	size_t file_count;
 	size_t file_room;
 	struct mp_exec_dep *deps;
+	struct mp_hash cache_key; /* zero: the result counts for nobody else */
 	/* What came out. */
 	struct mp_exec_report report; /* its error text is in error */
 	struct mp_error error;
@@ -235,8 +236,9 @@ void worker_reject(struct mp_env *env, const struct mp_node_id *to, const struct
 
 /* ---- lay.c ---- */
 
-/* Merges what the sources' manifests give into a->files and a->deps. 0; MP_EEXIST with the text of
+/* Merges what the sources' manifests give into a->files and a->deps, and makes a->cache_key of it.
+ * 0; MP_EEXIST with the text of
  * the conflict; or another MP_E* when the specification cannot be read, with a text. */
-int attempt_lay(struct attempt *a, struct mp_error *err);
+int attempt_lay(struct attempt *a, const struct mp_env *env, struct mp_error *err);
 
 #endif

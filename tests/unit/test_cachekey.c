@@ -117,37 +117,32 @@ test_base_of(void **state)
 	assert_int_equal(heap.live, 0);
 }
 
-static bool
-not_b(const void *ctx, const struct mp_file *file)
-{
-	(void)ctx;
-	return file->path.p[0] != 'b';
-}
-
 static void
 test_inputs(void **state)
 {
 	struct mp_file files[] = {{.path = mp_span_str("a"), .size = 1, .digest = {{1}}},
 		{.path = mp_span_str("b"), .size = 2, .digest = {{2}}},
 		{.path = mp_span_str("c"), .kind = MP_FILE_EXECUTABLE, .digest = {{3}}}};
+	static const char *globs[] = {"a", "[c-d]"};
+	const struct mp_spec every = {.all_inputs = true}, few = {.inputs = {globs, 2}};
 	struct mp_hash all, some, h;
 
 	(void)state;
-	assert_int_equal(mp_cache_inputs(c, &alloc, files, 3, NULL, NULL, &all), 0);
+	assert_int_equal(mp_cache_inputs(c, &alloc, &every, files, 3, &all), 0);
 	unit_assert_hex(
 		all.b, 32, "d473a3d7a84f4632b84165e5dda07bb2a73a2257f1cc5243d9d5179d04c2fe59");
-	assert_int_equal(mp_cache_inputs(c, &alloc, files, 3, not_b, NULL, &some), 0);
+	assert_int_equal(mp_cache_inputs(c, &alloc, &few, files, 3, &some), 0);
 	files[1] = files[2];
-	assert_int_equal(mp_cache_inputs(c, &alloc, files, 2, NULL, NULL, &h), 0);
+	assert_int_equal(mp_cache_inputs(c, &alloc, &every, files, 2, &h), 0);
 	assert_true(mp_hash_eq(&h, &some));
 	files[1].kind = MP_FILE_REGULAR;
-	assert_int_equal(mp_cache_inputs(c, &alloc, files, 2, NULL, NULL, &h), 0);
+	assert_int_equal(mp_cache_inputs(c, &alloc, &every, files, 2, &h), 0);
 	assert_false(mp_hash_eq(&h, &some));
 	files[1].kind = MP_FILE_EXECUTABLE;
 	files[1].digest.b[5] = 1;
-	assert_int_equal(mp_cache_inputs(c, &alloc, files, 2, NULL, NULL, &h), 0);
+	assert_int_equal(mp_cache_inputs(c, &alloc, &every, files, 2, &h), 0);
 	assert_false(mp_hash_eq(&h, &some));
-	assert_int_equal(mp_cache_inputs(c, &alloc, files, 0, NULL, NULL, &h), 0);
+	assert_int_equal(mp_cache_inputs(c, &alloc, &every, files, 0, &h), 0);
 	assert_false(mp_hash_is_zero(&h));
 	assert_int_equal(heap.live, 0);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/worker_world.h"
 
+#include "core/cachekey.h"
+
 static void
 test_runs(void **state)
 {
@@ -290,6 +292,61 @@ test_lays(void **state)
 	assert_string_equal(T.files[4], "src/c");
 	assert_int_equal(T.dep_count, 2);
 	assert_false(world_has(0, &inputs[0].digest));
+}
+
+/* The key is over what the module really gets, and where; only a success has one. */
+static void
+test_cache_key(void **state)
+{
+	static struct mp_caps caps = {.os = "linux", .arch = "x86_64"};
+	struct mp_file inputs[] = {put_file(4, "doc/a", "text"), put_file(4, "src/a", "aaa")};
+	struct mp_hash manifest = put_manifest(4, inputs, 2);
+	struct mp_file x = put_file(4, "bin/x", "x");
+	struct give g = {.deps = 1, .names = {"one"}, .input_glob = "src/**"};
+	const char *argv[] = {"true", NULL}, *globs[] = {"src/**", NULL};
+	const struct mp_spec spec = {.argv = {argv, 1}, .inputs = {globs, 1}};
+	const struct mp_span dep = mp_span_str("one");
+	struct mp_cache_dep read = {.value = {{0}}};
+	struct mp_cache_what what = {.deps = &read, .dep_count = 1, .where = &caps};
+	struct mp_result r;
+	struct mp_hash key;
+	uint8_t one[1024];
+	size_t holders;
+
+	(void)state;
+	open_run(&manifest);
+	g.results[0] = dep_result(&x, 1, one);
+	read.manifest = put_manifest(4, &x, 1);
+	assert_int_equal(lead(1, 1), 0);
+	/* What this node is, is not known yet. */
+	assert_int_equal(assign(1, 1, 0, &g), 0);
+	exec_done(1, 0, MP_STATUS_OK);
+	assert_true(result(1, &r, &holders) && mp_hash_is_zero(&r.cache_key));
+	W.members[0].caps = &caps;
+	assert_int_equal(assign(1, 1, 1, &g), 0);
+	exec_done(1, 1, MP_STATUS_OK);
+	assert_true(result(1, &r, &holders));
+	assert_int_equal(mp_cache_base(&fake_crypto, &W.own, mp_span_str("module"), &spec, &dep, 1,
+				 &what.base),
+		0);
+	assert_int_equal(
+		mp_cache_inputs(&fake_crypto, &W.own, &spec, &inputs[1], 1, &what.inputs), 0);
+	assert_int_equal(mp_cache_key(&fake_crypto, &W.own, &what, &key), 0);
+	assert_true(mp_hash_eq(&r.cache_key, &key));
+	assert_int_equal(assign(1, 1, 2, &g), 0);
+	exec_done(1, 2, MP_STATUS_FAILED);
+	assert_true(result(1, &r, &holders) && mp_hash_is_zero(&r.cache_key));
+	/* All inputs: their manifest. */
+	g.input_glob = NULL;
+	what.inputs = manifest;
+	assert_int_equal(assign(1, 1, 3, &g), 0);
+	exec_done(1, 3, MP_STATUS_OK);
+	assert_int_equal(mp_cache_key(&fake_crypto, &W.own, &what, &key), 0);
+	assert_true(result(1, &r, &holders) && mp_hash_eq(&r.cache_key, &key));
+	g.no_cache = true;
+	assert_int_equal(assign(1, 1, 4, &g), 0);
+	exec_done(1, 4, MP_STATUS_OK);
+	assert_true(result(1, &r, &holders) && mp_hash_is_zero(&r.cache_key));
 }
 
 /* Many dependencies of one file each come out in order. */
@@ -603,6 +660,7 @@ main(void)
 		CASE(test_cannot_keep),
 		CASE(test_lays),
 		CASE(test_lays_many),
+		CASE(test_cache_key),
 		CASE(test_conflict),
 		CASE(test_conflict_directory),
 		CASE(test_blob_lost),

@@ -251,6 +251,7 @@ struct give {
 	struct mp_span results[8]; /* signed */
 	const char *input_glob;    /* NULL: all */
 	bool forged;
+	bool no_cache;
 };
 
 static size_t
@@ -261,7 +262,8 @@ spec_bytes(const struct give *g, uint8_t out[256])
 	struct mp_spec spec = {.argv = {argv, 1},
 		.all_inputs = g->input_glob == NULL,
 		.inputs = {globs, g->input_glob != NULL},
-		.grace_ms = MP_GRACE_MS_DEFAULT};
+		.grace_ms = MP_GRACE_MS_DEFAULT,
+		.no_cache = g->no_cache};
 	struct mp_buf buf;
 	size_t n;
 
