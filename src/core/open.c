@@ -235,12 +235,15 @@ opening_abort_say(struct mp_opening *o, struct mp_env *env)
 	}
 }
 
-/* Those that may still have the record, from this node or from disk, could make a majority: then
- * it may start, and nobody else may be asked. */
+/* Nobody else may be asked while this record may start: while those that may still have it could
+ * make a majority, and while it is on this node's own disk, which hands it on after a restart. */
 static bool
-opening_may_start(const struct mp_opening *o)
+opening_may_start(const struct mp_opening *o, const struct mp_env *env)
 {
-	return o->rec.elector_count - bits(o->without) > o->rec.elector_count / 2;
+	int self = mp_run_elector(&o->rec, &env->self);
+
+	return o->rec.elector_count - bits(o->without) > o->rec.elector_count / 2 ||
+	       (self >= 0 && (o->without & 1u << self) == 0);
 }
 
 static void
@@ -312,7 +315,7 @@ opening_without(struct mp_opening *o, struct mp_env *env, uint32_t elector)
 {
 	o->without |= 1u << elector;
 	opening_lost(o, env, elector);
-	if (o->state == OPENING_ABORT && !opening_may_start(o))
+	if (o->state == OPENING_ABORT && !opening_may_start(o, env))
 		opening_ask(o, env);
 }
 

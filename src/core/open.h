@@ -8,7 +8,8 @@
  *
  * The opener asks itself like any other elector. Before others are asked, so many electors of a
  * record that is given up have confirmed that they have nothing of it, that the rest is no
- * majority: one submission never becomes two runs.
+ * majority, the opener itself among them, for only from it could the others still get it: one
+ * submission never becomes two runs.
  */
 #ifndef MP_CORE_OPEN_H
 #define MP_CORE_OPEN_H

@@ -486,6 +486,39 @@ test_one_submission_one_run(void **state)
 	cluster_free(c);
 }
 
+/* The other electors cannot be reached. The opener has the record on its disk, and would hand it on
+ * if it were started again: it asks nobody else before it has forgotten it there. */
+static void
+test_opener_forgets_first(void **state)
+{
+	struct cluster *c = cluster_new(5);
+	struct mp_error err = {0};
+	struct submission s;
+	uint64_t sent;
+
+	(void)state;
+	for (int i = 1; i < 5; i++)
+		c->nodes[i].deaf = true;
+	assert_int_equal(submit(c, 0, DIAMOND, &s, &err), 0);
+	cluster_run(c, 10);
+	assert_int_equal(disk_count(&c->nodes[0], MP_TABLE_RUN), 1);
+	sent = c->nodes[0].sent;
+	step_begin(c, 0);
+	for (int i = 1; i < 5; i++)
+		mp_runs_link(c->nodes[0].runs, &c->nodes[0].env, &c->roster.members[i].id,
+			MP_LINK_REFUSED);
+	step_end(c, 0);
+	assert_int_equal(c->nodes[0].sent, sent);
+	for (int i = 1; i < 5; i++)
+		c->nodes[i].deaf = false;
+	cluster_run(c, 20000);
+	assert_true(s.done);
+	assert_int_equal(s.rc, 0);
+	assert_int_equal(boxes(c), 3);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	cluster_free(c);
+}
+
 /* Who refuses is replaced. */
 static void
 test_refusers_are_replaced(void **state)
@@ -527,6 +560,7 @@ main(void)
 		cmocka_unit_test(test_refused_submissions),
 		cmocka_unit_test(test_unconfirmed_abort),
 		cmocka_unit_test(test_one_submission_one_run),
+		cmocka_unit_test(test_opener_forgets_first),
 		cmocka_unit_test(test_refusers_are_replaced),
 	};
 
