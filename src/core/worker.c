@@ -330,8 +330,6 @@ run_send(struct mp_worker *worker, struct mp_env *env, struct wrun *run)
 	}
 	if (w.rc == 0)
 		mp_out_send(env->out, &run->leader, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
-	if (mp_dlist_empty(&run->unsent))
-		mp_dlist_remove(&run->dirty);
 	(void)worker;
 	run->resend_ms = env->now_ms + run->resend_pause_ms;
 }
@@ -347,6 +345,9 @@ mp_worker_flush(struct mp_worker *worker, struct mp_env *env)
 		next = l->next;
 		while (fence_durable(run, env) && !mp_dlist_empty(&run->unsent))
 			run_send(worker, env, run);
+		/* Also when what was to be sent was forgotten before it could be. */
+		if (mp_dlist_empty(&run->unsent))
+			mp_dlist_remove(&run->dirty);
 	}
 	if (worker->busy_count == 0 || worker->stopping || !worker_has_room(worker))
 		return;

@@ -560,8 +560,8 @@ test_cancel(void **state)
 	world_fini(&w);
 }
 
-/* Handed out once more, refused once more and cancelled, all before the log has the second ASSIGNED:
- * the LOST that is proposed then names the first attempt. */
+/* Handed out once more, refused once more and cancelled, all before the log has the second
+ * ASSIGNED: the LOST that is proposed then names the first attempt. */
 static void
 test_cancel_between_attempts(void **state)
 {

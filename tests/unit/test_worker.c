@@ -572,6 +572,28 @@ test_stop(void **state)
 	assert_true(mp_worker_stopped(T.worker, &W.nodes[0].env));
 }
 
+/* A result waits for a new leader's fence to be said again, and is settled before it could be. */
+static void
+test_stop_after_settled(void **state)
+{
+	(void)state;
+	assert_int_equal(lead(1, 1), 0);
+	assert_int_equal(assign(1, 1, 0, NULL), 0);
+	exec_done(1, 0, MP_STATUS_OK);
+	T.hold_disk = true;
+	assert_int_equal(lead(2, 2), 0);
+	assert_int_equal(list(2, 2, MP_MSG_WORK_SETTLED, 0, 1), 0);
+	T.hold_disk = false;
+	persisted(T.seq);
+	world_settle();
+	assert_int_equal(mp_worker_attempts(T.worker), 0);
+	world_begin(0);
+	mp_worker_stop(T.worker, &W.nodes[0].env);
+	world_end(0);
+	world_settle();
+	assert_true(mp_worker_stopped(T.worker, &W.nodes[0].env));
+}
+
 /* Results of one step share one message. */
 static void
 test_batches(void **state)
@@ -670,6 +692,7 @@ main(void)
 		CASE(test_restore_refuses),
 		CASE(test_says_again),
 		CASE(test_stop),
+		CASE(test_stop_after_settled),
 		CASE(test_batches),
 		CASE(test_malformed),
 		CASE(test_no_memory),
