@@ -32,6 +32,7 @@ enum mp_effect_kind {
 	MP_FX_CACHE_FIND, /* which records are here for these bases? */
 	MP_FX_CACHE_GET,  /* read records */
 	MP_FX_EXEC_START,
+	MP_FX_LOG_READ,  /* what has an attempt written that runs here? */
 	MP_FX_EXEC_KILL, /* SIGTERM, grace, SIGKILL to the whole tree; DONE follows */
 	MP_FX_READY,     /* this node can take work: print the line, tell systemd */
 	MP_FX_STOPPED,   /* graceful stop is complete: exit 0 */
@@ -103,6 +104,10 @@ struct mp_effect {
 			const struct mp_hash *keys; /* at most MP_CACHE_GET_MAX */
 			size_t count;
 		} cache_get;
+		struct {
+			uint64_t token;
+			struct mp_log_piece piece;
+		} log_read;
 		struct mp_exec_request exec_start;
 		struct {
 			struct mp_attempt_key key;

@@ -29,9 +29,10 @@ enum mp_event_kind {
 	MP_EV_BLOB_SYNCED,
 	MP_EV_CACHE_FOUND, /* the answer to MP_FX_CACHE_FIND */
 	MP_EV_CACHE_GOT,
-	MP_EV_EXEC, /* the executor reports on an attempt */
-	MP_EV_CAPS, /* what this node can do has changed */
-	MP_EV_STOP, /* SIGTERM: stop gracefully; a second one: at once */
+	MP_EV_LOG_READ, /* the answer to MP_FX_LOG_READ */
+	MP_EV_EXEC,     /* the executor reports on an attempt */
+	MP_EV_CAPS,     /* what this node can do has changed */
+	MP_EV_STOP,     /* SIGTERM: stop gracefully; a second one: at once */
 };
 
 /* Streams come in two classes, so that a vote never waits behind a blob. */
@@ -113,6 +114,12 @@ struct mp_event {
 							* an empty one: it is not here */
 			size_t count;
 		} cache_got;
+		struct {
+			uint64_t token;
+			int rc;          /* 0, MP_ENOENT: that attempt does not run here; MP_EIO */
+			uint64_t offset; /* of bytes; more than asked when the middle was dropped */
+			struct mp_span bytes;
+		} log_read;
 		struct mp_exec_report exec;
 		struct {
 			struct mp_span caps; /* encoded capabilities, see mp/member.h */

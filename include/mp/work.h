@@ -99,4 +99,12 @@ struct mp_exec_report {
 	struct mp_span error;  /* text for people when status says that something is wrong */
 };
 
+/* A piece of what a running attempt has written. */
+struct mp_log_piece {
+	struct mp_attempt_key key;
+	bool err; /* standard error */
+	uint64_t offset;
+	uint32_t size; /* at most so many bytes */
+};
+
 #endif

@@ -161,12 +161,29 @@ read_submit(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	}
 }
 
+static void
+read_log(struct mp_cbor_r *r, struct mp_ctl_request *out)
+{
+	struct mp_attempt_key *key = &out->log.key;
+
+	mp_cbor_r_fixed(r, out->node.b, sizeof(out->node.b));
+	mp_cbor_r_fixed(r, key->run.b, sizeof(key->run.b));
+	key->attempt.module = (uint32_t)mp_cbor_r_uint(r, MP_MODULES_MAX - 1);
+	key->attempt.term = mp_cbor_r_uint(r, UINT64_MAX);
+	key->attempt.counter = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+	out->log.err = mp_cbor_r_uint(r, 1) != 0;
+	out->log.offset = mp_cbor_r_uint(r, INT64_MAX);
+	out->log.size = (uint32_t)mp_cbor_r_uint(r, MP_CTL_READ_MAX);
+}
+
 static size_t
 request_items(enum mp_ctl_number number)
 {
 	switch (number) {
 	case MP_CTL_SUBMIT:
 		return 5;
+	case MP_CTL_LOG:
+		return 9;
 	case MP_CTL_SHOW:
 		return 4;
 	case MP_CTL_NODES:
@@ -200,6 +217,9 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	case MP_CTL_FETCH:
 		out->blobs = read_list(r, MP_CTL_FETCH_MAX, check_blob);
 		out->holders = read_list(r, MP_MEMBERS_MAX, check_node);
+		return;
+	case MP_CTL_LOG:
+		read_log(r, out);
 		return;
 	case MP_CTL_RUNS:
 	case MP_CTL_NODES:
@@ -297,6 +317,50 @@ mp_ctl_cancel_encode(struct mp_buf *buf, const char *run, const char *by)
 	mp_cbor_w_text(&w, run);
 	mp_cbor_w_text(&w, by);
 	return w.rc;
+}
+
+int
+mp_ctl_log_encode(
+	struct mp_buf *buf, const struct mp_node_id *node, const struct mp_log_piece *piece)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 9);
+	mp_cbor_w_uint(&w, MP_CTL_LOG);
+	mp_cbor_w_bytes(&w, node->b, sizeof(node->b));
+	mp_cbor_w_bytes(&w, piece->key.run.b, sizeof(piece->key.run.b));
+	mp_cbor_w_uint(&w, piece->key.attempt.module);
+	mp_cbor_w_uint(&w, piece->key.attempt.term);
+	mp_cbor_w_uint(&w, piece->key.attempt.counter);
+	mp_cbor_w_uint(&w, piece->err);
+	mp_cbor_w_uint(&w, piece->offset);
+	mp_cbor_w_uint(&w, piece->size);
+	return w.rc;
+}
+
+int
+mp_ctl_logged_encode(struct mp_buf *buf, uint64_t offset, struct mp_span bytes)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 2);
+	mp_cbor_w_uint(&w, offset);
+	mp_cbor_w_span(&w, bytes);
+	return w.rc;
+}
+
+int
+mp_ctl_logged_decode(struct mp_span payload, uint64_t *offset, struct mp_span *bytes)
+{
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, payload);
+	mp_cbor_r_array_exact(&r, 2);
+	*offset = mp_cbor_r_uint(&r, INT64_MAX);
+	*bytes = mp_cbor_r_bytes(&r, MP_CTL_READ_MAX);
+	return mp_cbor_r_end(&r);
 }
 
 int

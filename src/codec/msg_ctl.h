@@ -31,6 +31,9 @@ enum mp_ctl_number {
 	MP_CTL_FETCH =
 		106, /* [106, [[digest, size|null]...], [node...]] -> null, they are here now */
 	MP_CTL_LEAVE = 107, /* [107] -> null */
+	MP_CTL_LOG = 108,   /* [108, node32, run16, module, term, counter, which, offset, size]
+			     * -> [offset, bytes] of an attempt that runs on that node; MP_ENOENT:
+			     * it does not, or the node cannot be asked */
 	MP_CTL_OK = 200,
 	MP_CTL_ERROR = 201,
 };
@@ -54,6 +57,8 @@ struct mp_ctl_request {
 	struct mp_span by;       /* CANCEL */
 	struct mp_span blobs;    /* FETCH: the encoded array, checked */
 	struct mp_span holders;  /* FETCH: the encoded array, checked */
+	struct mp_node_id node;  /* LOG */
+	struct mp_log_piece log; /* LOG */
 };
 
 int mp_ctl_request_decode(struct mp_span bytes, struct mp_ctl_request *out);
@@ -82,6 +87,8 @@ int mp_ctl_page_encode(struct mp_buf *buf, enum mp_ctl_number number, const char
 int mp_ctl_cancel_encode(struct mp_buf *buf, const char *run, const char *by);
 int mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_blob_ref *blobs, size_t count,
 	const struct mp_node_id *holders, size_t holder_count);
+int mp_ctl_log_encode(
+	struct mp_buf *buf, const struct mp_node_id *node, const struct mp_log_piece *piece);
 
 /* Answers. payload is one encoded item. */
 int mp_ctl_ok_encode(struct mp_buf *buf, struct mp_span payload);
@@ -94,6 +101,9 @@ int mp_ctl_answer_decode(struct mp_span bytes, struct mp_span *payload, struct m
 /* The payload of SUBMIT's answer. */
 int mp_ctl_submitted_encode(struct mp_buf *buf, const struct mp_run_id *run);
 int mp_ctl_submitted_decode(struct mp_span payload, struct mp_run_id *run);
+/* The payload of LOG's answer; bytes are borrowed. */
+int mp_ctl_logged_encode(struct mp_buf *buf, uint64_t offset, struct mp_span bytes);
+int mp_ctl_logged_decode(struct mp_span payload, uint64_t *offset, struct mp_span *bytes);
 
 /* ---- what the shell answers ---- */
 
@@ -103,8 +113,6 @@ enum mp_ctl_local_number {
 	MP_CTL_BLOB_READ = 152,  /* [152, digest, offset, size] -> [size of the blob, bytes] */
 	MP_CTL_INVITE = 153,     /* [153, roles, expires_ms] -> token, text */
 	MP_CTL_INFO = 154,       /* [154] -> struct mp_ctl_info */
-	MP_CTL_LOG_TAIL = 155, /* [155, run16, module, term, counter, which, offset, size] -> bytes
-				* of an attempt that runs here; MP_ENOENT for every other one */
 };
 
 #define MP_CTL_STAT_MAX 4096
@@ -118,15 +126,13 @@ struct mp_ctl_local {
 	enum mp_ctl_local_number number;
 	struct mp_hash digest;    /* BLOB_WRITE, BLOB_READ */
 	uint64_t total;           /* BLOB_WRITE: size of the blob */
-	uint64_t offset;          /* BLOB_WRITE, BLOB_READ, LOG_TAIL */
-	uint32_t size;            /* BLOB_READ, LOG_TAIL: at most so many bytes */
+	uint64_t offset;          /* BLOB_WRITE, BLOB_READ */
+	uint32_t size;            /* BLOB_READ: at most so many bytes */
 	struct mp_span bytes;     /* BLOB_WRITE */
 	struct mp_cbor_r digests; /* BLOB_STAT: mp_cbor_r_fixed() each */
 	size_t digest_count;
-	uint32_t roles;            /* INVITE: MP_ROLE_* */
-	uint64_t expires_ms;       /* INVITE: from now, above 0 */
-	struct mp_attempt_key key; /* LOG_TAIL */
-	bool err;                  /* LOG_TAIL: stderr */
+	uint32_t roles;      /* INVITE: MP_ROLE_* */
+	uint64_t expires_ms; /* INVITE: from now, above 0 */
 };
 
 /* Is it a request of 150–199, well-formed or not? */

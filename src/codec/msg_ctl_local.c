@@ -31,8 +31,6 @@ local_items(enum mp_ctl_local_number number)
 		return 3;
 	case MP_CTL_INFO:
 		return 1;
-	case MP_CTL_LOG_TAIL:
-		return 8;
 	}
 	return 0;
 }
@@ -46,18 +44,6 @@ read_stat(struct mp_cbor_r *r, struct mp_ctl_local *out)
 	out->digests = *r;
 	for (size_t i = 0; i < out->digest_count && r->rc == 0; i++)
 		mp_cbor_r_fixed(r, digest.b, sizeof(digest.b));
-}
-
-static void
-read_tail(struct mp_cbor_r *r, struct mp_ctl_local *out)
-{
-	mp_cbor_r_fixed(r, out->key.run.b, sizeof(out->key.run.b));
-	out->key.attempt.module = (uint32_t)mp_cbor_r_uint(r, MP_MODULES_MAX - 1);
-	out->key.attempt.term = mp_cbor_r_uint(r, UINT64_MAX);
-	out->key.attempt.counter = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
-	out->err = mp_cbor_r_uint(r, 1) != 0;
-	out->offset = mp_cbor_r_uint(r, INT64_MAX);
-	out->size = (uint32_t)mp_cbor_r_uint(r, MP_CTL_READ_MAX);
 }
 
 static void
@@ -81,9 +67,6 @@ read_local(struct mp_cbor_r *r, struct mp_ctl_local *out)
 	case MP_CTL_INVITE:
 		out->roles = (uint32_t)mp_cbor_r_uint(r, ROLES_ALL);
 		out->expires_ms = mp_cbor_r_uint(r, MP_CTL_INVITE_MS_MAX);
-		return;
-	case MP_CTL_LOG_TAIL:
-		read_tail(r, out);
 		return;
 	case MP_CTL_INFO:
 		return;
@@ -110,18 +93,6 @@ mp_ctl_local_decode(struct mp_span bytes, struct mp_ctl_local *out)
 	if (rc == 0 && out->number == MP_CTL_INVITE && (out->expires_ms == 0 || out->roles == 0))
 		rc = MP_EFORMAT;
 	return rc;
-}
-
-static void
-write_tail(struct mp_cbor_w *w, const struct mp_ctl_local *m)
-{
-	mp_cbor_w_bytes(w, m->key.run.b, sizeof(m->key.run.b));
-	mp_cbor_w_uint(w, m->key.attempt.module);
-	mp_cbor_w_uint(w, m->key.attempt.term);
-	mp_cbor_w_uint(w, m->key.attempt.counter);
-	mp_cbor_w_uint(w, m->err ? 1 : 0);
-	mp_cbor_w_uint(w, m->offset);
-	mp_cbor_w_uint(w, m->size);
 }
 
 int
@@ -154,9 +125,6 @@ mp_ctl_local_encode(struct mp_buf *buf, const struct mp_ctl_local *m, const stru
 		mp_cbor_w_uint(&w, m->expires_ms);
 		break;
 	case MP_CTL_INFO:
-		break;
-	case MP_CTL_LOG_TAIL:
-		write_tail(&w, m);
 		break;
 	}
 	return w.rc;

@@ -14,6 +14,7 @@ enum open_state {
 	OPEN_SUBMITTING,
 	OPEN_FETCHING,
 	OPEN_WAITING, /* for the end of the run */
+	OPEN_READING, /* what an attempt of this node has written */
 	OPEN_ASKING,  /* somebody else */
 };
 
@@ -31,7 +32,7 @@ struct open {
 	struct mp_run_id run;
 	struct mp_node_id who[MP_ELECTORS_MAX];
 	size_t who_count, who_next;
-	uint64_t ask; /* our number for who[who_next - 1] */
+	uint64_t ask; /* our number for who[who_next - 1], or the token of what is read here */
 	mp_time deadline_ms;
 	struct mp_submit_req submit;
 	struct mp_fetch_req fetch;
@@ -187,7 +188,10 @@ open_alone(struct open *o, struct mp_env *env)
 {
 	enum mp_runs_have have = mp_runs_have(o->ctl->runs, &o->run);
 
-	if (o->r.number != MP_CTL_CANCEL && have >= MP_RUNS_HAVE_STATE)
+	if (o->r.number == MP_CTL_LOG)
+		open_fail(o, env, MP_ENOENT,
+			"that attempt does not run, or its node is out of reach");
+	else if (o->r.number != MP_CTL_CANCEL && have >= MP_RUNS_HAVE_STATE)
 		open_snapshot(o, env);
 	else if (have == MP_RUNS_HAVE_NOTHING)
 		open_fail(o, env, MP_ENOENT, "no such run is known here");
@@ -432,6 +436,47 @@ open_runs(struct open *o, struct mp_env *env)
 	open_answer(o, env, rc, &payload);
 }
 
+/* Of a node that we can ask, or of this one. */
+static void
+open_log(struct open *o, struct mp_env *env)
+{
+	struct mp_effect fx = {.kind = MP_FX_LOG_READ};
+
+	if (!mp_node_id_eq(&o->r.node, &env->self)) {
+		o->who[0] = o->r.node;
+		o->who_count = o->hops == 0 && mp_roster_find(o->ctl->roster, &o->r.node) != NULL;
+		open_ask_next(o, env);
+		return;
+	}
+	o->state = OPEN_READING;
+	o->ask = MP_TOKEN_CTL | ++o->ctl->asks;
+	fx.u.log_read.token = o->ask;
+	fx.u.log_read.piece = o->r.log;
+	mp_out_effect(env->out, &fx);
+}
+
+void
+mp_ctl_logged(struct mp_ctl *ctl, struct mp_env *env, const struct mp_event *ev)
+{
+	struct open *o = ctl->first;
+	struct mp_buf payload;
+	int rc = ev->u.log_read.rc;
+
+	while (o != NULL && (o->state != OPEN_READING || o->ask != ev->u.log_read.token))
+		o = o->next;
+	if (o == NULL)
+		return;
+	if (rc != 0) {
+		open_fail(o, env, rc,
+			rc == MP_ENOENT ? "that attempt does not run on this node"
+					: "what the attempt has written cannot be read");
+		return;
+	}
+	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
+	rc = mp_ctl_logged_encode(&payload, ev->u.log_read.offset, ev->u.log_read.bytes);
+	open_answer(o, env, rc, &payload);
+}
+
 static void
 open_leave(struct open *o, struct mp_env *env)
 {
@@ -463,6 +508,9 @@ open_begin(struct open *o, struct mp_env *env)
 		break;
 	case MP_CTL_FETCH:
 		open_fetch(o, env);
+		break;
+	case MP_CTL_LOG:
+		open_log(o, env);
 		break;
 	case MP_CTL_LEAVE:
 		open_leave(o, env);

@@ -14,6 +14,7 @@
 #include "core/fetch.h"
 #include "core/roster.h"
 #include "core/runs.h"
+#include "mp/event.h"
 
 struct mp_ctl;
 
@@ -29,6 +30,10 @@ void mp_ctl_request(
 	struct mp_ctl *ctl, struct mp_env *env, uint64_t request, struct mp_span bytes, bool ready);
 /* The asker has gone; a submission goes on. */
 void mp_ctl_closed(struct mp_ctl *ctl, uint64_t request);
+
+#define MP_TOKEN_CTL (0xf6ull << 56)
+/* MP_EV_LOG_READ. */
+void mp_ctl_logged(struct mp_ctl *ctl, struct mp_env *env, const struct mp_event *ev);
 
 /* Messages 56 and 57 of a member. 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, MP_ENOENT (an answer that
  * nobody waits for), MP_ENOMEM. */

@@ -572,6 +572,9 @@ node_dispatch(struct mp_node *node, const struct mp_event *ev)
 	case MP_EV_CACHE_FOUND:
 	case MP_EV_CACHE_GOT:
 		break;
+	case MP_EV_LOG_READ:
+		mp_ctl_logged(node->ctl, &node->env, ev);
+		break;
 	case MP_EV_EXEC:
 		mp_worker_exec(node->worker, env, &ev->u.exec);
 		break;

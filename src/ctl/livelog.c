@@ -10,7 +10,9 @@
 
 /* A line longer than this is printed in pieces. */
 #define LINE_MAX_BYTES 65536
-#define PREFIX_MAX     (MP_NAME_MAX + 4)
+/* What is asked of a running attempt at a time. */
+#define TAIL_MAX   65536
+#define PREFIX_MAX (MP_NAME_MAX + 4)
 
 /* One stream of one module. */
 struct stream {
@@ -22,14 +24,12 @@ struct module_log {
 	uint64_t term; /* the attempt that `at` counts in */
 	uint32_t counter;
 	bool done;
-	bool explained;
 	struct stream streams[2];
 };
 
 struct mp_livelog {
 	struct mp_cmd_ctx *ctx;
 	struct mp_livelog_config config;
-	struct mp_node_id self; /* of the node that answers */
 	struct mp_run_id run;
 	enum mp_run_state state;
 	struct module_log *v;
@@ -122,39 +122,34 @@ print_blob(struct mp_livelog *l, struct stream *s, const char *name, const struc
 	return 0;
 }
 
-/* Of an attempt that runs on the node we talk to. */
+/* Of an attempt that runs, from its node. */
 static int
 print_tail(struct mp_livelog *l, struct stream *s, const char *name, uint32_t index,
 	const struct mp_show_module *m, bool err)
 {
-	struct mp_ctl_local req = {.number = MP_CTL_LOG_TAIL, .size = MP_CTL_READ_MAX, .err = err};
+	struct mp_log_piece piece = {.size = TAIL_MAX, .err = err};
 	struct mp_span payload, bytes;
-	struct mp_cbor_r r;
 	struct mp_buf buf;
 	uint64_t offset;
 	int rc;
 
-	req.key.run = l->run;
-	req.key.attempt = (struct mp_attempt_id){
+	piece.key.run = l->run;
+	piece.key.attempt = (struct mp_attempt_id){
 		.term = m->attempt_term, .module = index, .counter = m->attempt_counter};
 	do {
-		req.offset = s->at;
+		piece.offset = s->at;
 		mp_buf_init(&buf, l->ctx->alloc, 256);
-		rc = mp_ctl_local_encode(&buf, &req, NULL);
+		rc = mp_ctl_log_encode(&buf, &m->node.id, &piece);
 		rc = mp_cmd_call(l->ctx, rc, &buf, &payload, &l->err);
 		if (rc == MP_ENOENT)
 			return 0; /* it has just ended, or has not begun */
 		if (rc != 0)
 			return rc;
-		mp_cbor_r_init(&r, payload);
-		mp_cbor_r_array_exact(&r, 2);
-		offset = mp_cbor_r_uint(&r, UINT64_MAX);
-		bytes = mp_cbor_r_bytes(&r, MP_CTL_READ_MAX);
-		if (mp_cbor_r_end(&r) != 0 || offset < s->at)
+		if (mp_ctl_logged_decode(payload, &offset, &bytes) != 0 || offset < s->at)
 			return mp_fail(&l->err, MP_EFORMAT, "the node's answer makes no sense");
 		s->at = offset;
 		print_bytes(l, s, name, bytes);
-	} while (bytes.n == MP_CTL_READ_MAX);
+	} while (bytes.n > 0);
 	return 0;
 }
 
@@ -168,9 +163,8 @@ static int
 print_module(
 	struct mp_livelog *l, struct module_log *ml, uint32_t index, const struct mp_show_module *m)
 {
-	char prefix[PREFIX_MAX], who[MP_WHO_SIZE];
+	char prefix[PREFIX_MAX];
 	const char *name = l->config.module == NULL ? prefix : NULL;
-	bool here = mp_node_id_eq(&m->node.id, &l->self);
 	int rc = 0;
 
 	(void)snprintf(prefix, sizeof(prefix), "%.*s", (int)m->name.n, (const char *)m->name.p);
@@ -179,19 +173,13 @@ print_module(
 		ml->term = m->attempt_term;
 		ml->counter = m->attempt_counter;
 		ml->streams[0].at = ml->streams[1].at = 0;
-		ml->explained = false;
-	}
-	if (m->state == MP_MODULE_RUNNING && !here && l->config.explain && !ml->explained) {
-		mp_cmd_note(l->ctx, "%s runs on %s: its output is seen there, or when it has ended",
-			prefix, m->node.name.p != NULL ? mp_who(&m->node, who) : "another node");
-		ml->explained = true;
 	}
 	for (size_t i = 0; rc == 0 && i < 2; i++) {
 		if ((l->config.streams & (1u << i)) == 0)
 			continue;
 		if (m->state != MP_MODULE_RUNNING)
 			rc = print_blob(l, &ml->streams[i], name, m, i == 0 ? &m->out : &m->err);
-		else if (here)
+		else
 			rc = print_tail(l, &ml->streams[i], name, index, m, i == 1);
 	}
 	if (rc == 0 && is_over(m->state)) {
@@ -256,36 +244,15 @@ mp_livelog_new(
 	return 0;
 }
 
-static int
-who_answers(struct mp_livelog *l)
-{
-	struct mp_ctl_local m = {.number = MP_CTL_INFO};
-	struct mp_ctl_info info;
-	struct mp_span payload;
-	struct mp_buf buf;
-	int rc;
-
-	if (!mp_node_id_is_zero(&l->self))
-		return 0;
-	mp_buf_init(&buf, l->ctx->alloc, 64);
-	rc = mp_ctl_local_encode(&buf, &m, NULL);
-	rc = mp_cmd_call(l->ctx, rc, &buf, &payload, &l->err);
-	if (rc == 0 && (rc = mp_ctl_info_decode(payload, &info)) != 0)
-		(void)mp_fail(&l->err, rc, "the node's answer makes no sense");
-	if (rc == 0)
-		l->self = info.id;
-	return rc;
-}
-
 int
 mp_livelog_poll(struct mp_livelog *l, enum mp_run_state *state, struct mp_error *err)
 {
 	struct mp_visitor v = {.run = on_run, .module = on_module, .arg = l};
-	int rc = who_answers(l);
+	int rc;
 
-	if (rc == 0 && l->config.module != NULL)
+	if (l->config.module != NULL)
 		rc = mp_visit_one(l->ctx, l->config.run, l->config.module, &v, &l->err);
-	else if (rc == 0)
+	else
 		rc = mp_visit(l->ctx, l->config.run, &v, &l->err);
 	(void)fflush(l->config.out);
 	if (rc != 0)

@@ -20,7 +20,6 @@ struct mp_livelog_config {
 			     * behind the module's name */
 	unsigned streams;
 	FILE *out;
-	bool explain; /* say on stderr where output is that cannot be seen from here */
 };
 
 struct mp_livelog;

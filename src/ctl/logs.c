@@ -94,8 +94,7 @@ static int
 logs_run(struct mp_cmd_ctx *ctx)
 {
 	char run[MP_CMD_RUN_SIZE];
-	struct mp_livelog_config config = {
-		.run = run, .module = ctx->args[1], .out = stdout, .explain = true};
+	struct mp_livelog_config config = {.run = run, .module = ctx->args[1], .out = stdout};
 	int rc;
 
 	if (mp_cmd_has(ctx, "stdout"))

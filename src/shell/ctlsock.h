@@ -14,7 +14,6 @@
 #include "codec/msg_ctl.h"
 #include "mp/base.h"
 #include "mp/error.h"
-#include "mp/work.h"
 #include "shell/cache.h"
 #include "util/buf.h"
 
@@ -43,9 +42,6 @@ struct mp_ctlsock_config {
 		struct mp_error *err);
 	/* Fills all but `items`; what it points to is good until the callback is called again. */
 	void (*info)(void *ctx, struct mp_ctl_info *info);
-	/* As mp_exec_log_path(). */
-	int (*log_path)(
-		void *ctx, const struct mp_attempt_key *key, bool err, char *path, size_t size);
 	void *ctx;
 };
 

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests of 150–199: blobs and logs on the thread pool, the rest at once. */
-#include <errno.h>
-#include <fcntl.h>
+/* Requests of 150–199: blobs on the thread pool, the rest at once. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "shell/ctlsock_int.h"
 #include "shell/heap.h"
@@ -19,7 +15,6 @@ struct local_work {
 	struct mp_buf payload;
 	int rc;
 	struct mp_error err;
-	char path[MP_PATH_MAX + 1]; /* LOG_TAIL */
 	uint8_t bytes[];
 };
 
@@ -79,48 +74,6 @@ work_read(struct local_work *w, struct mp_cbor_w *out)
 	return rc;
 }
 
-/* Of a long log the middle was dropped and reads as zeros: it is stepped over. */
-static uint64_t
-tail_offset(uint64_t offset, uint64_t size)
-{
-	uint64_t half = MP_OUTPUT_KEEP_MAX / 2;
-
-	if (size <= MP_OUTPUT_KEEP_MAX || offset < half || offset >= size - half)
-		return offset;
-	return size - half;
-}
-
-static int
-work_tail(struct local_work *w, struct mp_cbor_w *out)
-{
-	uint64_t offset = w->m.offset, limit = UINT64_MAX;
-	uint8_t *p = malloc((size_t)w->m.size + 1);
-	struct stat st;
-	ssize_t got = 0;
-	int fd, rc = 0;
-
-	if (p == NULL)
-		return mp_fail(&w->err, MP_ENOMEM, "out of memory");
-	fd = open(w->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		offset = tail_offset(offset, (uint64_t)st.st_size);
-		if (offset < MP_OUTPUT_KEEP_MAX / 2 && (uint64_t)st.st_size > MP_OUTPUT_KEEP_MAX)
-			limit = MP_OUTPUT_KEEP_MAX / 2 - offset;
-		got = pread(fd, p, limit < w->m.size ? (size_t)limit : w->m.size, (off_t)offset);
-		if (got < 0)
-			rc = mp_fail(&w->err, MP_EIO, "%s: %s", w->path, strerror(errno));
-	} else if (fd >= 0 || errno != ENOENT) { /* it is made with the first byte */
-		rc = mp_fail(&w->err, MP_EIO, "%s cannot be read", w->path);
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	mp_cbor_w_array(out, 2);
-	mp_cbor_w_uint(out, offset);
-	mp_cbor_w_bytes(out, p, got > 0 ? (size_t)got : 0);
-	free(p);
-	return rc;
-}
-
 static void
 on_work(uv_work_t *req)
 {
@@ -137,9 +90,6 @@ on_work(uv_work_t *req)
 		break;
 	case MP_CTL_BLOB_READ:
 		w->rc = work_read(w, &out);
-		break;
-	case MP_CTL_LOG_TAIL:
-		w->rc = work_tail(w, &out);
 		break;
 	case MP_CTL_INVITE:
 	case MP_CTL_INFO:
@@ -193,15 +143,6 @@ local_start(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes)
 	memcpy(w->bytes, bytes.p, bytes.n);
 	rc = mp_ctl_local_decode(mp_span(w->bytes, bytes.n), &w->m);
 	mp_assert(rc == 0); /* the same bytes were decoded before */
-	if (w->m.number == MP_CTL_LOG_TAIL)
-		rc = sock->config.log_path(
-			sock->config.ctx, &w->m.key, w->m.err, w->path, sizeof(w->path));
-	if (rc != 0) {
-		free(w);
-		local_fail(sock, request, rc,
-			rc == MP_ENOENT ? "that attempt does not run on this node" : NULL);
-		return;
-	}
 	sock->works++;
 	if (uv_queue_work(sock->config.loop, &w->req, on_work, on_work_done) != 0) {
 		sock->works--;
@@ -258,7 +199,6 @@ mp_ctlsock_local(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes
 	case MP_CTL_BLOB_WRITE:
 	case MP_CTL_BLOB_STAT:
 	case MP_CTL_BLOB_READ:
-	case MP_CTL_LOG_TAIL:
 		local_start(sock, request, bytes);
 		break;
 	case MP_CTL_INVITE:

@@ -119,6 +119,9 @@ daemon_effect(struct mp_daemon *d, const struct mp_effect *fx)
 	case MP_FX_CACHE_FIND:
 	case MP_FX_CACHE_GET:
 		break; /* nobody asks for one yet */
+	case MP_FX_LOG_READ:
+		mp_daemon_read_log(d, fx);
+		break;
 	case MP_FX_EXEC_START:
 		mp_exec_start(d->exec, &fx->u.exec_start);
 		break;

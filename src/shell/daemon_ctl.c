@@ -73,14 +73,6 @@ on_info(void *ctx, struct mp_ctl_info *info)
 	info->counter_count = mp_countof(d->info_counters);
 }
 
-static int
-on_log_path(void *ctx, const struct mp_attempt_key *key, bool err, char *path, size_t size)
-{
-	struct mp_daemon *d = ctx;
-
-	return mp_exec_log_path(d->exec, key, err ? MP_EXEC_LOG_ERR : MP_EXEC_LOG_OUT, path, size);
-}
-
 int
 mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err)
 {
@@ -92,7 +84,6 @@ mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err)
 		.closed = on_request_closed,
 		.invite = on_invite,
 		.info = on_info,
-		.log_path = on_log_path,
 		.ctx = d};
 
 	if (!mp_state_path(d->config.state, "control.sock", path))

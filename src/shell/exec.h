@@ -54,6 +54,10 @@ enum mp_exec_log {
  */
 int mp_exec_log_path(struct mp_exec *exec, const struct mp_attempt_key *key, enum mp_exec_log which,
 	char *path, size_t size);
+/* Reads on from *offset in such a file, which may not exist yet. Of a log whose middle was dropped
+ * (MP_OUTPUT_KEEP_MAX) it is stepped over: *offset is then where the bytes begin. 0 or MP_EIO. Any
+ * thread may call it. */
+int mp_exec_log_read(const char *path, uint64_t *offset, void *p, size_t room, size_t *got);
 
 /* Attempts that are not DONE. */
 size_t mp_exec_count(const struct mp_exec *exec);

@@ -22,11 +22,13 @@ libmp_shell_a_SOURCES = \
 	%D%/daemon_blob.c \
 	%D%/daemon_ctl.c \
 	%D%/daemon_int.h \
+	%D%/daemon_log.c \
 	%D%/daemon_open.c \
 	%D%/exec.c \
 	%D%/exec.h \
 	%D%/exec_impl.h \
 	%D%/exec_keeper.c \
+	%D%/exec_log.c \
 	%D%/exec_work.c \
 	%D%/executor.c \
 	%D%/executor.h \

@@ -91,6 +91,9 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	case MP_CTL_FETCH:
 		rc = copy_fetch(buf, r);
 		break;
+	case MP_CTL_LOG:
+		rc = mp_ctl_log_encode(buf, &r->node, &r->log);
+		break;
 	case MP_CTL_OK:
 	case MP_CTL_ERROR:
 		mp_unreachable();

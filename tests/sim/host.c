@@ -232,6 +232,8 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 	case MP_FX_CACHE_FIND:
 	case MP_FX_CACHE_GET:
 		break; /* nobody asks for one yet */
+	case MP_FX_LOG_READ:
+		break; /* clients of the simulator follow no logs */
 	case MP_FX_EXEC_START:
 		sim_jobs_start(host, &fx->u.exec_start);
 		break;

@@ -140,6 +140,8 @@ event_bytes(struct mp_event *ev)
 		return &ev->u.link.credential;
 	case MP_EV_BLOB_READ:
 		return &ev->u.blob_read.bytes;
+	case MP_EV_LOG_READ:
+		return &ev->u.log_read.bytes;
 	case MP_EV_EXEC:
 		return &ev->u.exec.error;
 	case MP_EV_RESTORE:

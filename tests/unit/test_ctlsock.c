@@ -109,17 +109,6 @@ on_info(void *ctx, struct mp_ctl_info *info)
 	info->counter_count = 1;
 }
 
-static int
-on_log_path(void *ctx, const struct mp_attempt_key *key, bool err, char *path, size_t size)
-{
-	struct server *s = ctx;
-
-	if (key->attempt.module != 3 || err)
-		return MP_ENOENT;
-	(void)snprintf(path, size, "%s", s->log);
-	return 0;
-}
-
 static void
 on_closed(void *ctx)
 {
@@ -143,7 +132,6 @@ server_start(struct server *s)
 		.closed = on_gone,
 		.invite = on_invite,
 		.info = on_info,
-		.log_path = on_log_path,
 		.ctx = s};
 	struct mp_error err = {0};
 
@@ -337,7 +325,6 @@ run_rest(struct server *s)
 	struct mp_error err = {0};
 	struct mp_span payload;
 	struct mp_client c;
-	struct mp_cbor_r r;
 
 	CHECK(mp_client_open(&c, &mp_heap, s->dir.path, &err) == 0);
 	CHECK(local(&c, &m, NULL, &payload, &err) == 0);
@@ -351,52 +338,6 @@ run_rest(struct server *s)
 	CHECK(local(&c, &m, NULL, &payload, &err) == 0);
 	CHECK(mp_ctl_info_decode(payload, &info) == 0);
 	CHECK(strcmp(info.name, "alpha") == 0 && info.counter_count == 1);
-
-	m = (struct mp_ctl_local){.number = MP_CTL_LOG_TAIL, .size = 5, .offset = 2};
-	CHECK(local(&c, &m, NULL, &payload, &err) == MP_ENOENT);
-	m.key.attempt.module = 3;
-	CHECK(local(&c, &m, NULL, &payload, &err) == 0); /* no file yet */
-	mp_cbor_r_init(&r, payload);
-	mp_cbor_r_array_exact(&r, 2);
-	CHECK(mp_cbor_r_uint(&r, UINT64_MAX) == 2);
-	CHECK(mp_cbor_r_bytes(&r, 100).n == 0 && mp_cbor_r_end(&r) == 0);
-	scratch_write(s->log, "0123456789", 10);
-	CHECK(local(&c, &m, NULL, &payload, &err) == 0);
-	CHECK(payload.n == 3 + 5 && memcmp(payload.p + 3, "23456", 5) == 0);
-	mp_client_close(&c);
-	return 0;
-}
-
-/* A log whose middle was dropped: what reads as zeros is stepped over. */
-static int
-run_long_log(struct server *s)
-{
-	struct mp_ctl_local m = {.number = MP_CTL_LOG_TAIL, .size = MP_CTL_READ_MAX};
-	uint64_t half = MP_OUTPUT_KEEP_MAX / 2, size = 3 * half, offset;
-	struct mp_error err = {0};
-	struct mp_span payload, piece;
-	struct mp_client c;
-	struct mp_cbor_r r;
-	uint64_t seen = 0;
-
-	CHECK(truncate(s->log, (off_t)size) == 0);
-	CHECK(mp_client_open(&c, &mp_heap, s->dir.path, &err) == 0);
-	m.key.attempt.module = 3;
-	for (;;) {
-		CHECK(local(&c, &m, NULL, &payload, &err) == 0);
-		mp_cbor_r_init(&r, payload);
-		mp_cbor_r_array_exact(&r, 2);
-		offset = mp_cbor_r_uint(&r, UINT64_MAX);
-		piece = mp_cbor_r_bytes(&r, MP_CTL_READ_MAX);
-		CHECK(mp_cbor_r_end(&r) == 0);
-		CHECK(offset >= m.offset);
-		CHECK(offset + piece.n <= half || offset >= size - half);
-		seen += piece.n;
-		if (piece.n == 0)
-			break;
-		m.offset = offset + piece.n;
-	}
-	CHECK(seen == 2 * half);
 	mp_client_close(&c);
 	return 0;
 }
@@ -410,7 +351,6 @@ test_local(void **state)
 	server_start(&s);
 	play(&s, run_blobs);
 	play(&s, run_rest);
-	play(&s, run_long_log);
 	assert_int_equal(s.requests, 0);
 	server_stop(&s);
 }

@@ -407,6 +407,49 @@ test_log_of_a_running_command(void **state)
 	expect_status(f, &f->done[0], MP_STATUS_OK, "");
 }
 
+static void
+test_log_is_read_on(void **state)
+{
+	struct fixture *f = *state;
+	const char *path = scratch_path(&f->scratch, "log");
+	uint64_t offset = 2;
+	char bytes[8] = "";
+	size_t got;
+
+	assert_int_equal(mp_exec_log_read(path, &offset, bytes, 5, &got), 0);
+	assert_int_equal(got, 0); /* no file yet */
+	scratch_write(path, "0123456789", 10);
+	assert_int_equal(mp_exec_log_read(path, &offset, bytes, 5, &got), 0);
+	assert_true(got == 5 && offset == 2);
+	assert_memory_equal(bytes, "23456", 5);
+	assert_int_equal(mp_exec_log_read(f->scratch.path, &offset, bytes, 5, &got), MP_EIO);
+}
+
+/* What reads as zeros because the middle was dropped is stepped over. */
+static void
+test_long_log_is_stepped_over(void **state)
+{
+	struct fixture *f = *state;
+	const char *path = scratch_path(&f->scratch, "log");
+	uint64_t half = MP_OUTPUT_KEEP_MAX / 2, size = 3 * half, offset = 0, at = 0, seen = 0;
+	size_t room = 65536, got;
+	char *bytes = malloc(room);
+
+	assert_non_null(bytes);
+	scratch_write(path, "", 0);
+	assert_int_equal(truncate(path, (off_t)size), 0);
+	do {
+		assert_int_equal(mp_exec_log_read(path, &offset, bytes, room, &got), 0);
+		assert_true(offset >= at);
+		assert_true(offset + got <= half || offset >= size - half);
+		seen += got;
+		offset += got;
+		at = offset;
+	} while (got > 0);
+	assert_true(seen == 2 * half);
+	free(bytes);
+}
+
 static pid_t
 wait_pid_file(struct fixture *f, const char *name)
 {
@@ -507,6 +550,8 @@ main(void)
 		T(test_many_at_a_time),
 		T(test_kill),
 		T(test_log_of_a_running_command),
+		T(test_log_is_read_on),
+		T(test_long_log_is_stepped_over),
 		T(test_keeper_that_dies),
 		T(test_executor_that_dies),
 		T(test_close_kills),

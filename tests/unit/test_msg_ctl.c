@@ -152,6 +152,42 @@ test_fetch(void **state)
 }
 
 static void
+test_log(void **state)
+{
+	struct mp_node_id node = {{7}};
+	struct mp_log_piece piece = {.err = true, .offset = 5, .size = MP_CTL_READ_MAX};
+	struct mp_ctl_request r;
+	struct mp_span bytes;
+	struct fixture f;
+	uint64_t offset;
+
+	(void)state;
+	fixture_init(&f);
+	piece.key.run.b[0] = 9;
+	piece.key.attempt = (struct mp_attempt_id){.term = 2, .module = 3, .counter = 4};
+	assert_int_equal(mp_ctl_log_encode(&f.buf, &node, &piece), 0);
+	assert_false(mp_ctl_is_local(mp_buf_span(&f.buf)));
+	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
+	assert_int_equal(r.number, MP_CTL_LOG);
+	assert_true(mp_node_id_eq(&r.node, &node));
+	assert_true(mp_run_id_eq(&r.log.key.run, &piece.key.run));
+	assert_true(mp_attempt_eq(&r.log.key.attempt, &piece.key.attempt));
+	assert_true(r.log.err && r.log.offset == 5 && r.log.size == MP_CTL_READ_MAX);
+	refuses_parts(&f, false);
+	mp_buf_clear(&f.buf);
+	piece.size++;
+	assert_int_equal(mp_ctl_log_encode(&f.buf, &node, &piece), 0);
+	assert_int_not_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
+	mp_buf_clear(&f.buf);
+	assert_int_equal(mp_ctl_logged_encode(&f.buf, 11, mp_span("abc", 3)), 0);
+	assert_int_equal(mp_ctl_logged_decode(mp_buf_span(&f.buf), &offset, &bytes), 0);
+	assert_true(offset == 11 && mp_span_eq(bytes, mp_span("abc", 3)));
+	for (size_t n = 0; n < f.buf.n; n++)
+		assert_int_not_equal(mp_ctl_logged_decode(mp_span(f.buf.p, n), &offset, &bytes), 0);
+	fixture_fini(&f);
+}
+
+static void
 test_local(void **state)
 {
 	struct mp_hash digests[] = {{{1}}, {{2}}}, digest;
@@ -165,14 +201,12 @@ test_local(void **state)
 		{.number = MP_CTL_BLOB_READ, .digest = {{9}}, .offset = 3, .size = 4},
 		{.number = MP_CTL_INVITE, .roles = MP_ROLE_NODE, .expires_ms = 60000},
 		{.number = MP_CTL_INFO},
-		{.number = MP_CTL_LOG_TAIL, .offset = 3, .size = 4, .err = true},
 	};
 	struct mp_ctl_local m;
 	struct fixture f;
 
 	(void)state;
 	fixture_init(&f);
-	all[5].key.attempt = (struct mp_attempt_id){.term = 2, .module = 3, .counter = 4};
 	for (size_t i = 0; i < mp_countof(all); i++) {
 		assert_int_equal(mp_ctl_local_encode(&f.buf, &all[i], digests), 0);
 		assert_true(mp_ctl_is_local(mp_buf_span(&f.buf)));
@@ -184,8 +218,6 @@ test_local(void **state)
 		assert_true(mp_span_eq(m.bytes, all[i].bytes));
 		assert_int_equal(m.roles, all[i].roles);
 		assert_true(m.expires_ms == all[i].expires_ms);
-		assert_true(mp_attempt_eq(&m.key.attempt, &all[i].key.attempt));
-		assert_int_equal(m.err, all[i].err);
 		assert_int_equal(m.digest_count, all[i].digest_count);
 		for (size_t k = 0; k < m.digest_count; k++) {
 			mp_cbor_r_fixed(&m.digests, digest.b, sizeof(digest.b));
@@ -317,6 +349,7 @@ main(void)
 		cmocka_unit_test(test_submit),
 		cmocka_unit_test(test_simple),
 		cmocka_unit_test(test_fetch),
+		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_answers),
