@@ -184,7 +184,7 @@
  */
 #define MP_CACHE_PEERS_MAX 256
 
-/* Questions of one peer to our cache that are open. More: not answered. */
+/* Questions of one kind of one peer to our cache that are open. More: answered with nothing. */
 #define MP_CACHE_PEER_MAX 64
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/record_run.h"
 
+#include "util/sort.h"
+
 #define RECORD_VERSION 1
 #define VOTE_BYTES_MAX 160
 
@@ -83,39 +85,11 @@ key_cmp(struct mp_span a, struct mp_span b)
 	return a.n == 0 ? 0 : memcmp(a.p, b.p, a.n);
 }
 
-static void
-param_sift(struct mp_run_param *params, size_t root, size_t n)
+static int
+param_cmp(const void *a, const void *b)
 {
-	for (;;) {
-		size_t big = root, left = 2 * root + 1;
-		struct mp_run_param swap;
-
-		if (left < n && key_cmp(params[left].key, params[big].key) > 0)
-			big = left;
-		if (left + 1 < n && key_cmp(params[left + 1].key, params[big].key) > 0)
-			big = left + 1;
-		if (big == root)
-			return;
-		swap = params[root];
-		params[root] = params[big];
-		params[big] = swap;
-		root = big;
-	}
-}
-
-/* A heap sort: the core may not reach qsort(), which allocates. */
-static void
-params_sort(struct mp_run_param *params, size_t n)
-{
-	for (size_t i = n / 2; i > 0; i--)
-		param_sift(params, i - 1, n);
-	for (size_t end = n; end > 1; end--) {
-		struct mp_run_param swap = params[0];
-
-		params[0] = params[end - 1];
-		params[end - 1] = swap;
-		param_sift(params, 0, end - 1);
-	}
+	return key_cmp(
+		((const struct mp_run_param *)a)->key, ((const struct mp_run_param *)b)->key);
 }
 
 int
@@ -125,7 +99,7 @@ mp_run_params_encode(struct mp_buf *buf, struct mp_run_param *params, size_t n)
 
 	if (n > MP_RUN_PARAMS_MAX)
 		return MP_ELIMIT;
-	params_sort(params, n);
+	mp_sort(params, n, sizeof(*params), param_cmp);
 	mp_cbor_w_init(&w, buf);
 	for (size_t i = 0; i < n; i++) {
 		mp_assert(params[i].key.n > 0);

@@ -132,7 +132,8 @@ want_new(struct mp_fetch *fetch, struct mp_fetch_req *req, const struct mp_blob_
 	if (holder_count > 0)
 		memcpy(want->holders, holders, holder_count * sizeof(*holders));
 	for (size_t i = 0; i < ref_count; i++) {
-		want->links[i] = (struct xfer_link){.owner = want, .ref = refs[i]};
+		want->links[i] =
+			(struct xfer_link){.owner = want, .ref = refs[i], .hasty = req->hasty};
 		mp_dlist_init(&want->links[i].of_xfer);
 	}
 	if (mp_map_add(&fetch->wants, &want->node, id_hash(want->id)) != 0) {

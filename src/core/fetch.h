@@ -55,6 +55,7 @@ struct mp_fetch_req {
 	void (*done)(struct mp_fetch_req *req, struct mp_env *env, int rc,
 		const struct mp_hash *blob, struct mp_span bytes);
 	struct mp_fetch_want *want; /* NULL when idle */
+	bool hasty; /* set before it starts: one round, MP_ENOENT when nobody has it now */
 };
 
 /*

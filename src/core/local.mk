@@ -23,6 +23,8 @@ libmp_core_a_SOURCES = \
 	%D%/lead.c \
 	%D%/lead.h \
 	%D%/lead_int.h \
+	%D%/lend.c \
+	%D%/lend.h \
 	%D%/manifests.c \
 	%D%/manifests.h \
 	%D%/node.c \
@@ -56,7 +58,10 @@ libmp_core_a_SOURCES = \
 	%D%/sched.h \
 	%D%/serve.c \
 	%D%/serve.h \
+	%D%/shelf.c \
 	%D%/shelf.h \
+	%D%/shelf_ask.c \
+	%D%/shelf_int.h \
 	%D%/swim.c \
 	%D%/swim.h \
 	%D%/swim_impl.h \

@@ -5,7 +5,7 @@
  *   rows     -> dgram (keys), roster, runs, worker
  *   datagram -> dgram opens it -> swim (who is there), pulse (who leads)
  *   message  -> by the range of its number: swim 1-35, join 36-38, raft 40-46, open 50-55,
- *               ctl 56-57, worker 60-65, lead 70-74, fetch 80-82, hold 83-84
+ *               ctl 56-57, worker 60-65, lead 70-74, fetch 80-82, hold 83-84, shelf 90-95
  *
  * RESTORING -> BOOTING (the boot counter goes to disk) -> JOINING -> RUNNING -> STOPPING
  */
@@ -22,6 +22,7 @@
 #include "core/pulse.h"
 #include "core/roster.h"
 #include "core/runs.h"
+#include "core/shelf.h"
 #include "core/swim.h"
 #include "core/worker.h"
 
@@ -48,6 +49,7 @@ struct mp_node {
 	struct mp_pulse *pulse;
 	struct mp_fetch *fetch;
 	struct mp_hold *hold;
+	struct mp_shelf *shelf;
 	struct mp_worker *worker;
 	struct mp_runs *runs;
 	struct mp_ctl *ctl;
@@ -119,6 +121,8 @@ node_parts(struct mp_node *node, const struct mp_node_config *config, const stru
 		(rc = mp_pulse_new(env, &pulse, &node->pulse)) != 0 ||
 		(rc = mp_fetch_new(env, node->roster, &node->fetch)) != 0 ||
 		(rc = mp_hold_new(env, node->roster, node->fetch, &node->hold)) != 0 ||
+		(rc = mp_shelf_new(env, node->roster, node->fetch, node->hold, &node->shelf)) !=
+			0 ||
 		(rc = mp_worker_new(env, node->roster, node->fetch, node->hold, config->slots,
 			 &node->worker)) != 0)
 		return rc;
@@ -126,7 +130,8 @@ node_parts(struct mp_node *node, const struct mp_node_config *config, const stru
 		&(struct mp_runs_parts){.roster = node->roster,
 			.pulse = node->pulse,
 			.fetch = node->fetch,
-			.hold = node->hold},
+			.hold = node->hold,
+			.shelf = node->shelf},
 		&node->runs);
 	if (rc != 0)
 		return rc;
@@ -204,6 +209,7 @@ mp_node_free(struct mp_node *node)
 	mp_ctl_free(node->ctl);
 	mp_runs_free(node->runs);
 	mp_worker_free(node->worker);
+	mp_shelf_free(node->shelf);
 	mp_hold_free(node->hold);
 	mp_fetch_free(node->fetch);
 	mp_pulse_free(node->pulse);
@@ -405,6 +411,8 @@ node_route(struct mp_node *node, const struct mp_node_id *from, struct mp_span b
 		return mp_fetch_message(node->fetch, env, from, bytes);
 	if (kind == 83 || kind == 84)
 		return mp_hold_message(node->hold, env, from, bytes);
+	if (kind >= 90 && kind <= 95)
+		return mp_shelf_message(node->shelf, env, from, bytes);
 	return MP_EUNSUPPORTED;
 }
 
@@ -448,6 +456,7 @@ node_link(struct mp_node *node, const struct mp_event *ev)
 		return;
 	}
 	mp_hold_event(node->hold, env, ev);
+	mp_shelf_event(node->shelf, env, ev);
 	mp_worker_link(node->worker, env, peer, ev->u.link.state);
 	mp_pulse_link(node->pulse, env, peer, ev->u.link.state == MP_LINK_UP);
 	mp_runs_link(node->runs, env, peer, ev->u.link.state);
@@ -494,6 +503,8 @@ node_tick(struct mp_node *node)
 		mp_fetch_tick(node->fetch, env);
 	if (mp_hold_deadline(node->hold) <= env->now_ms)
 		mp_hold_tick(node->hold, env);
+	if (mp_shelf_deadline(node->shelf) <= env->now_ms)
+		mp_shelf_tick(node->shelf, env);
 	if (mp_ctl_deadline(node->ctl) <= env->now_ms)
 		mp_ctl_tick(node->ctl, env);
 }
@@ -571,6 +582,7 @@ node_dispatch(struct mp_node *node, const struct mp_event *ev)
 		break;
 	case MP_EV_CACHE_FOUND:
 	case MP_EV_CACHE_GOT:
+		mp_shelf_event(node->shelf, env, ev);
 		break;
 	case MP_EV_LOG_READ:
 		mp_ctl_logged(node->ctl, &node->env, ev);
@@ -587,6 +599,13 @@ node_dispatch(struct mp_node *node, const struct mp_event *ev)
 	}
 }
 
+static void
+node_lost(struct mp_node *node, const struct mp_node_id *member)
+{
+	mp_hold_lost(node->hold, &node->env, member);
+	mp_shelf_lost(node->shelf, &node->env, member);
+}
+
 /* Who appeared, fell or changed concerns those who wait for members. */
 static void
 node_members(struct mp_node *node)
@@ -601,7 +620,7 @@ node_members(struct mp_node *node)
 		const struct mp_member *m = mp_roster_at(node->roster, i);
 
 		if (m->changed > seen && m->state >= MP_MEMBER_DEAD)
-			mp_hold_lost(node->hold, env, &m->id);
+			node_lost(node, &m->id);
 	}
 	mp_runs_members(node->runs, env);
 }
@@ -680,7 +699,7 @@ mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp
 mp_time
 mp_node_deadline(const struct mp_node *node)
 {
-	mp_time due[8], first = MP_TIME_NEVER;
+	mp_time due[9], first = MP_TIME_NEVER;
 	size_t n = 0;
 
 	if (node->phase == NODE_JOINING)
@@ -693,6 +712,7 @@ mp_node_deadline(const struct mp_node *node)
 	due[n++] = mp_worker_deadline(node->worker);
 	due[n++] = mp_fetch_deadline(node->fetch);
 	due[n++] = mp_hold_deadline(node->hold);
+	due[n++] = mp_shelf_deadline(node->shelf);
 	due[n++] = mp_ctl_deadline(node->ctl);
 	while (n-- > 0) {
 		if (due[n] < first)

@@ -39,6 +39,7 @@ struct mp_runs_parts {
 	struct mp_pulse *pulse;
 	struct mp_fetch *fetch;
 	struct mp_hold *hold;
+	struct mp_shelf *shelf;
 };
 
 int mp_runs_new(struct mp_env *env, const struct mp_runs_parts *parts, struct mp_runs **out);

@@ -11,9 +11,8 @@
  * is named below; a member whose stream breaks or is refused is not waited for at all. What comes
  * from here is a hint from a member: a record is to be verified by who uses it.
  *
- * node.c gives this module CACHE_FOUND and CACHE_GOT events whose token satisfies mp_shelf_owns(),
- * messages 90 to 95, LINK events of the control class, and calls mp_shelf_flush() at the end of
- * each step.
+ * node.c gives this module CACHE_FOUND and CACHE_GOT events, messages 90 to 95, and LINK events of
+ * the control class.
  */
 #ifndef MP_CORE_SHELF_H
 #define MP_CORE_SHELF_H
@@ -27,19 +26,20 @@ struct mp_fetch;
 struct mp_hold;
 struct mp_roster;
 struct mp_shelf;
+struct mp_shelf_ask;
 struct mp_shelf_job;
 
-/* ask: until then all have answered. get: one member. hold: the whole of it, all members that were
- * named together; one that is silent for MP_SHELF_NEXT_MS has the next one asked beside it. */
+/* ask: until then all have answered. get: one member, which is then left out for a while. hold: the
+ * whole of it, after it began or another hold succeeded; one that is silent for MP_SHELF_NEXT_MS
+ * has the next one asked beside it. */
 #define MP_SHELF_PATIENCE_MS 300
 #define MP_SHELF_GET_MS      500
+#define MP_SHELF_AVOID_MS    5000
 #define MP_SHELF_HOLD_MS     5000
 #define MP_SHELF_NEXT_MS     1500
 
 /* Members that one get or hold is asked of. More: the first ones. */
 #define MP_SHELF_NODES_MAX 16
-
-#define MP_TOKEN_SHELF (0xf4ull << 56)
 
 /* Borrows all three for its life. 0 or MP_ENOMEM. */
 int mp_shelf_new(struct mp_env *env, const struct mp_roster *roster, struct mp_fetch *fetch,
@@ -62,7 +62,7 @@ struct mp_shelf_ask_req {
 	 * returns. Nobody knows anything, nobody answered, out of memory: there is none. */
 	void (*done)(struct mp_shelf_ask_req *req, struct mp_env *env,
 		const struct mp_shelf_ref *refs, size_t count);
-	struct mp_shelf_job *job; /* NULL when idle */
+	struct mp_shelf_ask *job; /* NULL when idle */
 };
 
 /* Asks this node and all live members, all MP_CACHE_BASES_MAX first bases. The list is copied; it
@@ -104,21 +104,15 @@ void mp_shelf_hold_cancel(struct mp_shelf *shelf, struct mp_shelf_hold_req *req)
 
 /* ---- the node's side ---- */
 
-bool mp_shelf_owns(uint64_t token);
-
 /* CACHE_FOUND, CACHE_GOT, and LINK of the control class. */
 void mp_shelf_event(struct mp_shelf *shelf, struct mp_env *env, const struct mp_event *event);
 
-/* Messages 90 to 95 of a member. 0, or why it was dropped: MP_EFORMAT, MP_ETRUNC, MP_ELIMIT; a
- * question over MP_CACHE_PEER_MAX is MP_EBUSY. */
+/* Messages 90 to 95 of a member. 0, or why it was dropped: MP_EFORMAT, MP_ETRUNC, MP_ELIMIT. */
 int mp_shelf_message(struct mp_shelf *shelf, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes);
 
 /* This member is dead or has left: nobody waits for it. LINK events do the same. */
 void mp_shelf_lost(struct mp_shelf *shelf, struct mp_env *env, const struct mp_node_id *peer);
-
-/* Sends what the step asked for: one message a member. */
-void mp_shelf_flush(struct mp_shelf *shelf, struct mp_env *env);
 
 void mp_shelf_tick(struct mp_shelf *shelf, struct mp_env *env);
 mp_time mp_shelf_deadline(const struct mp_shelf *shelf);

@@ -256,25 +256,41 @@ xfers_fini(struct xfers *xs)
 	mp_map_fini(&xs->peers);
 }
 
-/* Ends the transfer and tells every link. */
-static void
-xfer_end(struct xfers *xs, struct xfer *x, int rc)
+/* Tells its links, all or the hasty ones, and is gone when none is left: false. */
+static bool
+xfer_tell(struct xfers *xs, struct xfer *x, int rc, bool all)
 {
-	struct mp_dlist *l;
+	struct mp_dlist *l, *next;
 	struct mp_dlist links;
 	uint64_t size = x->size;
+	bool left;
 
 	mp_dlist_init(&links);
-	while ((l = mp_dlist_first(&x->links)) != NULL) {
+	for (l = x->links.next; l != &x->links; l = next) {
+		struct xfer_link *link = mp_container_of(l, struct xfer_link, of_xfer);
+
+		next = l->next;
+		if (!all && !link->hasty)
+			continue;
 		mp_dlist_remove(l);
-		mp_container_of(l, struct xfer_link, of_xfer)->xfer = NULL;
+		link->xfer = NULL;
 		mp_dlist_push(&links, l);
 	}
-	xfer_free(xs, x);
+	left = !mp_dlist_empty(&x->links);
+	if (!left)
+		xfer_free(xs, x);
 	while ((l = mp_dlist_first(&links)) != NULL) {
 		mp_dlist_remove(l);
 		xs->done(xs->ctx, mp_container_of(l, struct xfer_link, of_xfer), rc, size);
 	}
+	return left;
+}
+
+/* Ends the transfer and tells every link. */
+static void
+xfer_end(struct xfers *xs, struct xfer *x, int rc)
+{
+	(void)xfer_tell(xs, x, rc, true);
 }
 
 /* ---- sources ---- */
@@ -440,6 +456,8 @@ xfer_round_over(struct xfers *xs, struct mp_env *env, struct xfer *x)
 		xfer_end(xs, x, MP_ENOENT);
 		return;
 	}
+	if (!xfer_tell(xs, x, MP_ENOENT, false))
+		return;
 	for (size_t i = 0; i < x->source_count; i++) {
 		if (x->sources[i].state == SOURCE_FAILED)
 			x->sources[i].state = SOURCE_GOOD;

@@ -43,6 +43,7 @@ struct xfer_link {
 	struct xfer *xfer; /* NULL: in none */
 	void *owner;
 	struct mp_blob_ref ref;
+	bool hasty; /* it does not wait for a second round */
 };
 
 struct xfer {

@@ -17,6 +17,8 @@ libmp_util_a_SOURCES = \
 	%D%/near.c \
 	%D%/near.h \
 	%D%/rng.h \
+	%D%/sort.c \
+	%D%/sort.h \
 	%D%/sum.h \
 	%D%/utf8.c \
 	%D%/utf8.h

@@ -10,6 +10,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_manifest \
 	tests/fuzz/fuzz_msg_blob \
+	tests/fuzz/fuzz_msg_cache \
 	tests/fuzz/fuzz_msg_ctl \
 	tests/fuzz/fuzz_msg_raft \
 	tests/fuzz/fuzz_msg_swim \
@@ -27,6 +28,7 @@ tests_fuzz_fuzz_dgram_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_frame_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_manifest_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_blob_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_msg_cache_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_ctl_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_swim_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_raft_LDADD = $(FUZZ_LIBS)

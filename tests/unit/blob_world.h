@@ -403,6 +403,10 @@ world_step(void)
 		e->ev.u.blob_read.bytes.p = e->bytes;
 	if (e->ev.kind == MP_EV_BLOB_STAT)
 		e->ev.u.blob_stat.states = e->states;
+	if (e->ev.kind == MP_EV_CACHE_FOUND)
+		e->ev.u.cache_found.refs = (const struct mp_cache_ref *)(void *)e->bytes;
+	if (e->ev.kind == MP_EV_CACHE_GOT)
+		e->ev.u.cache_got.records = (const struct mp_span *)(void *)e->bytes;
 	if (W.nodes[e->node].up) {
 		world_begin(e->node);
 		world_dispatch(e->node, &e->ev);

@@ -278,3 +278,19 @@ unit_tests += tests/unit/test_cachekey
 tests_unit_test_cachekey_SOURCES = %D%/test_cachekey.c %D%/hex.h
 tests_unit_test_cachekey_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cachekey_LDADD = libmp-core.a $(UNIT_CRYPTO_LIBS)
+# The result cache.
+unit_tests += tests/unit/test_msg_cache tests/unit/test_shelf tests/unit/test_shelf_hold \
+	tests/unit/test_sort
+noinst_HEADERS += %D%/shelf_world.h
+tests_unit_test_msg_cache_SOURCES = %D%/test_msg_cache.c
+tests_unit_test_msg_cache_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_msg_cache_LDADD = $(UNIT_LIBS)
+tests_unit_test_shelf_SOURCES = %D%/test_shelf.c %D%/blob_world.h %D%/fake_crypto.h
+tests_unit_test_shelf_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_shelf_LDADD = $(UNIT_LIBS)
+tests_unit_test_shelf_hold_SOURCES = %D%/test_shelf_hold.c %D%/blob_world.h %D%/fake_crypto.h
+tests_unit_test_shelf_hold_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_shelf_hold_LDADD = $(UNIT_LIBS)
+tests_unit_test_sort_SOURCES = %D%/test_sort.c
+tests_unit_test_sort_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_sort_LDADD = $(UNIT_LIBS)
