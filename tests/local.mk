@@ -22,21 +22,24 @@ TESTS += %D%/install.sh
 
 include tests/unit/local.mk
 include tests/sim/local.mk
+include tests/model/local.mk
 include tests/cli/local.mk
 include tests/fuzz/local.mk
 include tests/lint/local.mk
 include tests/bench/local.mk
 
-# Parts of `make check`: units; lints; units and fuzz inputs under valgrind.
+# Parts of `make check`: units; lints; the model; units and fuzz inputs under valgrind.
 check-units: $(unit_tests)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_tests)'
 check-lint: $(noinst_LIBRARIES)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(lint_tests)'
+check-model:
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(model_tests)'
 check-valgrind: $(unit_tests)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_tests)' \
 		LOG_COMPILER='valgrind -q --error-exitcode=99 $(VALGRIND_FLAGS)'
 VALGRIND_FLAGS = --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all
-.PHONY: check-units check-lint check-valgrind
+.PHONY: check-units check-lint check-model check-valgrind
 
 # Lines covered by all tests, as text; in full in coverage.info.
 coverage: all
