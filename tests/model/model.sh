@@ -20,7 +20,8 @@ explore()
 	shift
 	rm -f pan* ./*.trail
 	spin -a "$@" "$model" >out 2>&1 &&
-		$CC "$level" -w -DSAFETY -DNOFAIR -DNOREDUCE -DMEMLIM=4000 -o pan pan.c >>out 2>&1 &&
+		$CC "$level" -w -DSAFETY -DNOFAIR -DNOREDUCE -DMEMLIM=4000 -o pan pan.c \
+			>>out 2>&1 &&
 		./pan -m100000 -w22 >out 2>&1
 }
 
