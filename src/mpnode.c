@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "codec/msg_ctl.h"
 #include "codec/token.h"
@@ -32,14 +33,14 @@ struct options {
 	const char *tags[MP_TAGS_MAX];
 	size_t tag_count;
 	int slots;
-	bool keep_failed;
+	bool keep_failed, force;
 };
 
 static const char usage_text[] =
 	"usage: mpnode init [--state DIR] [--name NAME]\n"
 	"       mpnode start [options]\n"
 	"       mpnode join SEED:PORT... [--token-file FILE] [options]\n"
-	"       mpnode leave [--state DIR]\n"
+	"       mpnode leave [--force] [--state DIR]\n"
 	"\n"
 	"  init    make this node's identity and a cluster, print the first invite\n"
 	"  start   serve in the foreground; on an empty state directory found a cluster\n"
@@ -54,6 +55,7 @@ static const char usage_text[] =
 	"vote)\n"
 	"  --tag TAG               what this node can do, for `requires`; may be repeated\n"
 	"  --token-file FILE       the invite token (or $MP_TOKEN); - is standard input\n"
+	"  --force                 leave, even if what only this node has is lost by it\n"
 	"  --keep-failed           leave the workspaces of attempts that fail\n"
 	"  --help, --version\n";
 
@@ -265,6 +267,15 @@ command_join(const struct options *o, char **args, int count)
 	return serve(o, &state);
 }
 
+static bool
+has_authority(const char *dir)
+{
+	char path[MP_PATH_MAX + 32];
+
+	(void)snprintf(path, sizeof(path), "%s/authority.key", dir);
+	return access(path, F_OK) == 0;
+}
+
 static int
 command_leave(const struct options *o)
 {
@@ -279,12 +290,20 @@ command_leave(const struct options *o)
 	if (rc == 0)
 		rc = mp_client_open(&client, &mp_heap, dir, &err);
 	if (rc == 0)
-		rc = mp_ctl_simple_encode(&request, MP_CTL_LEAVE, NULL);
+		rc = mp_ctl_simple_encode(
+			&request, o->force ? MP_CTL_LEAVE_ANYWAY : MP_CTL_LEAVE, NULL);
 	if (rc == 0)
 		rc = mp_client_call(&client, mp_buf_span(&request), &payload, &err);
 	mp_client_close(&client);
 	mp_buf_fini(&request);
-	return rc != 0 ? failed(&err) : 0;
+	if (rc != 0)
+		return failed(&err);
+	if (has_authority(dir))
+		(void)fprintf(stderr,
+			"mpnode: %s/authority.key admits new members; copy it to the state "
+			"directory of one that stays\n",
+			dir);
+	return 0;
 }
 
 /* ---- options ---- */
@@ -310,6 +329,7 @@ enum {
 	OPT_TAG,
 	OPT_TOKEN_FILE,
 	OPT_KEEP_FAILED,
+	OPT_FORCE,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -323,6 +343,7 @@ static const struct option long_options[] = {
 	{"tag", required_argument, NULL, OPT_TAG},
 	{"token-file", required_argument, NULL, OPT_TOKEN_FILE},
 	{"keep-failed", no_argument, NULL, OPT_KEEP_FAILED},
+	{"force", no_argument, NULL, OPT_FORCE},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{0},
@@ -360,6 +381,9 @@ parse_option(int c, struct options *o)
 		return -1;
 	case OPT_KEEP_FAILED:
 		o->keep_failed = true;
+		return -1;
+	case OPT_FORCE:
+		o->force = true;
 		return -1;
 	case OPT_HELP:
 		(void)fputs(usage_text, stdout);

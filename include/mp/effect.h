@@ -31,6 +31,7 @@ enum mp_effect_kind {
 	MP_FX_CACHE_PUT,  /* keep records of the result cache; one that is lost is only a miss */
 	MP_FX_CACHE_FIND, /* which records are here for these bases? */
 	MP_FX_CACHE_GET,  /* read records */
+	MP_FX_BLOB_LIST,  /* which blobs are complete? one at a time */
 	MP_FX_EXEC_START,
 	MP_FX_LOG_READ,  /* what has an attempt written that runs here? */
 	MP_FX_EXEC_KILL, /* SIGTERM, grace, SIGKILL to the whole tree; DONE follows */
@@ -90,6 +91,10 @@ struct mp_effect {
 		struct {
 			uint64_t token;
 		} blob_sync;
+		struct {
+			struct mp_hash after; /* exclusive; zero: from the beginning */
+			uint32_t max;
+		} blob_list;
 		struct {
 			const struct mp_cached *items; /* replace what has the same key */
 			size_t count;

@@ -27,6 +27,7 @@ enum mp_event_kind {
 	MP_EV_BLOB_READ,
 	MP_EV_BLOB_WRITTEN,
 	MP_EV_BLOB_SYNCED,
+	MP_EV_BLOB_LIST,
 	MP_EV_CACHE_FOUND, /* the answer to MP_FX_CACHE_FIND */
 	MP_EV_CACHE_GOT,
 	MP_EV_LOG_READ, /* the answer to MP_FX_LOG_READ */
@@ -101,6 +102,11 @@ struct mp_event {
 			uint64_t token;
 			int rc;
 		} blob_synced;
+		struct {
+			int rc;                         /* 0, or MP_EIO: it is not whole */
+			const struct mp_blob_ref *refs; /* ascending by digest */
+			size_t count;                   /* below max: there are no more */
+		} blob_list;
 		struct {
 			uint64_t token;
 			int rc; /* 0; MP_EIO, MP_ECORRUPT, MP_ENOMEM: and nothing was found */

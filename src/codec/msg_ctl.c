@@ -194,6 +194,7 @@ request_items(enum mp_ctl_number number)
 		return 2;
 	case MP_CTL_RUNS:
 	case MP_CTL_LEAVE:
+	case MP_CTL_LEAVE_ANYWAY:
 		return 1;
 	case MP_CTL_OK:
 	case MP_CTL_ERROR:
@@ -224,6 +225,7 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	case MP_CTL_RUNS:
 	case MP_CTL_NODES:
 	case MP_CTL_LEAVE:
+	case MP_CTL_LEAVE_ANYWAY:
 	case MP_CTL_OK:
 	case MP_CTL_ERROR:
 		break;

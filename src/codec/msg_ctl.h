@@ -30,10 +30,11 @@ enum mp_ctl_number {
 	MP_CTL_CANCEL = 105, /* [105, run, by] -> null */
 	MP_CTL_FETCH =
 		106, /* [106, [[digest, size|null]...], [node...]] -> null, they are here now */
-	MP_CTL_LEAVE = 107, /* [107] -> null */
+	MP_CTL_LEAVE = 107, /* [107] -> null, once the node has left */
 	MP_CTL_LOG = 108,   /* [108, node32, run16, module, term, counter, which, offset, size]
 			     * -> [offset, bytes] of an attempt that runs on that node; MP_ENOENT:
 			     * it does not, or the node cannot be asked */
+	MP_CTL_LEAVE_ANYWAY = 109, /* [109] as LEAVE, whatever goes with it */
 	MP_CTL_OK = 200,
 	MP_CTL_ERROR = 201,
 };
@@ -79,7 +80,7 @@ bool mp_ctl_holder_next(struct mp_cbor_r *r, size_t *left, struct mp_node_id *ou
 int mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline,
 	const struct mp_ctl_param *params, size_t param_count, const struct mp_hash *inputs,
 	const char *key);
-/* WAIT, RUNS, LEAVE: run is NULL for the last two. */
+/* WAIT; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY. */
 int mp_ctl_simple_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run);
 /* SHOW, NODES: run is NULL for NODES. */
 int mp_ctl_page_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run,

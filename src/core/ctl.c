@@ -15,6 +15,7 @@ enum open_state {
 	OPEN_FETCHING,
 	OPEN_WAITING, /* for the end of the run */
 	OPEN_READING, /* what an attempt of this node has written */
+	OPEN_LEAVING, /* for the end of this node */
 	OPEN_ASKING,  /* somebody else */
 };
 
@@ -45,7 +46,7 @@ struct mp_ctl {
 	struct mp_runs *runs;
 	struct mp_fetch *fetch;
 	const struct mp_alloc *alloc;
-	bool leave; /* was asked for */
+	struct mp_leave *leave;
 	struct open *first;
 	size_t count;
 	uint64_t asks;
@@ -54,13 +55,17 @@ struct mp_ctl {
 
 int
 mp_ctl_new(struct mp_env *env, const struct mp_roster *roster, struct mp_runs *runs,
-	struct mp_fetch *fetch, struct mp_ctl **out)
+	struct mp_fetch *fetch, struct mp_leave *leave, struct mp_ctl **out)
 {
 	struct mp_ctl *ctl = mp_realloc(env->alloc, NULL, 0, sizeof(*ctl));
 
 	if (ctl == NULL)
 		return MP_ENOMEM;
-	*ctl = (struct mp_ctl){.roster = roster, .runs = runs, .fetch = fetch, .alloc = env->alloc};
+	*ctl = (struct mp_ctl){.roster = roster,
+		.runs = runs,
+		.fetch = fetch,
+		.leave = leave,
+		.alloc = env->alloc};
 	*out = ctl;
 	return 0;
 }
@@ -480,12 +485,15 @@ mp_ctl_logged(struct mp_ctl *ctl, struct mp_env *env, const struct mp_event *ev)
 static void
 open_leave(struct open *o, struct mp_env *env)
 {
-	if (o->remote) {
+	struct mp_error err = {0};
+	bool anyway = o->r.number == MP_CTL_LEAVE_ANYWAY;
+
+	if (o->remote)
 		open_fail(o, env, MP_EAUTH, "a node leaves when it is asked itself");
-		return;
-	}
-	o->ctl->leave = true;
-	open_answer_null(o, env);
+	else if (mp_leave_begin(o->ctl->leave, env, anyway, &err) != 0)
+		open_fail(o, env, err.code, err.text);
+	else
+		o->state = OPEN_LEAVING;
 }
 
 static void
@@ -513,6 +521,7 @@ open_begin(struct open *o, struct mp_env *env)
 		open_log(o, env);
 		break;
 	case MP_CTL_LEAVE:
+	case MP_CTL_LEAVE_ANYWAY:
 		open_leave(o, env);
 		break;
 	case MP_CTL_OK:
@@ -699,10 +708,20 @@ mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env)
 	}
 }
 
-bool
-mp_ctl_leave(const struct mp_ctl *ctl)
+void
+mp_ctl_left(struct mp_ctl *ctl, struct mp_env *env, const struct mp_error *why)
 {
-	return ctl->leave;
+	struct open *next;
+
+	for (struct open *o = ctl->first; o != NULL; o = next) {
+		next = o->next;
+		if (o->state != OPEN_LEAVING)
+			continue;
+		if (why->code != 0)
+			open_fail(o, env, why->code, why->text);
+		else
+			open_answer_null(o, env);
+	}
 }
 
 void

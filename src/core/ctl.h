@@ -12,6 +12,7 @@
 
 #include "core/env.h"
 #include "core/fetch.h"
+#include "core/leave.h"
 #include "core/roster.h"
 #include "core/runs.h"
 #include "mp/event.h"
@@ -22,7 +23,7 @@ struct mp_ctl;
 #define MP_CTL_OPEN_MAX 1024
 
 int mp_ctl_new(struct mp_env *env, const struct mp_roster *roster, struct mp_runs *runs,
-	struct mp_fetch *fetch, struct mp_ctl **out);
+	struct mp_fetch *fetch, struct mp_leave *leave, struct mp_ctl **out);
 void mp_ctl_free(struct mp_ctl *ctl);
 
 /* MP_EV_CONTROL. ready: this node is a member and serves. */
@@ -45,8 +46,8 @@ void mp_ctl_link(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id
 /* At the end of each step: runs that have ended are answered for. */
 void mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env);
 void mp_ctl_tick(struct mp_ctl *ctl, struct mp_env *env);
-/* Was this node asked to leave its cluster for ever? */
-bool mp_ctl_leave(const struct mp_ctl *ctl);
+/* This node has left its cluster, or (code not 0) has not: whoever asked for it is told. */
+void mp_ctl_left(struct mp_ctl *ctl, struct mp_env *env, const struct mp_error *why);
 mp_time mp_ctl_deadline(const struct mp_ctl *ctl);
 
 #endif

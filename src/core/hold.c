@@ -554,6 +554,12 @@ mp_hold_event(struct mp_hold *hold, struct mp_env *env, const struct mp_event *e
 	hold_settle(hold, env);
 }
 
+void
+mp_hold_stop(struct mp_hold *hold)
+{
+	mp_keep_stop(hold->keep);
+}
+
 /* ---- the end of a step ---- */
 
 /* One HOLD with as many pending parts as one message may have. */

@@ -70,6 +70,9 @@ int mp_hold_message(struct mp_hold *hold, struct mp_env *env, const struct mp_no
 /* This member is dead or has left: whoever waits for it asks another. LINK events do the same. */
 void mp_hold_lost(struct mp_hold *hold, struct mp_env *env, const struct mp_node_id *peer);
 
+/* This node goes for ever: from now on it refuses to keep copies for others. */
+void mp_hold_stop(struct mp_hold *hold);
+
 /* Sends what the step asked for: one message a target. */
 void mp_hold_flush(struct mp_hold *hold, struct mp_env *env);
 

@@ -29,6 +29,7 @@ struct mp_keep {
 	struct mp_dlist sync_now; /* what the sync that is under way is for */
 	struct mp_dlist sync_next;
 	bool syncing;
+	bool stopping;
 };
 
 int
@@ -173,8 +174,15 @@ mp_keep_ask(struct mp_keep *keep, struct mp_env *env, const struct mp_node_id *f
 
 	if (peer != NULL && ask_known(peer, m->req))
 		return;
-	if (peer == NULL || peer->count >= MP_HOLD_PEER_MAX || ask_start(keep, env, peer, m) != 0)
+	if (keep->stopping || peer == NULL || peer->count >= MP_HOLD_PEER_MAX ||
+		ask_start(keep, env, peer, m) != 0)
 		held_send(env, from, m->req, false);
+}
+
+void
+mp_keep_stop(struct mp_keep *keep)
+{
+	keep->stopping = true;
 }
 
 bool

@@ -18,6 +18,9 @@ void mp_keep_free(struct mp_keep *keep);
 void mp_keep_ask(struct mp_keep *keep, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_msg_hold *m);
 
+/* Refuses from now on; what it has begun goes on. */
+void mp_keep_stop(struct mp_keep *keep);
+
 /* At the end of a step: is there something to sync, and no sync under way? Then one is. */
 bool mp_keep_wants_sync(struct mp_keep *keep);
 /* It came back. */

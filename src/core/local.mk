@@ -25,6 +25,8 @@ libmp_core_a_SOURCES = \
 	%D%/lead_int.h \
 	%D%/lend.c \
 	%D%/lend.h \
+	%D%/leave.c \
+	%D%/leave.h \
 	%D%/manifests.c \
 	%D%/manifests.h \
 	%D%/node.c \

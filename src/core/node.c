@@ -19,6 +19,7 @@
 #include "core/fetch.h"
 #include "core/hold.h"
 #include "core/join.h"
+#include "core/leave.h"
 #include "core/pulse.h"
 #include "core/roster.h"
 #include "core/runs.h"
@@ -52,6 +53,7 @@ struct mp_node {
 	struct mp_shelf *shelf;
 	struct mp_worker *worker;
 	struct mp_runs *runs;
+	struct mp_leave *leave;
 	struct mp_ctl *ctl;
 	uint64_t roster_version; /* up to which the others know of changes */
 	struct mp_addr seeds[MP_SEEDS_MAX];
@@ -135,7 +137,16 @@ node_parts(struct mp_node *node, const struct mp_node_config *config, const stru
 		&node->runs);
 	if (rc != 0)
 		return rc;
-	return mp_ctl_new(env, node->roster, node->runs, node->fetch, &node->ctl);
+	rc = mp_leave_new(env,
+		&(struct mp_leave_parts){.roster = node->roster,
+			.runs = node->runs,
+			.worker = node->worker,
+			.hold = node->hold,
+			.swim = node->swim},
+		&node->leave);
+	if (rc != 0)
+		return rc;
+	return mp_ctl_new(env, node->roster, node->runs, node->fetch, node->leave, &node->ctl);
 }
 
 /* This node's own credential is to be good, and to be its own. */
@@ -207,6 +218,7 @@ mp_node_free(struct mp_node *node)
 	if (node == NULL)
 		return;
 	mp_ctl_free(node->ctl);
+	mp_leave_free(node->leave);
 	mp_runs_free(node->runs);
 	mp_worker_free(node->worker);
 	mp_shelf_free(node->shelf);
@@ -587,6 +599,9 @@ node_dispatch(struct mp_node *node, const struct mp_event *ev)
 	case MP_EV_LOG_READ:
 		mp_ctl_logged(node->ctl, &node->env, ev);
 		break;
+	case MP_EV_BLOB_LIST:
+		mp_leave_event(node->leave, env, ev);
+		break;
 	case MP_EV_EXEC:
 		mp_worker_exec(node->worker, env, &ev->u.exec);
 		break;
@@ -654,20 +669,30 @@ node_settle(struct mp_node *node)
 	} while (mp_out_loop_count(node->out) > 0);
 }
 
-/* Whoever leaves stops first, while the others still listen to it, and goes when enough of them
- * know. */
+/* Is there nothing more to be done here? Whoever leaves stops first. */
+static bool
+node_is_done(struct mp_node *node)
+{
+	struct mp_env *env = &node->env;
+	struct mp_error err = {0};
+
+	if (!mp_leave_asked(node->leave))
+		return mp_worker_stopped(node->worker, env);
+	if (!mp_leave_step(node->leave, env, &err))
+		return false;
+	mp_ctl_left(node->ctl, env, &err);
+	if (err.code != 0)
+		node_fatal(node, "leave", err.text);
+	return err.code == 0;
+}
+
 static void
 node_end(struct mp_node *node)
 {
-	struct mp_env *env = &node->env;
-	bool leave = mp_ctl_leave(node->ctl);
-
-	if (node->phase == NODE_RUNNING && (leave || mp_swim_left(node->swim, env->now_ms)))
+	if (node->phase == NODE_RUNNING &&
+		(mp_leave_asked(node->leave) || mp_swim_left(node->swim, node->env.now_ms)))
 		node_stop(node);
-	if (node->phase != NODE_STOPPING || !mp_worker_stopped(node->worker, env))
-		return;
-	if (leave &&
-		(mp_swim_leave(node->swim, env) != 0 || !mp_swim_left(node->swim, env->now_ms)))
+	if (node->phase != NODE_STOPPING || !node_is_done(node))
 		return;
 	node->phase = NODE_STOPPED;
 	mp_out_effect(node->out, &(struct mp_effect){.kind = MP_FX_STOPPED});
@@ -699,7 +724,7 @@ mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp
 mp_time
 mp_node_deadline(const struct mp_node *node)
 {
-	mp_time due[9], first = MP_TIME_NEVER;
+	mp_time due[10], first = MP_TIME_NEVER;
 	size_t n = 0;
 
 	if (node->phase == NODE_JOINING)
@@ -713,6 +738,7 @@ mp_node_deadline(const struct mp_node *node)
 	due[n++] = mp_fetch_deadline(node->fetch);
 	due[n++] = mp_hold_deadline(node->hold);
 	due[n++] = mp_shelf_deadline(node->shelf);
+	due[n++] = mp_leave_deadline(node->leave);
 	due[n++] = mp_ctl_deadline(node->ctl);
 	while (n-- > 0) {
 		if (due[n] < first)

@@ -490,14 +490,83 @@ mp_runs_deadline(const struct mp_runs *runs)
 	return first;
 }
 
+/* ---- stopping ---- */
+
+static bool
+box_leads(const struct mp_run_box *box)
+{
+	return box->lead != NULL && box->run.outcome == 0;
+}
+
+void
+mp_runs_hand_over(struct mp_runs *runs, struct mp_env *env)
+{
+	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
+		if (box_leads(box))
+			mp_raft_transfer(box->raft, env);
+	}
+}
+
 void
 mp_runs_stop(struct mp_runs *runs, struct mp_env *env)
 {
 	runs->stopping = true;
-	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
-		if (box->lead != NULL && box->run.outcome == 0)
-			mp_raft_transfer(box->raft, env);
+	mp_runs_hand_over(runs, env);
+}
+
+size_t
+mp_runs_leading(const struct mp_runs *runs)
+{
+	size_t n = 0;
+
+	for (const struct mp_run_box *box = runs->boxes; box != NULL; box = box->next)
+		n += box_leads(box);
+	return n;
+}
+
+/* Electors that are there, besides this node. */
+static uint32_t
+box_others(const struct mp_runs *runs, const struct mp_run_box *box)
+{
+	const struct mp_run_record *rec = &box->known->rec;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < rec->elector_count; i++) {
+		const struct mp_member *m = mp_roster_find(runs->parts.roster, &rec->electors[i]);
+
+		n += m != NULL && m->state == MP_MEMBER_ALIVE &&
+		     !mp_node_id_eq(&m->id, &runs->self);
 	}
+	return n;
+}
+
+bool
+mp_runs_need(const struct mp_runs *runs, struct mp_error *err)
+{
+	const struct known *last = NULL;
+	size_t ended = 0;
+
+	for (const struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
+		const struct mp_run_record *rec = &box->known->rec;
+		uint32_t there = box_others(runs, box);
+
+		if (!box->known->ended && there < rec->elector_count / 2 + 1) {
+			(void)mp_fail(err, MP_EBUSY,
+				"the run %s goes on only with this node's vote; wait for it, or "
+				"cancel it",
+				rec->name);
+			return true;
+		}
+		if (box->known->ended && there == 0) {
+			ended++;
+			last = box->known;
+		}
+	}
+	if (ended > 0)
+		(void)mp_fail(err, MP_EBUSY,
+			"only this node can still show %zu of the runs that have ended, as %s",
+			ended, last->rec.name);
+	return ended > 0;
 }
 
 /* ---- submitting, cancelling, looking in ---- */

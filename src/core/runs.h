@@ -67,6 +67,13 @@ mp_time mp_runs_deadline(const struct mp_runs *runs);
 
 /* Graceful stop: hands over what it leads, and takes no submission any more. */
 void mp_runs_stop(struct mp_runs *runs, struct mp_env *env);
+/* Tries to hand over what it still leads, once more. */
+void mp_runs_hand_over(struct mp_runs *runs, struct mp_env *env);
+/* Runs that have not ended and that it leads. */
+size_t mp_runs_leading(const struct mp_runs *runs);
+/* Would the cluster miss this node, if it never came back? *err says which run goes on or can be
+ * shown with it alone. */
+bool mp_runs_need(const struct mp_runs *runs, struct mp_error *err);
 
 /* ---- submitting ---- */
 

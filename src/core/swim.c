@@ -482,6 +482,8 @@ mp_swim_deadline(const struct mp_swim *swim)
 
 	if (!swim->started)
 		return MP_TIME_NEVER;
+	if (swim->leaving)
+		t = earlier(t, swim->leave_until_ms);
 	if (swim->probe.slot != SWIM_NONE)
 		t = earlier(t, earlier(swim->probe.ask_ms, swim->probe.end_ms));
 	t = earlier(t, earlier(swim->suspicion_ms, swim->relay_ms));

@@ -62,6 +62,11 @@ int mp_cache_write_chunk(struct mp_cache *cache, const struct mp_hash *digest, u
 int mp_cache_stat(struct mp_cache *cache, const struct mp_hash *digests, size_t n,
 	struct mp_blob_state *states, struct mp_error *err);
 
+/* The complete blobs whose digests come after this one (zero: all), ascending, at most max.
+ * *count below max: there are no more. */
+int mp_cache_list(struct mp_cache *cache, const struct mp_hash *after, size_t max,
+	struct mp_blob_ref *refs, size_t *count, struct mp_error *err);
+
 /* Every blob that is complete by now survives a power cut after this returns 0. */
 int mp_cache_sync(struct mp_cache *cache, struct mp_error *err);
 

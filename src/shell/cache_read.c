@@ -395,6 +395,46 @@ mp_cache_stat(struct mp_cache *c, const struct mp_hash *digests, size_t n,
 }
 
 int
+mp_cache_list(struct mp_cache *c, const struct mp_hash *after, size_t max, struct mp_blob_ref *refs,
+	size_t *count, struct mp_error *err)
+{
+	sqlite3_stmt *list = NULL;
+	struct cache_hand *h;
+	int rc, step = SQLITE_DONE;
+
+	*count = 0;
+	rc = cache_hand_take(c, &h, err);
+	if (rc != 0)
+		return rc;
+	rc = mp_sql_prepare(h->db,
+		"SELECT digest, size FROM blob WHERE complete = 1 AND digest > ?1"
+		" ORDER BY digest LIMIT ?2",
+		&list, err);
+	if (rc == 0) {
+		(void)mp_sql_bind(list, 1, mp_span(after->b, sizeof(after->b)));
+		(void)sqlite3_bind_int64(list, 2, (sqlite3_int64)max);
+		errno = 0;
+		while (*count < max && (step = sqlite3_step(list)) == SQLITE_ROW) {
+			struct mp_span digest = mp_sql_span(list, 0);
+			struct mp_blob_ref *ref = &refs[*count];
+
+			if (digest.n != sizeof(ref->digest.b)) {
+				rc = mp_fail(err, MP_ECORRUPT, "a digest of another length");
+				break;
+			}
+			memcpy(ref->digest.b, digest.p, digest.n);
+			ref->size = (uint64_t)sqlite3_column_int64(list, 1);
+			(*count)++;
+		}
+		if (rc == 0 && step != SQLITE_DONE && step != SQLITE_ROW)
+			rc = mp_sql_fail(step, err);
+	}
+	(void)sqlite3_finalize(list);
+	cache_hand_give(c, h);
+	return rc;
+}
+
+int
 mp_cache_totals(struct mp_cache *c, struct mp_cache_totals *out, struct mp_error *err)
 {
 	struct cache_hand *h;

@@ -113,6 +113,7 @@ daemon_effect(struct mp_daemon *d, const struct mp_effect *fx)
 	case MP_FX_BLOB_READ:
 	case MP_FX_BLOB_WRITE:
 	case MP_FX_BLOB_SYNC:
+	case MP_FX_BLOB_LIST:
 		mp_daemon_blob(d, fx);
 		break;
 	case MP_FX_CACHE_PUT:

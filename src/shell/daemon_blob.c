@@ -15,12 +15,13 @@ struct blob_work {
 	struct mp_hash digest; /* READ, WRITE */
 	uint64_t size;         /* WRITE: of the blob; READ: afterwards */
 	uint64_t offset;
-	size_t n;   /* bytes, or digests */
-	size_t got; /* READ: bytes that came */
+	size_t n;   /* bytes, or digests; LIST: blobs at most */
+	size_t got; /* READ: bytes that came; LIST: blobs */
 	bool complete;
 	int rc;
 	struct mp_error err;
 	struct mp_blob_state *states; /* STAT, behind the digests */
+	struct mp_blob_ref *refs;     /* LIST, in bytes */
 	uint8_t bytes[];
 };
 
@@ -39,6 +40,8 @@ on_work(uv_work_t *req)
 	else if (w->kind == MP_FX_BLOB_WRITE)
 		w->rc = mp_cache_write_chunk(cache, &w->digest, w->size, w->offset,
 			mp_span(w->bytes, w->n), &w->complete, &w->err);
+	else if (w->kind == MP_FX_BLOB_LIST)
+		w->rc = mp_cache_list(cache, &w->digest, w->n, w->refs, &w->got, &w->err);
 	else
 		w->rc = mp_cache_sync(cache, &w->err);
 }
@@ -63,6 +66,11 @@ work_event(const struct blob_work *w, struct mp_event *ev)
 		ev->u.blob_written.token = w->token;
 		ev->u.blob_written.rc = w->rc;
 		ev->u.blob_written.complete = w->complete;
+	} else if (w->kind == MP_FX_BLOB_LIST) {
+		ev->kind = MP_EV_BLOB_LIST;
+		ev->u.blob_list.rc = w->rc;
+		ev->u.blob_list.refs = w->refs;
+		ev->u.blob_list.count = w->got;
 	} else {
 		ev->kind = MP_EV_BLOB_SYNCED;
 		ev->u.blob_synced.token = w->token;
@@ -109,6 +117,9 @@ work_fill(struct blob_work *w, const struct mp_effect *fx)
 		w->offset = fx->u.blob_write.offset;
 		if (w->n > 0)
 			memcpy(w->bytes, fx->u.blob_write.bytes.p, w->n);
+	} else if (w->kind == MP_FX_BLOB_LIST) {
+		w->digest = fx->u.blob_list.after;
+		w->refs = (struct mp_blob_ref *)(void *)w->bytes;
 	} else {
 		w->token = fx->u.blob_sync.token;
 	}
@@ -127,6 +138,9 @@ mp_daemon_blob(struct mp_daemon *d, const struct mp_effect *fx)
 		n = room = fx->u.blob_read.size;
 	} else if (fx->kind == MP_FX_BLOB_WRITE) {
 		n = room = fx->u.blob_write.bytes.n;
+	} else if (fx->kind == MP_FX_BLOB_LIST) {
+		n = fx->u.blob_list.max;
+		room = n * sizeof(struct mp_blob_ref);
 	}
 	w = malloc(sizeof(*w) + room);
 	if (w == NULL) {

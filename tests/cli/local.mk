@@ -11,6 +11,7 @@ cli_tests = \
 	%D%/cluster_kill_opener.sh \
 	%D%/cluster_kill_worker.sh \
 	%D%/cluster_live.sh \
+	%D%/cluster_leave.sh \
 	%D%/cluster_restart.sh \
 	%D%/cluster_state.sh \
 	%D%/cluster_stranger.sh \

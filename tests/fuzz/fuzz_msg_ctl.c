@@ -83,6 +83,7 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 		break;
 	case MP_CTL_RUNS:
 	case MP_CTL_LEAVE:
+	case MP_CTL_LEAVE_ANYWAY:
 		rc = mp_ctl_simple_encode(buf, r->number, NULL);
 		break;
 	case MP_CTL_CANCEL:

@@ -451,6 +451,38 @@ sim_blob_stat(struct sim_host *host, const struct mp_effect *fx)
 	free(states);
 }
 
+/* As many of the first ones after `after` as are asked for, found one at a time. */
+void
+sim_blob_list(struct sim_host *host, const struct mp_effect *fx)
+{
+	struct mp_event ev = {.kind = MP_EV_BLOB_LIST};
+	struct mp_blob_ref *refs = calloc(fx->u.blob_list.max + 1, sizeof(*refs));
+	struct mp_hash after = fx->u.blob_list.after;
+	size_t n = 0;
+
+	mp_assert(refs != NULL);
+	while (n < fx->u.blob_list.max) {
+		const struct blob *next = NULL;
+
+		for (size_t i = 0; i < host->disk->blob_count; i++) {
+			const struct blob *b = &host->disk->blobs[i];
+
+			if (b->complete && memcmp(b->digest.b, after.b, sizeof(after.b)) > 0 &&
+				(next == NULL ||
+					memcmp(b->digest.b, next->digest.b, sizeof(after.b)) < 0))
+				next = b;
+		}
+		if (next == NULL)
+			break;
+		after = next->digest;
+		refs[n++] = (struct mp_blob_ref){next->digest, next->size};
+	}
+	ev.u.blob_list.refs = refs;
+	ev.u.blob_list.count = n;
+	sim_deliver(host, blob_time(host), &ev);
+	free(refs);
+}
+
 void
 sim_blob_read(struct sim_host *host, const struct mp_effect *fx)
 {

@@ -234,6 +234,9 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 		break; /* nobody asks for one yet */
 	case MP_FX_LOG_READ:
 		break; /* clients of the simulator follow no logs */
+	case MP_FX_BLOB_LIST:
+		sim_blob_list(host, fx);
+		break;
 	case MP_FX_EXEC_START:
 		sim_jobs_start(host, &fx->u.exec_start);
 		break;

@@ -239,6 +239,7 @@ void sim_disk_crash(struct sim_host *host);
 void sim_disk_restore(struct sim_host *host);
 /* A durable row; p NULL when there is none. */
 struct mp_span sim_disk_row(const struct sim_host *host, enum mp_table table, struct mp_span key);
+void sim_blob_list(struct sim_host *host, const struct mp_effect *fx);
 void sim_blob_stat(struct sim_host *host, const struct mp_effect *fx);
 void sim_blob_read(struct sim_host *host, const struct mp_effect *fx);
 void sim_blob_write(struct sim_host *host, const struct mp_effect *fx);

@@ -154,6 +154,7 @@ event_bytes(struct mp_event *ev)
 	case MP_EV_BLOB_SYNCED:
 	case MP_EV_CACHE_FOUND:
 	case MP_EV_CACHE_GOT:
+	case MP_EV_BLOB_LIST:
 	case MP_EV_CAPS:
 	case MP_EV_STOP:
 		break;
@@ -161,7 +162,7 @@ event_bytes(struct mp_event *ev)
 	return NULL;
 }
 
-/* BLOB_STAT carries an array; it is copied behind the event like bytes are. */
+/* BLOB_STAT and BLOB_LIST carry arrays; they are copied behind the event like bytes are. */
 static struct mp_event *
 event_copy(const struct mp_event *ev)
 {
@@ -172,6 +173,9 @@ event_copy(const struct mp_event *ev)
 	if (ev->kind == MP_EV_BLOB_STAT)
 		bytes = mp_span(ev->u.blob_stat.states,
 			ev->u.blob_stat.count * sizeof(*ev->u.blob_stat.states));
+	else if (ev->kind == MP_EV_BLOB_LIST)
+		bytes = mp_span(ev->u.blob_list.refs,
+			ev->u.blob_list.count * sizeof(*ev->u.blob_list.refs));
 	copy = malloc(sizeof(*copy) + bytes.n);
 	mp_assert(copy != NULL);
 	*copy = *ev;
@@ -182,6 +186,8 @@ event_copy(const struct mp_event *ev)
 		*to = mp_span(copy + 1, bytes.n);
 	else if (ev->kind == MP_EV_BLOB_STAT)
 		copy->u.blob_stat.states = (const struct mp_blob_state *)(copy + 1);
+	else if (ev->kind == MP_EV_BLOB_LIST)
+		copy->u.blob_list.refs = (const struct mp_blob_ref *)(copy + 1);
 	return copy;
 }
 

@@ -210,6 +210,34 @@ write_chunk(struct cache_fixture *f, const struct mp_hash *digest, const uint8_t
 		mp_span(p + offset, mp_min_size(CHUNK, total - offset)), complete, NULL);
 }
 
+/* Pages go on where the last one ended; what is not whole is not listed. */
+static void
+test_list(void **state)
+{
+	struct cache_fixture *f = *state;
+	struct mp_hash after = {{0}}, partial;
+	struct mp_blob_ref refs[3];
+	uint8_t *p = make_bytes(CHUNK * 2, 3, false);
+	size_t count = 3, seen = 0;
+	bool complete;
+
+	for (char c = 'a'; c < 'h'; c++)
+		(void)put(f, &c, 1);
+	mp_hasher_once(&partial, mp_span(p, CHUNK * 2));
+	assert_int_equal(write_chunk(f, &partial, p, CHUNK * 2, 0, &complete), 0);
+	while (count == 3) {
+		assert_int_equal(mp_cache_list(f->cache, &after, 3, refs, &count, NULL), 0);
+		for (size_t i = 0; i < count; i++) {
+			assert_true(memcmp(refs[i].digest.b, after.b, sizeof(after.b)) > 0);
+			assert_int_equal(refs[i].size, 1);
+			after = refs[i].digest;
+			seen++;
+		}
+	}
+	assert_int_equal(seen, 7);
+	free(p);
+}
+
 static void
 test_pieces_in_any_order(void **state)
 {
@@ -611,6 +639,7 @@ main(void)
 		T(test_what_is_not_there),
 		T(test_bound_of_bytes),
 		T(test_stat_and_remove),
+		T(test_list),
 		T(test_pieces_in_any_order),
 		T(test_small_pieces),
 		T(test_wrong_pieces_are_thrown_away),
