@@ -25,6 +25,7 @@ static const struct mp_sql_kind cache_kind = {
 	.what = "cache database",
 	.application_id = 0x4d504341, /* "MPCA" */
 	.version = MP_CACHE_SCHEMA,
+	.oldest = 1,
 	.create = "CREATE TABLE IF NOT EXISTS blob (id INTEGER PRIMARY KEY, digest BLOB NOT NULL,"
 		  " size INTEGER NOT NULL, complete INTEGER NOT NULL, created INTEGER NOT NULL,"
 		  " last_used INTEGER NOT NULL) STRICT;"
@@ -32,7 +33,11 @@ static const struct mp_sql_kind cache_kind = {
 		  " WHERE complete = 1;"
 		  "CREATE INDEX IF NOT EXISTS blob_partial ON blob (id) WHERE complete = 0;"
 		  "CREATE TABLE IF NOT EXISTS chunk (id INTEGER PRIMARY KEY,"
-		  " packed INTEGER NOT NULL, sum INTEGER NOT NULL, data BLOB NOT NULL) STRICT;",
+		  " packed INTEGER NOT NULL, sum INTEGER NOT NULL, data BLOB NOT NULL) STRICT;"
+		  "CREATE TABLE IF NOT EXISTS cached (id INTEGER PRIMARY KEY, key BLOB NOT NULL,"
+		  " base BLOB NOT NULL, record BLOB NOT NULL, stored_ms INTEGER NOT NULL) STRICT;"
+		  "CREATE UNIQUE INDEX IF NOT EXISTS cached_key ON cached (key);"
+		  "CREATE INDEX IF NOT EXISTS cached_base ON cached (base, stored_ms);",
 	.tune = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
 		"PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=4000;"
 		"PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-1024",
@@ -462,6 +467,8 @@ cache_prepare(struct mp_cache *c, struct mp_error *err)
 		{&c->drop_chunks, "DELETE FROM chunk WHERE id IN"
 				  " (SELECT id FROM chunk WHERE id >= ?1 AND id < ?2 LIMIT ?3)"},
 		{&c->drop_blob, "DELETE FROM blob WHERE id = ?1"},
+		{&c->put_result, CACHE_PUT_RESULT},
+		{&c->trim_results, CACHE_TRIM_RESULTS},
 	};
 	size_t i;
 	int rc = 0;

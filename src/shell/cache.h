@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cache.db: blobs named by their BLAKE2b-256 (DESIGN 8), in chunks of MP_CHUNK_SIZE, each
- * compressed with zstd when that saves an eighth. SQLite in WAL mode, synchronous=NORMAL.
+ * compressed with zstd when that saves an eighth, and records of results that may stand for other
+ * executions. SQLite in WAL mode, synchronous=NORMAL.
  *
  * Every function may be called from any thread, at the same time. One connection writes, under a
  * mutex, in short transactions; readers have connections of their own. A blob is visible when it
@@ -17,7 +18,8 @@
 #include "mp/error.h"
 #include "mp/store.h"
 
-#define MP_CACHE_SCHEMA 1
+/* 2: the table of results. An older file is changed when it is opened. */
+#define MP_CACHE_SCHEMA 2
 
 struct mp_cache;
 
@@ -73,10 +75,32 @@ int mp_cache_sync(struct mp_cache *cache, struct mp_error *err);
 /* Forgets a blob; MP_ENOENT when there is none. */
 int mp_cache_remove(struct mp_cache *cache, const struct mp_hash *digest, struct mp_error *err);
 
+/* ---- results ---- */
+
+/* Keeps records, all or none; each replaces what has its key, and of one base the newest
+ * MP_CACHE_PER_BASE stay. A record over MP_CACHE_RECORD_MAX is MP_ELIMIT. They are not made to
+ * survive a power cut: one that is lost is a miss. */
+int mp_cache_put_results(
+	struct mp_cache *cache, const struct mp_cached *items, size_t n, struct mp_error *err);
+
+/* What there is for these bases, the newest first of each; refs has room for MP_CACHE_PER_BASE of
+ * each. */
+int mp_cache_find_results(struct mp_cache *cache, const struct mp_hash *bases, size_t n,
+	struct mp_cache_ref *refs, size_t *count, struct mp_error *err);
+
+/* The records of keys, an empty span where there is none. They borrow from *block, which is the
+ * caller's to free; on error there is none. */
+int mp_cache_get_results(struct mp_cache *cache, const struct mp_hash *keys, size_t n,
+	struct mp_span *records, uint8_t **block, struct mp_error *err);
+
+/* ---- all of it ---- */
+
 struct mp_cache_totals {
 	uint64_t blobs;
 	uint64_t bytes;  /* of complete blobs, uncompressed */
 	uint64_t stored; /* of the database file */
+	uint64_t results;
+	uint64_t result_bytes; /* of their records */
 };
 int mp_cache_totals(struct mp_cache *cache, struct mp_cache_totals *out, struct mp_error *err);
 

@@ -23,8 +23,10 @@ _Static_assert(CACHE_CHUNKS_MAX <= 1u << CACHE_CHUNK_BITS, "chunk numbers fit");
 struct cache_hand {
 	struct cache_hand *next;
 	sqlite3 *db;
-	sqlite3_stmt *find;  /* digest -> id, size, last_used */
-	sqlite3_stmt *chunk; /* id -> packed, sum, data */
+	sqlite3_stmt *find;          /* digest -> id, size, last_used */
+	sqlite3_stmt *chunk;         /* id -> packed, sum, data */
+	sqlite3_stmt *result_keys;   /* base, how many -> key */
+	sqlite3_stmt *result_record; /* key -> record */
 	ZSTD_CCtx *cctx;
 	ZSTD_DCtx *dctx;
 	uint8_t *raw;    /* MP_CHUNK_SIZE */
@@ -55,6 +57,7 @@ struct mp_cache {
 	sqlite3_stmt *begin, *commit, *rollback;
 	sqlite3_stmt *find, *add, *complete, *hide, *touch;
 	sqlite3_stmt *add_chunk, *drop_chunks, *drop_blob;
+	sqlite3_stmt *put_result, *trim_results;
 	struct mp_map partials;
 	struct mp_dlist partial_ages; /* the oldest first */
 	int64_t dead[64];             /* blobs that could not be dropped: tried again */
@@ -138,6 +141,17 @@ void cache_drop(struct mp_cache *c, int64_t id);
 
 /* It was used, says whoever just found it. Takes the lock. */
 void cache_touch(struct mp_cache *c, const struct cache_blob *blob);
+
+/* ---- cache_result.c ---- */
+
+/* key, base, record, time; then base, how many. */
+#define CACHE_PUT_RESULT                                                                           \
+	"INSERT INTO cached (key, base, record, stored_ms) VALUES (?1, ?2, ?3, ?4)"                \
+	" ON CONFLICT (key) DO UPDATE SET base = ?2, record = ?3, stored_ms = ?4"
+#define CACHE_NEWEST_RESULTS                                                                       \
+	" FROM cached WHERE base = ?1 ORDER BY stored_ms DESC, id DESC LIMIT ?2"
+#define CACHE_TRIM_RESULTS                                                                         \
+	"DELETE FROM cached WHERE base = ?1 AND id NOT IN (SELECT id" CACHE_NEWEST_RESULTS ")"
 
 /* ---- cache_partial.c ---- */
 

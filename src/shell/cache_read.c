@@ -19,6 +19,8 @@ hand_free(struct cache_hand *h)
 		return;
 	(void)sqlite3_finalize(h->find);
 	(void)sqlite3_finalize(h->chunk);
+	(void)sqlite3_finalize(h->result_keys);
+	(void)sqlite3_finalize(h->result_record);
 	mp_sql_close(h->db);
 	(void)ZSTD_freeCCtx(h->cctx);
 	(void)ZSTD_freeDCtx(h->dctx);
@@ -50,6 +52,11 @@ hand_new(struct mp_cache *c, struct cache_hand **out, struct mp_error *err)
 	if (rc == 0)
 		rc = mp_sql_prepare(
 			h->db, "SELECT packed, sum, data FROM chunk WHERE id = ?1", &h->chunk, err);
+	if (rc == 0)
+		rc = mp_sql_prepare(h->db, "SELECT key" CACHE_NEWEST_RESULTS, &h->result_keys, err);
+	if (rc == 0)
+		rc = mp_sql_prepare(
+			h->db, "SELECT record FROM cached WHERE key = ?1", &h->result_record, err);
 	if (rc != 0) {
 		hand_free(h);
 		return rc;
@@ -438,7 +445,7 @@ int
 mp_cache_totals(struct mp_cache *c, struct mp_cache_totals *out, struct mp_error *err)
 {
 	struct cache_hand *h;
-	int64_t blobs = 0, bytes = 0, pages = 0, page = 0;
+	int64_t blobs = 0, bytes = 0, pages = 0, page = 0, results = 0, result_bytes = 0;
 	int rc;
 
 	rc = cache_hand_take(c, &h, err);
@@ -452,9 +459,17 @@ mp_cache_totals(struct mp_cache *c, struct mp_cache_totals *out, struct mp_error
 		rc = mp_sql_int(h->db, "PRAGMA page_count", &pages, err);
 	if (rc == 0)
 		rc = mp_sql_int(h->db, "PRAGMA page_size", &page, err);
+	if (rc == 0)
+		rc = mp_sql_int(h->db, "SELECT count(*) FROM cached", &results, err);
+	if (rc == 0)
+		rc = mp_sql_int(
+			h->db, "SELECT total(length(record)) FROM cached", &result_bytes, err);
 	cache_hand_give(c, h);
 	if (rc == 0)
-		*out = (struct mp_cache_totals){
-			(uint64_t)blobs, (uint64_t)bytes, (uint64_t)pages * (uint64_t)page};
+		*out = (struct mp_cache_totals){.blobs = (uint64_t)blobs,
+			.bytes = (uint64_t)bytes,
+			.stored = (uint64_t)pages * (uint64_t)page,
+			.results = (uint64_t)results,
+			.result_bytes = (uint64_t)result_bytes};
 	return rc;
 }

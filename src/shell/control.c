@@ -65,6 +65,7 @@ static const struct mp_sql_kind control_kind = {
 	.what = "control database",
 	.application_id = 0x4d50434c, /* "MPCL" */
 	.version = MP_CONTROL_SCHEMA,
+	.oldest = 1,
 	.create =
 #define X(name, sql)                                                                               \
 	"CREATE TABLE IF NOT EXISTS " sql " (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL,"  \

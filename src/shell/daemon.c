@@ -119,7 +119,8 @@ daemon_effect(struct mp_daemon *d, const struct mp_effect *fx)
 	case MP_FX_CACHE_PUT:
 	case MP_FX_CACHE_FIND:
 	case MP_FX_CACHE_GET:
-		break; /* nobody asks for one yet */
+		mp_daemon_result(d, fx);
+		break;
 	case MP_FX_LOG_READ:
 		mp_daemon_read_log(d, fx);
 		break;

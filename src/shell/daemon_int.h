@@ -92,6 +92,8 @@ void mp_daemon_log_cache(struct mp_daemon *d, const struct mp_error *err);
 
 /* The BLOB effects: each becomes one event when the thread pool has done it. */
 void mp_daemon_blob(struct mp_daemon *d, const struct mp_effect *fx);
+/* The CACHE effects, the same. */
+void mp_daemon_result(struct mp_daemon *d, const struct mp_effect *fx);
 void mp_daemon_read_log(struct mp_daemon *d, const struct mp_effect *fx);
 
 /* Opens the control socket; what is asked there goes to the node. */

@@ -10,6 +10,7 @@ libmp_shell_a_SOURCES = \
 	%D%/cache_impl.h \
 	%D%/cache_partial.c \
 	%D%/cache_read.c \
+	%D%/cache_result.c \
 	%D%/caps_probe.c \
 	%D%/control.c \
 	%D%/control.h \
@@ -24,6 +25,7 @@ libmp_shell_a_SOURCES = \
 	%D%/daemon_int.h \
 	%D%/daemon_log.c \
 	%D%/daemon_open.c \
+	%D%/daemon_result.c \
 	%D%/exec.c \
 	%D%/exec.h \
 	%D%/exec_impl.h \
@@ -42,11 +44,6 @@ libmp_shell_a_SOURCES = \
 	%D%/executor_spool.h \
 	%D%/executor_tree.c \
 	%D%/executor_tree.h \
-	%D%/exec.c \
-	%D%/exec.h \
-	%D%/exec_impl.h \
-	%D%/exec_keeper.c \
-	%D%/exec_work.c \
 	%D%/heap.c \
 	%D%/heap.h \
 	%D%/peers.c \
@@ -66,12 +63,4 @@ libmp_shell_a_SOURCES = \
 	%D%/workspace_collect.c \
 	%D%/workspace_impl.h \
 	%D%/workspace_lay.c \
-	%D%/workspace_rm.c \
-	%D%/state.c \
-	%D%/state.h \
-	%D%/udp.c \
-	%D%/udp.h
-noinst_HEADERS += \
-	%D%/exec.h \
-	%D%/workspace.h
 	%D%/workspace_rm.c

@@ -148,7 +148,7 @@ sql_check(sqlite3 *db, struct mp_error *err)
 }
 
 static int
-sql_create(sqlite3 *db, const struct mp_sql_kind *kind, bool fresh, struct mp_error *err)
+sql_create(sqlite3 *db, const struct mp_sql_kind *kind, bool older, struct mp_error *err)
 {
 	char ids[128];
 	int code;
@@ -159,7 +159,7 @@ sql_create(sqlite3 *db, const struct mp_sql_kind *kind, bool fresh, struct mp_er
 	if (code != 0)
 		return code;
 	code = mp_sql_exec(db, kind->create, err);
-	if (code == 0 && fresh)
+	if (code == 0 && older)
 		code = mp_sql_exec(db, ids, err);
 	if (code == 0)
 		code = mp_sql_exec(db, "COMMIT", err);
@@ -168,9 +168,10 @@ sql_create(sqlite3 *db, const struct mp_sql_kind *kind, bool fresh, struct mp_er
 	return code;
 }
 
-/* Is it ours, and of a version that we know? *fresh: it is empty. */
+/* Is it ours, and of a version that we know? *fresh: it is empty. *older: that is to be changed. */
 static int
-sql_identify(sqlite3 *db, const struct mp_sql_kind *kind, bool *fresh, struct mp_error *err)
+sql_identify(
+	sqlite3 *db, const struct mp_sql_kind *kind, bool *fresh, bool *older, struct mp_error *err)
 {
 	int64_t id = 0, version = 0, things = 0;
 	int code;
@@ -183,6 +184,7 @@ sql_identify(sqlite3 *db, const struct mp_sql_kind *kind, bool *fresh, struct mp
 	if (code != 0)
 		return code;
 	*fresh = id == 0 && version == 0 && things == 0;
+	*older = version < kind->version;
 	if (*fresh)
 		return 0;
 	if (id != kind->application_id)
@@ -193,7 +195,7 @@ sql_identify(sqlite3 *db, const struct mp_sql_kind *kind, bool *fresh, struct mp
 			"written by a newer Meshpipe (schema %lld, this one knows %d): use that "
 			"one",
 			(long long)version, kind->version);
-	if (version < kind->version)
+	if (version < kind->oldest)
 		return mp_fail(err, MP_EVERSION, "schema %lld is not known", (long long)version);
 	return 0;
 }
@@ -246,16 +248,16 @@ sql_connect(const char *path, int flags, sqlite3 **out, struct mp_error *err)
 static int
 sql_prepare_file(sqlite3 *db, const struct mp_sql_kind *kind, struct mp_error *err)
 {
-	bool fresh;
+	bool fresh, older;
 	int code;
 
-	code = sql_identify(db, kind, &fresh, err);
+	code = sql_identify(db, kind, &fresh, &older, err);
 	if (code == 0 && kind->check && !fresh)
 		code = sql_check(db, err);
 	if (code == 0)
 		code = mp_sql_exec(db, kind->tune, err);
 	if (code == 0)
-		code = sql_create(db, kind, fresh, err);
+		code = sql_create(db, kind, older, err);
 	return code;
 }
 

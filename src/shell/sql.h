@@ -12,6 +12,7 @@ struct mp_sql_kind {
 	const char *what; /* "control database" */
 	int32_t application_id;
 	int32_t version;     /* of the schema; in user_version */
+	int32_t oldest;      /* schemas from this one on lack nothing but what `create` makes */
 	const char *create;  /* makes the tables that are not there */
 	const char *tune;    /* pragmas of each writing connection */
 	const char *damaged; /* what to do about it; ends the sentence */

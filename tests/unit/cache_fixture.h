@@ -5,6 +5,8 @@
 
 #include "unit/scratch.h"
 
+#include <sqlite3.h>
+
 #include "mp/limits.h"
 #include "shell/cache.h"
 
@@ -45,6 +47,17 @@ teardown(void **state)
 	scratch_remove(&f->scratch);
 	free(f);
 	return 0;
+}
+
+/* Behind the back of the cache, which is closed. */
+static inline void
+sql(struct cache_fixture *f, const char *text)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(scratch_path(&f->scratch, "cache.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
 /* n bytes that zstd can (or cannot) shrink, the same for the same seed. */

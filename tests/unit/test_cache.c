@@ -2,7 +2,6 @@
 #include "unit/cache_fixture.h"
 
 #include <signal.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include "crypto/hasher.h"
@@ -419,16 +418,6 @@ test_many_partials_are_bounded(void **state)
 }
 
 /* ---- trouble ---- */
-
-static void
-sql(struct cache_fixture *f, const char *text)
-{
-	sqlite3 *db;
-
-	assert_int_equal(sqlite3_open(scratch_path(&f->scratch, "cache.db"), &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
 
 static void
 test_damaged_chunks(void **state)
