@@ -140,7 +140,15 @@ print_how_to_join(const struct mp_state *state, FILE *to)
 
 /* Closes the state. */
 static int
-serve(const struct options *o, struct mp_state *state)
+abandon(struct mp_state *state, const struct mp_error *err)
+{
+	mp_state_abandon(state);
+	return failed(err);
+}
+
+/* Closes the state. */
+static int
+serve(const struct options *o, struct mp_state *state, bool founded)
 {
 	struct mp_daemon_config config = {.state = state,
 		.listen = o->listen,
@@ -161,8 +169,11 @@ serve(const struct options *o, struct mp_state *state)
 			"or comes anew with a token before the node is a member");
 	if (rc == 0)
 		rc = mp_daemon_open(&config, &daemon, &err);
-	if (rc == 0)
-		rc = mp_daemon_run(daemon, &err);
+	if (rc != 0)
+		return abandon(state, &err);
+	if (founded)
+		print_how_to_join(state, stderr);
+	rc = mp_daemon_run(daemon, &err);
 	mp_daemon_close(daemon);
 	mp_state_close(state);
 	return rc != 0 ? failed(&err) : 0;
@@ -189,8 +200,10 @@ command_init(const struct options *o)
 	if (rc == 0)
 		(void)printf("%.*s\n", (int)token.n, (const char *)token.p);
 	mp_buf_fini(&token);
+	if (rc != 0)
+		return abandon(&state, &err);
 	mp_state_close(&state);
-	return rc != 0 ? failed(&err) : 0;
+	return 0;
 }
 
 static int
@@ -198,20 +211,15 @@ command_start(const struct options *o)
 {
 	struct mp_error err = {0};
 	struct mp_state state;
+	bool founded;
 	int rc = open_state(o, &state, &err);
 
 	if (rc != 0)
 		return failed(&err);
-	if (!state.has_credential) {
+	founded = !state.has_credential;
+	if (founded)
 		rc = mp_state_found(&state, &err);
-		if (rc == 0)
-			print_how_to_join(&state, stderr);
-	}
-	if (rc != 0) {
-		mp_state_close(&state);
-		return failed(&err);
-	}
-	return serve(o, &state);
+	return rc != 0 ? abandon(&state, &err) : serve(o, &state, founded);
 }
 
 /* Membership is there, or begun, or comes with the token. */
@@ -260,11 +268,7 @@ command_join(const struct options *o, char **args, int count)
 	if (rc != 0)
 		return failed(&err);
 	rc = take_token(o, &state, args, (size_t)count, &err);
-	if (rc != 0) {
-		mp_state_close(&state);
-		return failed(&err);
-	}
-	return serve(o, &state);
+	return rc != 0 ? abandon(&state, &err) : serve(o, &state, false);
 }
 
 static bool

@@ -149,21 +149,47 @@ mp_state_default(const char *option, char out[MP_PATH_MAX + 1], struct mp_error 
 
 /* ---- opening ---- */
 
-static int
-make_dirs(const char *dir, struct mp_error *err)
+/* Removes so many folders, the last one first, that must be empty. */
+static void
+remove_dirs(const char *dir, uint32_t count)
 {
 	char path[MP_PATH_MAX + 1];
+	char *slash = path;
+
+	memcpy(path, dir, strlen(dir) + 1);
+	while (count-- > 0 && slash != NULL && rmdir(path) == 0) {
+		slash = strrchr(path, '/');
+		if (slash != NULL)
+			*slash = '\0';
+	}
+}
+
+/* *made: how many of them there were not. */
+static int
+make_dirs(const char *dir, uint32_t *made, struct mp_error *err)
+{
+	char path[MP_PATH_MAX + 1], *slash;
 	size_t n = strlen(dir);
 
 	memcpy(path, dir, n + 1);
 	for (size_t i = 1; i <= n; i++) {
-		if (path[i] != '/' && path[i] != '\0')
+		int rc;
+
+		if ((path[i] != '/' && path[i] != '\0') || path[i - 1] == '/')
 			continue;
 		path[i] = '\0';
-		if (mkdir(path, 0700) != 0 && errno != EEXIST)
-			return mp_fail(err, errno == ENOSPC ? MP_EFULL : MP_EAUTH,
+		if (mkdir(path, 0700) == 0) {
+			(*made)++;
+		} else if (errno != EEXIST) {
+			rc = mp_fail(err, errno == ENOSPC ? MP_EFULL : MP_EAUTH,
 				"%s: cannot make the directory: %s; give another one with --state",
 				path, strerror(errno));
+			slash = strrchr(path, '/');
+			if (slash != NULL)
+				*slash = '\0';
+			remove_dirs(path, *made);
+			return rc;
+		}
 		path[i] = i < n ? '/' : '\0';
 	}
 	return 0;
@@ -205,6 +231,7 @@ static int
 check_marker(struct mp_state *state, struct mp_error *err)
 {
 	char text[64];
+	struct stat st;
 	size_t n;
 	int rc = mp_state_read(state, MARKER, text, sizeof(text), &n, err);
 
@@ -214,8 +241,10 @@ check_marker(struct mp_state *state, struct mp_error *err)
 				"%s: holds other things and is no state directory of meshpipe; "
 				"give an empty one with --state",
 				state->dir);
-		if (fchmod(state->dir_fd, 0700) != 0)
+		if (fstat(state->dir_fd, &st) != 0 || fchmod(state->dir_fd, 0700) != 0)
 			return fail_errno(err, state, ".");
+		state->mode_before = st.st_mode & 07777;
+		state->fresh = true;
 		return mp_state_write(state, MARKER, MARKER_TEXT, strlen(MARKER_TEXT), err);
 	}
 	if (rc != 0)
@@ -274,6 +303,9 @@ take_lock(struct mp_state *state, struct mp_error *err)
 	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 	if (ftruncate(state->lock_fd, 0) != 0 || pwrite(state->lock_fd, text, (size_t)n, 0) != n)
 		return fail_errno(err, state, "lock");
+	state->has_lock = true;
+	/* Whoever had it before may have made what is here. */
+	state->fresh = state->fresh && faccessat(state->dir_fd, "node.key", F_OK, 0) != 0;
 	return 0;
 }
 
@@ -412,7 +444,7 @@ mp_state_open(const char *dir, const char *name, struct mp_state *out, struct mp
 		return mp_fail(err, MP_EBUG, "libsodium does not start");
 	if (strlen(dir) > MP_PATH_MAX - 32)
 		return mp_fail(err, MP_ELIMIT, "%s: path too long", dir);
-	rc = make_dirs(dir, err);
+	rc = make_dirs(dir, &out->made_dirs, err);
 	if (rc != 0)
 		return rc;
 	out->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -423,7 +455,7 @@ mp_state_open(const char *dir, const char *name, struct mp_state *out, struct mp
 		(rc = load_keys(out, err)) != 0 || (rc = load_credential(out, err)) != 0 ||
 		(rc = load_seeds(out, err)) != 0 || (rc = choose_name(out, name, err)) != 0 ||
 		(rc = load_port(out, err)) != 0)
-		mp_state_close(out);
+		mp_state_abandon(out);
 	return rc;
 }
 
@@ -437,6 +469,26 @@ mp_state_close(struct mp_state *state)
 	if (state->dir_fd >= 0)
 		(void)close(state->dir_fd);
 	state->lock_fd = state->dir_fd = -1;
+}
+
+void
+mp_state_abandon(struct mp_state *state)
+{
+	static const char *const files[] = {"node.key", "authority.key", "credential", "joining",
+		"port", "control.db", "control.db-wal", "control.db-shm", "cache.db",
+		"cache.db-wal", "cache.db-shm", "control.sock", MARKER, MARKER ".new", "lock"};
+
+	/* Without the lock it may have become somebody else's. */
+	if (state->fresh && state->has_lock) {
+		(void)unlinkat(state->dir_fd, "work/.clean", AT_REMOVEDIR);
+		(void)unlinkat(state->dir_fd, "work", AT_REMOVEDIR);
+		for (size_t i = 0; i < mp_countof(files); i++)
+			(void)unlinkat(state->dir_fd, files[i], 0);
+		if (state->made_dirs == 0)
+			(void)fchmod(state->dir_fd, state->mode_before);
+		remove_dirs(state->dir, state->made_dirs);
+	}
+	mp_state_close(state);
 }
 
 int

@@ -31,6 +31,7 @@ struct mp_state {
 	char dir[MP_PATH_MAX + 1];
 	int dir_fd;
 	int lock_fd;
+	bool has_lock;
 	struct mp_secret *secret;
 	struct mp_node_id id;
 	struct mp_xkey xkey;
@@ -45,6 +46,10 @@ struct mp_state {
 	uint16_t port; /* as used last; 0 none */
 	char seeds[MP_STATE_SEEDS_MAX][MP_STATE_SEED_SIZE]; /* joining: to ask */
 	size_t seed_count;
+	/* What mp_state_open() has made, for mp_state_abandon(): */
+	bool fresh;           /* all that is in the directory */
+	uint32_t made_dirs;   /* it, and so many less one above it */
+	uint32_t mode_before; /* its permissions, if it was there and empty */
 };
 
 /* Which one, by DESIGN 10: option, $MP_STATE, the default of this user. MP_ELIMIT. */
@@ -59,6 +64,9 @@ int mp_state_default(const char *option, char out[MP_PATH_MAX + 1], struct mp_er
  */
 int mp_state_open(const char *dir, const char *name, struct mp_state *out, struct mp_error *err);
 void mp_state_close(struct mp_state *state);
+/* Closes; when this process made it, and so nothing in it can be missed, removes all of it. For a
+ * start that failed before it served. */
+void mp_state_abandon(struct mp_state *state);
 
 /* Founds a cluster: authority key, invite, certificate and admission of this node. */
 int mp_state_found(struct mp_state *state, struct mp_error *err);

@@ -19,8 +19,55 @@ refused()
 	tap_same "$what: never ready" '' "$(cat "$tap_tmp/out")"
 }
 
+# nothing_left WHAT: of a start in $tap_tmp/fresh/deep/state
+nothing_left()
+{
+	tap_same "$1: nothing is left of it" '' "$(find "$tap_tmp/fresh" -mindepth 1)"
+}
+
 refused 'a port in use' "${address}.*(in use|address)" \
 	start --state "$tap_tmp/second" --listen "$address"
+mkdir "$tap_tmp/fresh"
+fresh=$tap_tmp/fresh/deep/state
+refused 'a port in use, a new directory' 'in use' start --state "$fresh" --listen "$address"
+nothing_left 'a port in use'
+tap_check 'it does not say that it founded anything' not grep -q founded "$tap_tmp/err"
+refused 'an address to be reached at that is none' advertise \
+	start --state "$fresh" --listen 127.0.0.1:0 --advertise nonsense:x
+nothing_left '--advertise'
+refused 'a name that is none' 'name' \
+	start --state "$fresh" --listen 127.0.0.1:0 --name 'no name'
+nothing_left '--name'
+timeout 30 "$mpnode" join 127.0.0.1:1 --state "$fresh" --listen 127.0.0.1:0 2>/dev/null
+tap_same 'join without a token: usage' 2 $?
+nothing_left 'join without a token'
+ctl alpha invite >"$tap_tmp/token"
+refused 'a port in use, to join' 'in use' \
+	join "$address" --state "$fresh" --listen "$address" --token-file "$tap_tmp/token"
+nothing_left 'a port in use, to join'
+mkdir -m 0755 "$tap_tmp/empty"
+refused 'a port in use, an empty directory' 'in use' \
+	start --state "$tap_tmp/empty" --listen "$address"
+tap_same 'an empty directory stays so' '' "$(ls -A "$tap_tmp/empty")"
+tap_same 'and its permissions' 755 "$(stat -c %a "$tap_tmp/empty")"
+for half in udp tcp; do
+	: >"$tap_tmp/port"
+	"$top_builddir/tests/cli/poke" hold $half >"$tap_tmp/port" &
+	holder=$!
+	cli_pids="$cli_pids $holder"
+	until_true 10 test -s "$tap_tmp/port"
+	refused "a port in use, $half only" 'in use' \
+		start --state "$fresh" --listen "127.0.0.1:$(cat "$tap_tmp/port")"
+	nothing_left "a port in use, $half only"
+	kill $holder
+	wait $holder 2>/dev/null
+	cli_forget $holder
+done
+node_start again
+tap_check 'what failed starts when nothing is in its way' \
+	knows again 1
+node_stop again
+
 refused 'a state directory in use' "$tap_tmp/alpha.*in use" \
 	start --state "$tap_tmp/alpha" --listen 127.0.0.1:0
 mkdir "$tap_tmp/foreign"

@@ -4,6 +4,7 @@
  *
  *   poke tcp|udp PORT      on 127.0.0.1
  *   poke unix PATH
+ *   poke hold tcp|udp      takes a free port of 127.0.0.1, prints it, and keeps it for 20 s
  *
  * Streams are then read to their end; at most 20 s pass. Datagrams have 1,200 bytes each. Prints
  * how many bytes came back. 0, or 1 when it could not even connect.
@@ -40,6 +41,26 @@ open_unix(const char *path)
 	return fd >= 0 && connect(fd, (const struct sockaddr *)&un, sizeof(un)) == 0 ? fd : -1;
 }
 
+static int
+hold(int type)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	socklen_t n = sizeof(in);
+	int fd = socket(AF_INET, type, 0);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&in, sizeof(in)) != 0 ||
+		(type == SOCK_STREAM && listen(fd, 1) != 0) ||
+		getsockname(fd, (struct sockaddr *)&in, &n) != 0) {
+		perror("poke");
+		return 1;
+	}
+	(void)printf("%u\n", ntohs(in.sin_port));
+	(void)fflush(stdout);
+	(void)pause();
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -50,6 +71,8 @@ main(int argc, char **argv)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)alarm(20);
+	if (argc == 3 && strcmp(argv[1], "hold") == 0)
+		return hold(strcmp(argv[2], "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM);
 	if (argc == 3 && strcmp(argv[1], "tcp") == 0)
 		fd = open_inet(SOCK_STREAM, argv[2]);
 	else if (argc == 3 && strcmp(argv[1], "udp") == 0)
