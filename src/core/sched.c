@@ -340,10 +340,6 @@ member_present(const struct mp_member *m)
 	return m->state == MP_MEMBER_ALIVE || m->state == MP_MEMBER_SUSPECT;
 }
 
-/* How many requirements the member does not fulfil; their names are appended to why. */
-static uint32_t member_lacks(
-	const struct mp_graph_module *want, const struct mp_caps *caps, struct mp_error *why);
-
 static uint32_t
 worker_slots(const struct sched_worker *w)
 {
@@ -408,7 +404,7 @@ class_refresh(struct mp_sched *s, struct sched_class *c)
 		const struct mp_member *m = s->workers[i].member;
 
 		c->fits[i] = member_present(m) && m->caps != NULL && m->caps->slots > 0 &&
-			     member_lacks(want, m->caps, NULL) == 0;
+			     mp_sched_lacks(want, m->caps, NULL) == 0;
 		c->placeable = c->placeable || c->fits[i];
 	}
 	c->version = s->version;
@@ -611,8 +607,8 @@ why_append(struct mp_error *why, const char *kind, const char *word)
 		why, why->code, "%s%s%s %s", before, before[0] != '\0' ? ", " : "", kind, word);
 }
 
-static uint32_t
-member_lacks(const struct mp_graph_module *want, const struct mp_caps *caps, struct mp_error *why)
+uint32_t
+mp_sched_lacks(const struct mp_graph_module *want, const struct mp_caps *caps, struct mp_error *why)
 {
 	uint32_t lacks = 0;
 
@@ -651,7 +647,7 @@ nearest_member(const struct mp_sched *s, const struct mp_graph_module *want)
 
 		if (!member_present(m) || m->caps == NULL)
 			continue;
-		lacks = 2 * member_lacks(want, m->caps, NULL) + (m->caps->slots == 0);
+		lacks = 2 * mp_sched_lacks(want, m->caps, NULL) + (m->caps->slots == 0);
 		if (lacks >= least)
 			continue;
 		least = lacks;
@@ -675,7 +671,7 @@ mp_sched_unplaceable(struct mp_sched *s, uint32_t module, struct mp_error *why)
 		(void)mp_fail(why, MP_ENOENT, "no live member has said what it can do");
 		return true;
 	}
-	if (member_lacks(want, nearest->caps, &lacks) == 0)
+	if (mp_sched_lacks(want, nearest->caps, &lacks) == 0)
 		(void)mp_fail(why, MP_ENOENT, "no live member has slots; %s comes nearest",
 			nearest->name.s);
 	else

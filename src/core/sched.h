@@ -81,4 +81,9 @@ bool mp_sched_expired(
 /* Attempts that are outstanding on a worker, for tests. */
 uint32_t mp_sched_outstanding(const struct mp_sched *sched, uint32_t worker);
 
+/* How many requirements of the module whoever can do this does not fulfil; their names are appended
+ * to *why, if it is not NULL. */
+uint32_t mp_sched_lacks(
+	const struct mp_graph_module *want, const struct mp_caps *caps, struct mp_error *why);
+
 #endif

@@ -192,17 +192,34 @@ bear(struct follow *f, int rc, const struct mp_error *err)
 	return now - f->lost_ms < RECONNECT_MS;
 }
 
+/* Ends the visit at the first one. */
+static int
+on_unplaceable(void *arg, uint32_t index, const struct mp_show_module *m)
+{
+	struct follow *f = arg;
+	uint32_t others = f->states[MP_MODULE_UNPLACEABLE] - 1;
+
+	(void)index;
+	if (m->state != MP_MODULE_UNPLACEABLE)
+		return 0;
+	undraw(f);
+	mp_cmd_note(f->ctx, "%.*s: %.*s%s; mpctl show %s tells more", (int)m->name.n,
+		(const char *)m->name.p, (int)m->text.n,
+		m->text.n > 0 ? (const char *)m->text.p : "",
+		others > 0 ? " (and others like it)" : "", f->config->run);
+	return MP_ECANCELED;
+}
+
 static void
 tell_unplaceable(struct follow *f)
 {
-	uint32_t n = f->states[MP_MODULE_UNPLACEABLE];
+	struct mp_visitor v = {.module = on_unplaceable, .arg = f};
+	struct mp_error err = {0};
 
-	if (n == 0 || f->told_unplaceable)
+	if (f->states[MP_MODULE_UNPLACEABLE] == 0 || f->told_unplaceable)
 		return;
-	undraw(f);
-	mp_cmd_note(f->ctx, "no node can run %u module%s; mpctl show %s tells why", n,
-		n == 1 ? "" : "s", f->config->run);
-	f->told_unplaceable = true;
+	/* It may have been placed meanwhile. */
+	f->told_unplaceable = mp_visit(f->ctx, f->config->run, &v, &err) == MP_ECANCELED;
 }
 
 /* Short at first, for short runs; never so short that asking is most of what happens. */

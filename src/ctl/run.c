@@ -3,12 +3,14 @@
 #include <stdlib.h>
 
 #include "codec/msg_ctl.h"
+#include "core/sched.h"
 #include "ctl/commands.h"
 #include "ctl/embedded.h"
 #include "ctl/follow.h"
 #include "ctl/gather.h"
 #include "ctl/submitter.h"
 #include "mp/member.h"
+#include "shell/daemon.h"
 
 #define CANCEL_MS 10000
 
@@ -126,6 +128,37 @@ take_options(struct mp_cmd_ctx *ctx, struct mp_embedded_config *config, const ch
 	return mp_follow_timeout(ctx, timeout_ms, &ctx->err);
 }
 
+/* Nobody else will ever come to run what this machine cannot. */
+static int
+check_placeable(struct mp_cmd_ctx *ctx, const struct mp_embedded_config *config,
+	const struct mp_graph *graph)
+{
+	struct mp_caps *caps = calloc(1, sizeof(*caps));
+	const struct mp_graph_module *first = NULL;
+	struct mp_error lacks = {0};
+	uint32_t count = 0;
+
+	if (caps == NULL)
+		return mp_fail(&ctx->err, MP_ENOMEM, "out of memory");
+	mp_caps_probe(caps, config->slots, config->tags, config->tag_count);
+	for (uint32_t i = 0; i < graph->module_count; i++) {
+		const struct mp_graph_module *m = &graph->modules[i];
+
+		if (mp_sched_lacks(m, caps, first == NULL ? &lacks : NULL) == 0)
+			continue;
+		if (first == NULL)
+			first = m;
+		count++;
+	}
+	free(caps);
+	if (first == NULL)
+		return 0;
+	return mp_fail(&ctx->err, MP_EUSAGE,
+		"%s%s cannot run here: this machine lacks %.400s; --tag TAG says what it can do, "
+		"tools are looked for in $PATH",
+		first->name, count > 1 ? " and others" : "", lacks.text);
+}
+
 static int
 run_run(struct mp_cmd_ctx *ctx)
 {
@@ -139,6 +172,8 @@ run_run(struct mp_cmd_ctx *ctx)
 	if (take_options(ctx, &config, tags, &timeout_ms) != 0)
 		return mp_cmd_fail(ctx, &ctx->err);
 	code = mp_submitter_prepare(ctx, &s, ctx->args[0]);
+	if (code == MP_EXIT_DONE && check_placeable(ctx, &config, s.loaded.graph) != 0)
+		code = mp_cmd_fail(ctx, &ctx->err);
 	if (code == MP_EXIT_DONE) {
 		catch_signals();
 		ctx->stop = &interrupted;
@@ -171,7 +206,8 @@ const struct mp_cmd mp_cmd_run = {
 	.summary = "run a pipeline here, without a daemon",
 	.details =
 		"The same engine as a cluster of one, in a child of this process. Nothing is kept\n"
-		"unless --state names a folder.\n",
+		"unless --state names a folder. When a module requires what this machine lacks,\n"
+		"nothing is run.\n",
 	.options = options,
 	.option_count = mp_countof(options),
 	.args_min = 1,

@@ -12,6 +12,7 @@ cli_tests = \
 	%D%/cluster_kill_worker.sh \
 	%D%/cluster_live.sh \
 	%D%/cluster_leave.sh \
+	%D%/cluster_release.sh \
 	%D%/cluster_restart.sh \
 	%D%/cluster_state.sh \
 	%D%/cluster_stranger.sh \
