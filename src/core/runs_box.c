@@ -265,6 +265,8 @@ box_apply(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box,
 		return false;
 	}
 	box->cursor = entry->index;
+	if (rc == 0 && !box->replaying)
+		box_file(runs, env, box, entry);
 	if (box->lead != NULL)
 		mp_lead_applied(box->lead, env, entry, rc);
 	if (entry->kind == MP_ENTRY_END && rc == 0) {
@@ -348,6 +350,7 @@ box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 			mp_lead_plan(box->lead, env);
 		mp_raft_flush(box->raft, env);
 	} while (box_drain(runs, env, box));
+	runs_file_flush(runs, env);
 	if (box->ended && mp_dlist_linked(&box->in_active))
 		box_rest(runs, env, box);
 }
@@ -355,8 +358,10 @@ box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 void
 box_restart(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 {
+	box->replaying = true;
 	if (!box->broken)
 		box_drain_to_end(runs, env, box);
+	box->replaying = false;
 	if (!box->ended)
 		box_start(runs, env, box, false);
 }

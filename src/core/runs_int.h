@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What runs.c (the table), runs_box.c (one run that is hosted here), runs_known.c (what every node
- * knows of every run) and runs_show.c (what is told about runs) share. Nobody else includes this.
- */
+/* What runs.c (the table), runs_box.c (one run that is hosted here), runs_file.c (what it leaves in
+ * the result cache), runs_known.c (what every node knows of every run) and runs_show.c (what is
+ * told about runs) share. Nobody else includes this. */
 #ifndef MP_CORE_RUNS_INT_H
 #define MP_CORE_RUNS_INT_H
 
@@ -41,6 +41,7 @@ struct mp_run_box {
 	bool started;    /* the log runs; the opener's begins when a majority has the run */
 	bool broken;     /* its log could not be restored: left alone */
 	bool ended;      /* END was applied */
+	bool replaying;  /* what is applied was committed in an earlier life of this node */
 	bool ticking;    /* its log's deadlines count */
 	bool pulsing;    /* it shares heartbeats */
 	bool asked;      /* ended, and a worker still holds something of it */
@@ -91,6 +92,8 @@ struct mp_runs {
 	size_t aborted_count;
 	struct want wants[WANT_KEEP];
 	size_t want_count;
+	struct mp_cached *filing; /* NULL, or in step memory: what is to go out as one effect */
+	size_t filing_count;
 };
 
 /* runs.c */
@@ -116,6 +119,13 @@ bool box_untouched(const struct mp_run_box *box);
 /* What is committed goes into the state, a new role begins or ends a leadership, and so on. */
 void box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
 mp_time box_deadline(const struct mp_run_box *box);
+
+/* runs_file.c */
+/* An entry was applied: if it has a result that may be used again, this elector's cache gets it. */
+void box_file(struct mp_runs *runs, struct mp_env *env, const struct mp_run_box *box,
+	const struct mp_raft_entry *entry);
+/* At the end of what was applied together. */
+void runs_file_flush(struct mp_runs *runs, struct mp_env *env);
 
 /* runs_known.c */
 struct known *known_find(const struct mp_runs *runs, const struct mp_run_id *id);

@@ -23,6 +23,7 @@ sim_host_init(struct sim *sim, uint32_t index)
 	host->addr.port = 7117;
 	host->disk = sim_disk_new(host);
 	host->jobs = sim_jobs_new(host);
+	host->shelf = sim_shelf_new();
 	sim_trust_init(sim, host);
 }
 
@@ -32,6 +33,7 @@ sim_host_fini(struct sim_host *host)
 	mp_node_free(host->node);
 	sim_jobs_free(host->jobs);
 	sim_disk_free(host->disk);
+	sim_shelf_free(host->shelf);
 	sim_secret_free(host->secret);
 }
 
@@ -153,6 +155,7 @@ sim_host_crash(struct sim_host *host, bool power)
 		host->clock_base_ms = 0;
 	sim_jobs_crash(host);
 	sim_disk_crash(host);
+	sim_shelf_crash(host);
 	sim_net_host_down(host, power);
 }
 
@@ -229,9 +232,14 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 		sim_blob_sync(host, fx);
 		break;
 	case MP_FX_CACHE_PUT:
+		sim_shelf_put(host, fx);
+		break;
 	case MP_FX_CACHE_FIND:
+		sim_shelf_find(host, fx);
+		break;
 	case MP_FX_CACHE_GET:
-		break; /* nobody asks for one yet */
+		sim_shelf_get(host, fx);
+		break;
 	case MP_FX_LOG_READ:
 		break; /* clients of the simulator follow no logs */
 	case MP_FX_BLOB_LIST:

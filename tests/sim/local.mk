@@ -19,6 +19,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/plan.c \
 	%D%/script.c \
 	%D%/seed.c \
+	%D%/shelf.c \
 	%D%/sim.h \
 	%D%/trust.c \
 	%D%/world.c

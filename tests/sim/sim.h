@@ -11,6 +11,7 @@
  *   host.c   one machine: starts, steps and stops a node and carries out its effects
  *   net.c    datagrams and streams: delay, loss, duplication, reordering, cuts
  *   disk.c   rows and blobs: slow fsync, a crash that loses what was not synced
+ *   shelf.c  each host's result cache
  *   jobs.c   the executor: how long a module takes and how it ends
  *   client.c who submits, cancels and looks
  *   check.c  the invariants that show in logs and views, after every step
@@ -50,6 +51,7 @@ struct sim_disk;
 struct sim_entry;
 struct sim_jobs;
 struct sim_net;
+struct sim_shelf;
 
 /*
  * What is to happen in some of many seeds, or the sweep proves nothing: `mpsim --seeds` fails when
@@ -84,6 +86,7 @@ struct sim_net;
 	X(CLOCK_JUMPED, 200, "a wall clock jumped")                                                \
 	X(DISK_FULL, 200, "a disk was full for a while")                                           \
 	X(BLOB_LOST, 200, "a stored blob vanished")                                                \
+	X(RESULT_FILED, 200, "a result was put into a cache")                                      \
 	X(BLOB_FETCHED, 200, "a blob came from a peer")                                            \
 	X(DECLARED_DEAD, 200, "a node was declared dead")
 
@@ -149,6 +152,7 @@ struct sim_host {
 	mp_time wall_off_ms;
 	struct sim_disk *disk;
 	struct sim_jobs *jobs;
+	struct sim_shelf *shelf;
 };
 
 /* Called when its time comes. arg is the caller's. */
@@ -252,6 +256,16 @@ void sim_blob_lose(struct sim_host *host);
 void sim_disk_full(struct sim_host *host, sim_time until);
 bool sim_disk_pending(const struct sim_host *host); /* rows that are not on disk yet */
 size_t sim_disk_count(const struct sim_host *host, enum mp_table table);
+
+/* ---- shelf.c ---- */
+
+struct sim_shelf *sim_shelf_new(void);
+void sim_shelf_free(struct sim_shelf *shelf);
+/* A crash may lose what was put last, for nobody waits for it. */
+void sim_shelf_crash(struct sim_host *host);
+void sim_shelf_put(struct sim_host *host, const struct mp_effect *fx);
+void sim_shelf_find(struct sim_host *host, const struct mp_effect *fx);
+void sim_shelf_get(struct sim_host *host, const struct mp_effect *fx);
 
 /* ---- jobs.c ---- */
 

@@ -162,20 +162,33 @@ event_bytes(struct mp_event *ev)
 	return NULL;
 }
 
-/* BLOB_STAT and BLOB_LIST carry arrays; they are copied behind the event like bytes are. */
+/* Some carry an array instead. */
+static struct mp_span
+event_array(const struct mp_event *ev)
+{
+	if (ev->kind == MP_EV_BLOB_STAT)
+		return mp_span(ev->u.blob_stat.states,
+			ev->u.blob_stat.count * sizeof(*ev->u.blob_stat.states));
+	if (ev->kind == MP_EV_BLOB_LIST)
+		return mp_span(ev->u.blob_list.refs,
+			ev->u.blob_list.count * sizeof(*ev->u.blob_list.refs));
+	if (ev->kind == MP_EV_CACHE_FOUND)
+		return mp_span(ev->u.cache_found.refs,
+			ev->u.cache_found.count * sizeof(*ev->u.cache_found.refs));
+	if (ev->kind == MP_EV_CACHE_GOT)
+		return mp_span(ev->u.cache_got.records,
+			ev->u.cache_got.count * sizeof(*ev->u.cache_got.records));
+	return mp_span(NULL, 0);
+}
+
+/* An array is copied behind the event like bytes are. */
 static struct mp_event *
 event_copy(const struct mp_event *ev)
 {
 	const struct mp_span *from = event_bytes((struct mp_event *)(uintptr_t)ev);
-	struct mp_span bytes = from != NULL ? *from : mp_span(NULL, 0), *to;
+	struct mp_span bytes = from != NULL ? *from : event_array(ev), *to;
 	struct mp_event *copy;
 
-	if (ev->kind == MP_EV_BLOB_STAT)
-		bytes = mp_span(ev->u.blob_stat.states,
-			ev->u.blob_stat.count * sizeof(*ev->u.blob_stat.states));
-	else if (ev->kind == MP_EV_BLOB_LIST)
-		bytes = mp_span(ev->u.blob_list.refs,
-			ev->u.blob_list.count * sizeof(*ev->u.blob_list.refs));
 	copy = malloc(sizeof(*copy) + bytes.n);
 	mp_assert(copy != NULL);
 	*copy = *ev;
@@ -188,6 +201,10 @@ event_copy(const struct mp_event *ev)
 		copy->u.blob_stat.states = (const struct mp_blob_state *)(copy + 1);
 	else if (ev->kind == MP_EV_BLOB_LIST)
 		copy->u.blob_list.refs = (const struct mp_blob_ref *)(copy + 1);
+	else if (ev->kind == MP_EV_CACHE_FOUND)
+		copy->u.cache_found.refs = (const struct mp_cache_ref *)(copy + 1);
+	else if (ev->kind == MP_EV_CACHE_GOT)
+		copy->u.cache_got.records = (const struct mp_span *)(copy + 1);
 	return copy;
 }
 

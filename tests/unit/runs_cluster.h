@@ -9,6 +9,7 @@
 
 #include "unit/unit.h"
 
+#include "codec/msg_cache.h"
 #include "codec/record_run.h"
 #include "codec/msg_show.h"
 #include "codec/msg_work.h"
@@ -22,6 +23,7 @@
 #define CLUSTER_MAX 5
 #define QUEUE_MAX   65536
 #define JOBS_MAX    256
+#define FILED_MAX   16
 
 static const struct mp_profile cluster_profile = {
 	.push_pull_ms = 30000,
@@ -79,6 +81,10 @@ struct cluster_node {
 	uint64_t fence;
 	int leader;
 	uint64_t sent; /* messages it has sent */
+	/* What it put into its result cache. */
+	size_t filed;
+	struct mp_cache_ref filings[FILED_MAX];
+	size_t filed_good; /* whose record has a result with that key and one holder */
 };
 
 struct cluster {
@@ -93,6 +99,7 @@ struct cluster {
 	struct cluster_job jobs[JOBS_MAX];
 	size_t job_count;
 	mp_time job_ms;     /* how long a command takes */
+	struct mp_hash key; /* of the result of the next command; the one after has the next key */
 	size_t started[64]; /* commands that were run, per module */
 	bool one_way;       /* what n0 is told is lost, and others hear only of it */
 	size_t refused;     /* messages that were not taken */
@@ -280,6 +287,25 @@ disk_count(const struct cluster_node *node, enum mp_table table)
 	return n;
 }
 
+static void
+cache_put(struct cluster_node *n, const struct mp_effect *fx)
+{
+	struct mp_cache_record record;
+	struct mp_result result;
+
+	for (size_t i = 0; i < fx->u.cache_put.count; i++) {
+		const struct mp_cached *item = &fx->u.cache_put.items[i];
+
+		assert_true(n->filed < FILED_MAX);
+		n->filings[n->filed++] = (struct mp_cache_ref){item->base, item->key};
+		assert_int_equal(mp_cache_record_decode(item->record, &record), 0);
+		assert_int_equal(
+			mp_signed_result_open(&fake_crypto, record.result, &result, NULL), 0);
+		n->filed_good +=
+			mp_hash_eq(&result.cache_key, &item->key) && record.holders.left == 1;
+	}
+}
+
 /* ---- steps ---- */
 
 static void
@@ -306,6 +332,10 @@ step_end(struct cluster *c, int node)
 		if (fx[i].kind == MP_FX_SEND) {
 			n->sent++;
 			cluster_say(c, node, cluster_index(&fx[i].u.send.peer), fx[i].u.send.bytes);
+			continue;
+		}
+		if (fx[i].kind == MP_FX_CACHE_PUT) {
+			cache_put(n, &fx[i]);
 			continue;
 		}
 		assert_int_equal(fx[i].kind, MP_FX_PERSIST);
@@ -394,7 +424,10 @@ worker_take(struct cluster *c, int node, const struct mp_work_head *head,
 		.node = offer.worker,
 		.spec = offer.spec,
 		.inputs = offer.inputs,
-		.status = MP_STATUS_OK};
+		.status = MP_STATUS_OK,
+		.cache_key = c->key};
+	if (c->key.b[0] != 0)
+		c->key.b[31]++;
 	fake_hash(&job->result.offer, &span, 1);
 	mp_buf_fini(&buf);
 	c->started[item->module]++;

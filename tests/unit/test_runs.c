@@ -543,6 +543,76 @@ test_refusers_are_replaced(void **state)
 	cluster_free(c);
 }
 
+/* Every elector has the four results, each under a base of its own. */
+static void
+expect_filed(const struct cluster *c, int node)
+{
+	const struct cluster_node *n = &c->nodes[node];
+
+	assert_int_equal(n->filed, 4);
+	assert_int_equal(n->filed_good, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(n->filings[i].key.b[31], i);
+		assert_true(mp_hash_eq(&n->filings[i].base, &c->nodes[0].filings[i].base));
+		for (size_t k = 0; k < i; k++)
+			assert_false(mp_hash_eq(&n->filings[i].base, &n->filings[k].base));
+	}
+}
+
+static void
+test_results_are_filed(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct submission s, again;
+
+	(void)state;
+	c->key.b[0] = 1;
+	submit_ok(c, 0, &s);
+	cluster_run(c, 20000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	for (int i = 0; i < 3; i++)
+		expect_filed(c, i);
+	/* What was filed in an earlier life is not filed again. */
+	node_crash(c, 1);
+	node_start(c, 1);
+	cluster_run(c, 5000);
+	assert_true(mp_runs_ended(c->nodes[1].runs, &s.run));
+	expect_filed(c, 1);
+	/* Another run of the same modules: the same bases. */
+	submit_ok(c, 2, &again);
+	cluster_run(c, 20000);
+	assert_all_ended(c, &again.run, MP_RUN_SUCCEEDED);
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(c->nodes[i].filed, 8);
+		assert_true(mp_hash_eq(&c->nodes[i].filings[4].base, &c->nodes[i].filings[0].base));
+	}
+	cluster_free(c);
+}
+
+static void
+test_what_is_not_filed(void **state)
+{
+	struct cluster *c = cluster_new(1);
+	struct submission s;
+	struct mp_error err;
+
+	(void)state;
+	submit_ok(c, 0, &s); /* its workers name no key */
+	cluster_run(c, 10000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_int_equal(c->nodes[0].filed, 0);
+	c->key.b[0] = 1;
+	assert_int_equal(submit(c, 0,
+				 "meshpipe: 1\nname: not\nmodules:\n"
+				 "  a: { cache: false, run: [\"true\"] }\n",
+				 &s, &err),
+		0);
+	cluster_run(c, 10000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_int_equal(c->nodes[0].filed, 0);
+	cluster_free(c);
+}
+
 int
 main(void)
 {
@@ -562,6 +632,8 @@ main(void)
 		cmocka_unit_test(test_one_submission_one_run),
 		cmocka_unit_test(test_opener_forgets_first),
 		cmocka_unit_test(test_refusers_are_replaced),
+		cmocka_unit_test(test_results_are_filed),
+		cmocka_unit_test(test_what_is_not_filed),
 	};
 
 	return cmocka_run_group_tests_name("runs", tests, NULL, NULL);
