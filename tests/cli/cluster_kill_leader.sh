@@ -21,7 +21,7 @@ for witness in alpha beta gamma; do
 	[ "$witness" = "$first" ] || break
 done
 until_true 30 busy_on "$witness" "$run" 6 "$first" || cli_die "modules run on $first"
-finished "$witness" "$run" >"$tap_tmp/finished"
+remember "$witness" "$run"
 node_kill "$first"
 tap_check 'no child of it is left' until_true 10 no_leftovers "$first"
 tap_check 'another node leads' until_true 20 has_other "$witness" "$first"
@@ -32,7 +32,7 @@ node_start "$first"
 tap_check 'the killed node knows all members again' until_true 20 knows "$first" 3
 until_true 30 busy_on "$second" "$run" "$(($(grep -c . "$tap_tmp/finished") + 4))" "$second" ||
 	cli_die "modules run on $second"
-finished "$second" "$run" >"$tap_tmp/finished"
+remember "$second" "$run"
 node_kill "$second"
 tap_check 'no child of that one is left' until_true 10 no_leftovers "$second"
 tap_check 'again another node leads' until_true 20 has_other "$first" "$second"

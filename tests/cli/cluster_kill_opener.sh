@@ -14,7 +14,6 @@ opened()
 until_true 20 opened || cli_die 'the submission is acknowledged before the run has ended'
 node_kill gamma
 run=$(cat "$tap_tmp/run")
-: >"$tap_tmp/finished"
 wait $waiting
 tap_same 'who waited at that node hears that it is gone' 4 $?
 known()

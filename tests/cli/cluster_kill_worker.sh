@@ -19,7 +19,7 @@ for victim in beta gamma; do
 done
 survivor=alpha
 until_true 30 busy_on $survivor "$run" 6 "$victim" || cli_die "modules run on $victim"
-finished $survivor "$run" >"$tap_tmp/finished"
+remember $survivor "$run"
 node_kill "$victim"
 tap_diag "$leader leads, $victim is killed"
 tap_check 'no child of it is left' until_true 10 no_leftovers "$victim"

@@ -23,7 +23,7 @@ tap_check 'and has its outputs' cmp "$tap_tmp/sum.wanted" "$tap_tmp/old/sum/sum.
 journal_pipeline "$tap_tmp/p.yaml" 6 6 0.3
 run=$(ctl gamma submit "$tap_tmp/p.yaml")
 until_true 30 busy_on alpha "$run" 6 alpha || cli_die 'modules run on alpha'
-finished alpha "$run" >"$tap_tmp/finished"
+remember alpha "$run"
 for node in alpha beta gamma; do
 	node_kill $node
 done

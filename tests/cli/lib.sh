@@ -11,6 +11,10 @@
 #   run_field NODE RUN .JQ            of `show --json`; run_leader NODE RUN
 #   until_true SECONDS COMMAND...     again and again until it succeeds; 1 when the time is over
 #   leftovers NODE                    pids of commands of its attempts that still live
+#
+# MP_UNDER is a command that runs both programs (valgrind), MP_PATIENCE how many times slower
+# everything may be then. With MP_REPORTS, a folder, the nodes are not killed at the end but
+# stopped: what watches them reports when they end. One that does not is reported here.
 
 . "${top_srcdir:=.}/tests/tap.sh"
 : "${top_builddir:=$top_srcdir/build}"
@@ -25,12 +29,26 @@ cli_pids=
 
 cli_cleanup()
 {
+	if [ -n "${MP_REPORTS-}" ] && ! until_true 20 cli_stopped; then
+		ps -o pid,args -p "$(printf '%s' "${cli_pids# }" | tr ' ' ,)" \
+			>"$MP_REPORTS/does-not-end.$$"
+	fi
 	for cli_pid in $cli_pids; do
 		kill -9 "$cli_pid" 2>/dev/null
 	done
 	wait
 	# An executor follows its node: its commands still write into the state directory.
 	until_true 10 cli_remove
+}
+
+# Asks all nodes to stop, and those that were asked before to do it at once.
+cli_stopped()
+{
+	cli_alive=0
+	for cli_pid in $cli_pids; do
+		! kill "$cli_pid" 2>/dev/null || cli_alive=1
+	done
+	return $cli_alive
 }
 
 cli_remove()
@@ -48,7 +66,7 @@ cli_needs()
 
 until_true()
 {
-	cli_end=$(($(date +%s) + $1))
+	cli_end=$(($(date +%s) + $1 * ${MP_PATIENCE:-1}))
 	shift
 	until "$@"; do
 		[ "$(date +%s)" -lt "$cli_end" ] || return 1
@@ -93,7 +111,7 @@ cli_serve()
 	cli_name=$1
 	shift
 	: >"$tap_tmp/$cli_name.ready"
-	"$mpnode" "$@" --state "$tap_tmp/$cli_name" --name "$cli_name" \
+	${MP_UNDER-} "$mpnode" "$@" --state "$tap_tmp/$cli_name" --name "$cli_name" \
 		</dev/null >"$tap_tmp/$cli_name.ready" 2>>"$tap_tmp/$cli_name.log" &
 	printf '%s\n' $! >"$tap_tmp/$cli_name.pid"
 	cli_pids="$cli_pids $!"
@@ -156,7 +174,8 @@ ctl()
 {
 	cli_at=$1
 	shift
-	timeout 50 "$mpctl" --state "$tap_tmp/$cli_at" "$@"
+	# shellcheck disable=SC2086
+	timeout $((50 * ${MP_PATIENCE:-1})) ${MP_UNDER-} "$mpctl" --state "$tap_tmp/$cli_at" "$@"
 }
 
 # knows NODE COUNT: this many members are alive in its eyes
@@ -256,12 +275,25 @@ journal_pipeline()
 				print r
 	}' >"$tap_tmp/sum.wanted"
 	: >"$tap_tmp/journal"
+	: >"$tap_tmp/finished"
 }
 
-# finished NODE RUN: names of the modules that have succeeded
-finished()
+# began MODULE: how many times
+began()
 {
-	run_field "$1" "$2" '.modules[] | select(.state == "succeeded") | .name'
+	grep -c "^begin $1 " "$tap_tmp/journal"
+}
+
+# remember NODE RUN: which modules have succeeded, for survived(). What ran again before it did
+# (its node was killed) may have begun more than once by now.
+remember()
+{
+	run_field "$1" "$2" '.modules[] | select(.state == "succeeded") | .name' |
+		while read -r cli_module; do
+			grep -q "^$cli_module " "$tap_tmp/finished" ||
+				printf '%s %d\n' "$cli_module" "$(began "$cli_module")"
+		done >"$tap_tmp/finished.new"
+	cat "$tap_tmp/finished.new" >>"$tap_tmp/finished"
 }
 
 # busy_on NODE RUN COUNT WHO: at least COUNT modules are done, and one runs on WHO
@@ -272,16 +304,16 @@ busy_on()
 		any(.modules[]; .state == "running" and .node == $who)' >/dev/null
 }
 
-# survived NODE RUN: the run succeeds, with the right bytes, and nothing of $tap_tmp/finished ran
-# again. `wait` at a node.
+# survived NODE RUN: the run succeeds, with the right bytes, and nothing that remember() saw
+# finished ran again. `wait` at a node.
 survived()
 {
 	ctl "$1" wait "$2" >/dev/null 2>"$tap_tmp/wait.err"
 	tap_same 'the run succeeds' 0 $?
 	tap_diag <"$tap_tmp/wait.err"
-	cli_again=$(while read -r cli_module; do
-		cli_n=$(grep -c "^begin $cli_module " "$tap_tmp/journal")
-		[ "$cli_n" -eq 1 ] || printf '%s began %d times; ' "$cli_module" "$cli_n"
+	cli_again=$(while read -r cli_module cli_n; do
+		[ "$(began "$cli_module")" -eq "$cli_n" ] ||
+			printf '%s began %d times, then again; ' "$cli_module" "$cli_n"
 	done <"$tap_tmp/finished")
 	tap_same "none of $(grep -c . "$tap_tmp/finished") finished modules ran again" '' \
 		"$cli_again"
