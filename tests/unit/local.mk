@@ -2,6 +2,7 @@
 # One program per module. UNIT_LIBS is what pure code needs; a test that needs more says so.
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests $(CMOCKA_CFLAGS)
 UNIT_LIBS = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(CMOCKA_LIBS)
+EXTRA_DIST += %D%/run.sh
 noinst_HEADERS += %D%/cache_fixture.h %D%/scratch.h %D%/unit.h
 
 unit_tests = \
