@@ -293,6 +293,10 @@ mp_executor_start(int keep_fd, struct mp_executor *out, struct mp_error *err)
 	pid_t self = getpid(), pid;
 	int pair[2];
 
+	if (access("/proc/self/stat", R_OK) != 0)
+		return mp_fail(err, MP_EIO,
+			"start the executor: /proc is not mounted; without it nobody can tell "
+			"which processes belong to a command");
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0L, 0L, 0L) != 0 ||
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return mp_fail(err, MP_EIO, "start the executor: %s", strerror(errno));
