@@ -2,6 +2,7 @@
 TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = $(LOG_DRIVER)
+LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/unit/run.sh
 AM_TESTS_ENVIRONMENT = \
 	CMOCKA_MESSAGE_OUTPUT=TAP; export CMOCKA_MESSAGE_OUTPUT; \
 	top_srcdir='$(abs_top_srcdir)'; export top_srcdir; \
@@ -27,19 +28,16 @@ include tests/cli/local.mk
 include tests/fuzz/local.mk
 include tests/lint/local.mk
 include tests/bench/local.mk
+include tests/watch/local.mk
 
-# Parts of `make check`: units; lints; the model; units and fuzz inputs under valgrind.
+# Parts of `make check`: units; lints; the model.
 check-units: $(unit_tests)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_tests)'
 check-lint: $(noinst_LIBRARIES)
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(lint_tests)'
 check-model:
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(model_tests)'
-check-valgrind: $(unit_tests)
-	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(unit_tests)' \
-		LOG_COMPILER='valgrind -q --error-exitcode=99 $(VALGRIND_FLAGS)'
-VALGRIND_FLAGS = --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all
-.PHONY: check-units check-lint check-model check-valgrind
+.PHONY: check-units check-lint check-model
 
 # Lines covered by all tests, as text; in full in coverage.info.
 coverage: all

@@ -16,6 +16,7 @@ cli_tests = \
 	%D%/cluster_restart.sh \
 	%D%/cluster_state.sh \
 	%D%/cluster_stranger.sh \
+	%D%/cluster_tour.sh \
 	%D%/files.sh \
 	%D%/node.sh
 
