@@ -316,14 +316,22 @@ mp_swim_take_statement(struct mp_swim *swim, struct mp_env *env, const struct mp
 
 /* ---- accusations ---- */
 
-/* We are accused ourselves. */
+/* We are accused ourselves. Of what we have refuted already: whoever says so has not heard it,
+ * perhaps nobody could hear us then. */
 static int
-refute(struct mp_swim *swim, struct mp_env *env, uint64_t incarnation)
+refute(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
+	uint64_t incarnation)
 {
 	uint64_t own = swim->own.incarnation;
 
-	if (swim->leaving || incarnation < own)
+	if (swim->leaving)
 		return 0;
+	if (incarnation < own) {
+		if (swim->peers[swim->self].news[NEWS_STATEMENT] == 0)
+			mp_swim_tell(swim, env, swim->self, NEWS_STATEMENT);
+		mp_swim_send(swim, env, sender, NULL, NULL);
+		return 0;
+	}
 	if (incarnation >> 32 != own >> 32 || incarnation - own > SWIM_LEAP_MAX ||
 		(uint32_t)incarnation == UINT32_MAX)
 		return MP_EFORMAT; /* a boot that we never had, or a leap that we never made */
@@ -371,7 +379,7 @@ mp_swim_accuse(struct mp_swim *swim, struct mp_env *env, const struct mp_member 
 	bool fresh;
 
 	if (mp_node_id_eq(&record->u.accuse.subject, &env->self))
-		return refute(swim, env, incarnation);
+		return refute(swim, env, sender, incarnation);
 	m = mp_roster_find(swim->roster, &record->u.accuse.subject);
 	if (m == NULL) {
 		mp_swim_want(swim, env, sender, &record->u.accuse.subject);

@@ -425,6 +425,26 @@ test_isolated(void **state)
 	net_free(net);
 }
 
+/* For a while nobody hears node 0, which hears all and refutes in vain. Afterwards it does not have
+ * to be accused anew: who repeats the old accusation is told the old refutation. */
+static void
+test_unheard_refutation(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 70; seed < 80; seed++) {
+		struct net *net = net_cluster(seed, 5);
+
+		net->no_streams = true;
+		for (size_t i = 1; i < 5; i++)
+			net->cut[0][i] = true;
+		net_until(net, 30000, net_agree(net, 0, MP_MEMBER_DEAD));
+		for (size_t i = 1; i < 5; i++)
+			net->cut[0][i] = false;
+		net_until(net, 3000, net_whole(net));
+		net_free(net);
+	}
+}
+
 /* 30 % of all datagrams vanish; nobody is ever held dead who is not. */
 static void
 test_loss(void **state)
@@ -696,6 +716,7 @@ main(void)
 		cmocka_unit_test(test_left_is_learned_later),
 		cmocka_unit_test(test_partition),
 		cmocka_unit_test(test_isolated),
+		cmocka_unit_test(test_unheard_refutation),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_loss_without_streams),
 		cmocka_unit_test(test_stream_probe),
