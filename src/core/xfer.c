@@ -96,12 +96,14 @@ peer_make(struct xfers *xs, const struct mp_node_id *id)
 	return peer;
 }
 
+/* Who is held dead and has a stream to us was cut off, and is back before the news of it. */
 static bool
 peer_reachable(const struct xfers *xs, const struct mp_node_id *id)
 {
 	const struct mp_member *m = mp_roster_find(xs->roster, id);
 
-	return m != NULL && (m->state == MP_MEMBER_ALIVE || m->state == MP_MEMBER_SUSPECT);
+	return m != NULL && (m->state == MP_MEMBER_ALIVE || m->state == MP_MEMBER_SUSPECT ||
+				    (m->state == MP_MEMBER_DEAD && m->link_up));
 }
 
 /* ---- pieces that were asked for ---- */

@@ -132,6 +132,23 @@ test_other_holder(void **state)
 	assert_int_equal(W.nodes[3].gets, 6);
 }
 
+/* Gossip is advice: whoever has a stream to us is asked, even if it is held dead. */
+static void
+test_dead_with_a_stream(void **state)
+{
+	struct mp_blob_ref ref = world_put(1, "x", 1);
+	struct want w;
+
+	(void)state;
+	W.members[1].state = MP_MEMBER_DEAD;
+	W.members[1].link_up = true;
+	want(&w, 0, &ref, 1, 1);
+	world_settle();
+	assert_int_equal(w.calls, 1);
+	assert_int_equal(w.rc, 0);
+	assert_int_equal(W.nodes[1].gets, 1);
+}
+
 /* A named holder that says nothing costs its timeout, no more. */
 static void
 test_silent_holder(void **state)
@@ -480,6 +497,7 @@ main(void)
 		T(test_nothing_to_do),
 		T(test_shares),
 		T(test_other_holder),
+		T(test_dead_with_a_stream),
 		T(test_silent_holder),
 		T(test_resumes),
 		T(test_wrong_bytes),
