@@ -29,6 +29,7 @@ include tests/fuzz/local.mk
 include tests/lint/local.mk
 include tests/bench/local.mk
 include tests/watch/local.mk
+include tests/chaos/local.mk
 
 # Parts of `make check`: units; lints; the model.
 check-units: $(unit_tests)

@@ -7,10 +7,12 @@
 #   node_join NAME TOKEN [OPTION]...
 #   node_kill NAME                    SIGKILL; node_stop NAME: SIGTERM, returns its exit status
 #   node_log NAME                     what it said, for a test that failed
-#   ctl NODE ARG...                   mpctl at a node, at most 50 s
+#   ctl NODE ARG...                   mpctl at a node, at most $cli_patience (50) seconds
 #   run_field NODE RUN .JQ            of `show --json`; run_leader NODE RUN
 #   until_true SECONDS COMMAND...     again and again until it succeeds; 1 when the time is over
 #   leftovers NODE                    pids of commands of its attempts that still live
+#   node_host NAME, node_in NAME COMMAND...   where a node listens, and what it is started in:
+#                                     to be defined again by who has other networks
 #
 # MP_UNDER is a command that runs both programs (valgrind), MP_PATIENCE how many times slower
 # everything may be then. With MP_REPORTS, a folder, the nodes are not killed at the end but
@@ -25,9 +27,10 @@ mpctl=$top_builddir/mpctl
 unset MP_STATE MP_TOKEN NOTIFY_SOCKET MAKEFLAGS MFLAGS MAKELEVEL
 # shellcheck disable=SC2034
 cli_slots=2
+cli_patience=50
 cli_pids=
 
-cli_cleanup()
+cli_kill_all()
 {
 	if [ -n "${MP_REPORTS-}" ] && ! until_true 20 cli_stopped; then
 		ps -o pid,args -p "$(printf '%s' "${cli_pids# }" | tr ' ' ,)" \
@@ -37,6 +40,11 @@ cli_cleanup()
 		kill -9 "$cli_pid" 2>/dev/null
 	done
 	wait
+}
+
+cli_cleanup()
+{
+	cli_kill_all
 	# An executor follows its node: its commands still write into the state directory.
 	until_true 10 cli_remove
 }
@@ -105,27 +113,49 @@ node_ready()
 	grep -q '^ready ' "$tap_tmp/$1.ready" || ! kill -0 "$(node_pid "$1")" 2>/dev/null
 }
 
-# serve NAME COMMAND ARG...; what mpnode ends with, when it never is ready
-cli_serve()
+node_host()
+{
+	echo 127.0.0.1
+}
+
+node_in()
+{
+	shift
+	exec "$@"
+}
+
+# try_serve NAME COMMAND ARG...: fails when it never is ready
+try_serve()
 {
 	cli_name=$1
 	shift
 	: >"$tap_tmp/$cli_name.ready"
-	${MP_UNDER-} "$mpnode" "$@" --state "$tap_tmp/$cli_name" --name "$cli_name" \
+	# shellcheck disable=SC2086
+	node_in "$cli_name" ${MP_UNDER-} "$mpnode" "$@" --state "$tap_tmp/$cli_name" \
+		--name "$cli_name" \
 		</dev/null >"$tap_tmp/$cli_name.ready" 2>>"$tap_tmp/$cli_name.log" &
 	printf '%s\n' $! >"$tap_tmp/$cli_name.pid"
 	cli_pids="$cli_pids $!"
 	until_true 30 node_ready "$cli_name"
-	grep -q '^ready ' "$tap_tmp/$cli_name.ready" ||
-		cli_die "$cli_name is ready after mpnode $1"
+	grep -q '^ready ' "$tap_tmp/$cli_name.ready"
 }
 
-node_start()
+cli_serve()
+{
+	try_serve "$@" || cli_die "$1 is ready after mpnode $2"
+}
+
+try_start()
 {
 	cli_node=$1
 	shift
 	# The port stays what it was.
-	cli_serve "$cli_node" start --listen 127.0.0.1:0 --slots "$cli_slots" "$@"
+	try_serve "$cli_node" start --listen "$(node_host "$cli_node"):0" --slots "$cli_slots" "$@"
+}
+
+node_start()
+{
+	try_start "$@" || cli_die "$1 is ready after mpnode start"
 }
 
 node_join()
@@ -133,8 +163,8 @@ node_join()
 	cli_node=$1
 	cli_token=$2
 	shift 2
-	cli_serve "$cli_node" join --token-file "$cli_token" --listen 127.0.0.1:0 \
-		--slots "$cli_slots" "$@"
+	cli_serve "$cli_node" join --token-file "$cli_token" \
+		--listen "$(node_host "$cli_node"):0" --slots "$cli_slots" "$@"
 }
 
 node_kill()
@@ -175,7 +205,8 @@ ctl()
 	cli_at=$1
 	shift
 	# shellcheck disable=SC2086
-	timeout $((50 * ${MP_PATIENCE:-1})) ${MP_UNDER-} "$mpctl" --state "$tap_tmp/$cli_at" "$@"
+	timeout $((cli_patience * ${MP_PATIENCE:-1})) ${MP_UNDER-} "$mpctl" \
+		--state "$tap_tmp/$cli_at" "$@"
 }
 
 # knows NODE COUNT: this many members are alive in its eyes
