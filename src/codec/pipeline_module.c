@@ -48,9 +48,7 @@ read_cache(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
 	struct mp_draft *d = into;
 
 	d->set |= MP_SET_CACHE;
-	if (mp_read_bool(r, v, &d->m.cache) && d->m.cache)
-		mp_pipeline_reader_fail(r, v->pos,
-			"'cache: true' is not implemented in this version: every module runs");
+	(void)mp_read_bool(r, v, &d->m.cache);
 }
 
 static void

@@ -39,6 +39,8 @@ mp_lead_new(struct mp_env *env, const struct mp_lead_config *config, struct mp_l
 		rc = mp_sched_members(lead->sched);
 	lead->current = mp_realloc(env->alloc, NULL, 0, n * sizeof(struct lead_attempt *) + 1);
 	lead->flags = mp_realloc(env->alloc, NULL, 0, n + 1);
+	if (rc == 0)
+		rc = lead_recall_new(lead, env);
 	if (rc != 0 || lead->current == NULL || lead->flags == NULL) {
 		mp_lead_free(lead);
 		return MP_ENOMEM;
@@ -73,6 +75,7 @@ mp_lead_free(struct mp_lead *lead)
 		return;
 	n = lead->c.graph->module_count;
 	lead->c.run->changed = NULL;
+	lead_recall_free(lead);
 	for (size_t i = 0; i < lead->worker_cap; i++) {
 		if (lead->workers[i] != NULL)
 			worker_free(lead, lead->workers[i]);
@@ -344,6 +347,20 @@ applied_lost_late(struct mp_lead *lead, const struct mp_raft_entry *entry)
 		lead->rescan = true;
 }
 
+/* When it does not count, something else did: the module is looked at again. */
+static void
+applied_cached(struct mp_lead *lead, const struct mp_raft_entry *entry)
+{
+	struct mp_recalled hit;
+
+	if (mp_body_cached_decode(entry->body, &hit) != 0 ||
+		hit.module >= lead->c.graph->module_count)
+		return;
+	lead->flags[hit.module] &= (uint8_t)~LEAD_CACHED;
+	lead_recall_drop(lead, hit.module);
+	lead_touch(lead, hit.module);
+}
+
 static void
 applied_cancel(struct mp_lead *lead)
 {
@@ -380,6 +397,8 @@ mp_lead_applied(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_e
 		applied_finished(lead, env, entry);
 	else if (entry->kind == MP_ENTRY_LOST && rc != 0)
 		applied_lost_late(lead, entry);
+	else if (entry->kind == MP_ENTRY_CACHED)
+		applied_cached(lead, entry);
 	else if (entry->kind == MP_ENTRY_CANCEL && rc == 0)
 		applied_cancel(lead);
 	else if (entry->kind == MP_ENTRY_END && rc == 0)
@@ -465,7 +484,7 @@ status_unknown(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 	}
 	/* Its result is on its way, or another attempt is: whichever comes first counts. */
 	if (s->phase == MP_WORK_DONE || lead->current[s->attempt.module] != NULL ||
-		(lead->flags[s->attempt.module] & LEAD_FINISHED) != 0 ||
+		(lead->flags[s->attempt.module] & (LEAD_FINISHED | LEAD_CACHED)) != 0 ||
 		(state != MP_MODULE_READY && state != MP_MODULE_RUNNING))
 		return;
 	/* Adopted: its ASSIGNED went down with its leader, or it was given up too early. */
@@ -475,6 +494,7 @@ status_unknown(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 		lead_track(lead, env, w, &s->attempt, env->now_ms) == 0) {
 		mp_sched_taken(lead->sched, w->slot);
 		mp_sched_drop(lead->sched, s->attempt.module);
+		lead_recall_drop(lead, s->attempt.module);
 		lead->current[s->attempt.module]->seen = true;
 	}
 	mp_buf_fini(&body);
@@ -625,7 +645,7 @@ result_take(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 		lead_settle(lead, w, &done->attempt);
 		return 0;
 	}
-	if ((lead->flags[module] & LEAD_FINISHED) != 0)
+	if ((lead->flags[module] & (LEAD_FINISHED | LEAD_CACHED)) != 0)
 		return 0;
 	rc = result_check(lead, env, w, done, &result);
 	if (rc == MP_ENOMEM)
@@ -646,6 +666,7 @@ result_take(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 		return rc;
 	lead->flags[module] |= LEAD_FINISHED;
 	mp_sched_drop(lead->sched, module);
+	lead_recall_drop(lead, module);
 	if (current)
 		lead_slot_free(lead, a);
 	return 0;

@@ -20,7 +20,11 @@
  * its age, at most 5 min). What an attempt that was given up reports is taken all the same if it
  * comes first.
  *
- * The result cache is not asked yet: `cache` changes nothing here.
+ * Before a ready module is handed out the result caches of the cluster are asked (DESIGN 8), unless
+ * it has `cache: false`, or was handed out before. All that they may have for this run is asked for
+ * at the beginning of the leadership, so a run that finds nothing waits for one round trip, once. A
+ * result that fits is logged as CACHED when its bytes are on enough disks, and nothing runs. A
+ * module is never looked up and handed out at a time.
  */
 #ifndef MP_CORE_LEAD_H
 #define MP_CORE_LEAD_H
@@ -34,6 +38,9 @@
 #include "mp/error.h"
 #include "mp/event.h"
 #include "mp/pipeline.h"
+
+struct mp_fetch;
+struct mp_shelf;
 
 #define MP_LEAD_SILENCE_MIN_MS 15000
 #define MP_LEAD_SILENCE_MAX_MS 300000
@@ -54,6 +61,8 @@ struct mp_lead_config {
 	const struct mp_roster *roster;
 	const struct mp_node_id *inputs; /* who holds the run's inputs */
 	size_t input_count;
+	struct mp_shelf *shelf; /* NULL: every module runs */
+	struct mp_fetch *fetch; /* with the shelf */
 };
 
 /* This node has become the leader of a term. 0 or MP_ENOMEM. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What lead.c (workers and their messages), plan.c (what is missing) and offer.c (handing out)
- * share. Nobody else includes this. */
+/* What lead.c (workers and their messages), plan.c (what is missing), recall.c (results of other
+ * runs) and offer.c (handing out) share. Nobody else includes this. */
 #ifndef MP_CORE_LEAD_INT_H
 #define MP_CORE_LEAD_INT_H
 
@@ -51,6 +51,7 @@ struct lead_backoff {
 #define LEAD_RETRY    0x4u  /* a RETRY is */
 #define LEAD_SKIP     0x8u  /* a SKIP is */
 #define LEAD_BACKOFF  0x10u /* it is among the backoffs */
+#define LEAD_CACHED   0x20u /* a CACHED for it is on its way through the log */
 
 struct mp_lead {
 	const struct mp_alloc *alloc;
@@ -64,6 +65,7 @@ struct mp_lead {
 	bool end_proposed;
 	bool rescan; /* a change could not be noted: look at every module */
 	struct mp_sched *sched;
+	struct lead_recall *recall;    /* NULL: no module uses the result cache */
 	struct lead_attempt **current; /* per module; NULL: none */
 	uint8_t *flags;                /* per module */
 	size_t outstanding;
@@ -116,6 +118,19 @@ void lead_give_up(struct mp_lead *lead, struct mp_env *env, struct lead_attempt 
 	enum mp_lost_why why);
 /* A module that the log has as running is handed out again. */
 void lead_requeue(struct mp_lead *lead, struct mp_env *env, uint32_t module);
+
+/* recall.c */
+
+/* Begins to ask what the result caches have. 0 or MP_ENOMEM; freed in either case. */
+int lead_recall_new(struct mp_lead *lead, struct mp_env *env);
+void lead_recall_free(struct mp_lead *lead);
+/* Is this ready module not to be handed out, for its result may be somewhere? Looks for it then,
+ * and touches the module when that is over. */
+bool lead_recall_withholds(struct mp_lead *lead, uint32_t module);
+/* Its end, or its attempt, comes from elsewhere: no result of another run is looked for. */
+void lead_recall_drop(struct mp_lead *lead, uint32_t module);
+/* Begins what lead_recall_withholds() left to do; may touch modules. */
+void lead_recall_plan(struct mp_lead *lead, struct mp_env *env);
 
 /* offer.c */
 

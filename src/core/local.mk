@@ -46,6 +46,7 @@ libmp_core_a_SOURCES = \
 	%D%/raft_log.c \
 	%D%/raft_log.h \
 	%D%/raft_repl.c \
+	%D%/recall.c \
 	%D%/roster.c \
 	%D%/roster.h \
 	%D%/run.c \

@@ -161,6 +161,7 @@ visit_ended(struct mp_lead *lead, uint32_t module)
 	struct lead_attempt *a = lead->current[module];
 
 	mp_sched_drop(lead->sched, module);
+	lead_recall_drop(lead, module);
 	if (a == NULL)
 		return;
 	if (!a->done)
@@ -184,10 +185,11 @@ lead_visit(struct mp_lead *lead, struct mp_env *env, uint32_t module, bool takin
 		a = NULL;
 	}
 	if (state == MP_MODULE_READY && a == NULL &&
-		(lead->flags[module] & (LEAD_FINISHED | LEAD_SKIP)) == 0)
-		lead_requeue(lead, env, module);
-	else if (state == MP_MODULE_BACKOFF &&
-		 lead->c.run->modules[module].not_before_ms == MP_TIME_NEVER)
+		(lead->flags[module] & (LEAD_FINISHED | LEAD_SKIP | LEAD_CACHED)) == 0) {
+		if (!lead_recall_withholds(lead, module))
+			lead_requeue(lead, env, module);
+	} else if (state == MP_MODULE_BACKOFF &&
+		   lead->c.run->modules[module].not_before_ms == MP_TIME_NEVER)
 		visit_retry(lead, env, module);
 	else if (state == MP_MODULE_BACKOFF)
 		visit_backoff(lead, env, module);
@@ -423,7 +425,10 @@ mp_lead_plan(struct mp_lead *lead, struct mp_env *env)
 	if (!lead->begun)
 		plan_begin(lead, env);
 	if (lead->begun && !mp_run_state_ended(mp_run_state(lead->c.run))) {
-		plan_touched(lead, env);
+		do {
+			plan_touched(lead, env);
+			lead_recall_plan(lead, env);
+		} while (lead->touched_count > 0);
 		plan_backoffs(lead, env);
 		plan_check(lead, env);
 		plan_expired(lead, env);

@@ -320,7 +320,9 @@ box_lead(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 		.raft = box->raft,
 		.roster = runs->parts.roster,
 		.inputs = box->inputs,
-		.input_count = box->input_count};
+		.input_count = box->input_count,
+		.shelf = runs->parts.shelf,
+		.fetch = runs->parts.fetch};
 	bool leads = mp_raft_role(box->raft) == MP_RAFT_LEADER;
 
 	if (box->lead != NULL && (!leads || box->lead_term != mp_raft_term(box->raft)))

@@ -2,6 +2,7 @@
 #include "core/sched.h"
 
 #include "codec/caps.h"
+#include "core/cachekey.h"
 #include "util/map.h"
 
 /* Placement timeouts are looked at so often. */
@@ -30,6 +31,8 @@ struct sched_class {
 	bool has_timeout; /* some module of it has a placement timeout */
 	size_t scan;      /* of mp_sched_expired(), in the heap */
 	uint64_t stuck;   /* nobody had room when `room` stood so */
+	uint32_t kinds[MP_SCHED_KINDS_MAX];
+	uint32_t kind_count;
 };
 
 struct mp_sched {
@@ -383,6 +386,20 @@ mp_sched_members(struct mp_sched *s)
 	return 0;
 }
 
+static void
+class_kind(const struct mp_sched *s, struct sched_class *c, uint32_t worker)
+{
+	const struct mp_names_list tools = s->graph->modules[c->model].tools;
+
+	for (uint32_t i = 0; i < c->kind_count; i++) {
+		if (mp_cache_same_where(s->workers[c->kinds[i]].member->caps,
+			    s->workers[worker].member->caps, tools))
+			return;
+	}
+	if (c->kind_count < MP_SCHED_KINDS_MAX)
+		c->kinds[c->kind_count++] = worker;
+}
+
 /* Looks at the members again if they have changed. False when memory is out: try later. */
 static bool
 class_refresh(struct mp_sched *s, struct sched_class *c)
@@ -400,12 +417,15 @@ class_refresh(struct mp_sched *s, struct sched_class *c)
 		c->fits_cap = s->worker_count;
 	}
 	c->placeable = false;
+	c->kind_count = 0;
 	for (uint32_t i = 0; i < s->worker_count; i++) {
 		const struct mp_member *m = s->workers[i].member;
 
 		c->fits[i] = member_present(m) && m->caps != NULL && m->caps->slots > 0 &&
 			     mp_sched_lacks(want, m->caps, NULL) == 0;
 		c->placeable = c->placeable || c->fits[i];
+		if (c->fits[i])
+			class_kind(s, c, i);
 	}
 	c->version = s->version;
 	return true;
@@ -654,6 +674,17 @@ nearest_member(const struct mp_sched *s, const struct mp_graph_module *want)
 		best = m;
 	}
 	return best;
+}
+
+size_t
+mp_sched_kinds(struct mp_sched *s, uint32_t module, uint32_t workers[MP_SCHED_KINDS_MAX])
+{
+	struct sched_class *c = class_of(s, module);
+
+	if (c == NULL || s->version == 0 || !class_refresh(s, c))
+		return 0;
+	memcpy(workers, c->kinds, c->kind_count * sizeof(workers[0]));
+	return c->kind_count;
 }
 
 bool

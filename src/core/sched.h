@@ -71,6 +71,12 @@ void mp_sched_closed(struct mp_sched *sched, uint32_t worker);
 /* When mp_sched_next() or mp_sched_expired() may have something that it has not now. */
 mp_time mp_sched_deadline(const struct mp_sched *sched);
 
+/* Kinds of workers that could run the module and would make different results of it: os, arch, and
+ * the versions of the tools that it asks for. One of each; returns how many. More: left out. */
+#define MP_SCHED_KINDS_MAX 4
+size_t mp_sched_kinds(
+	struct mp_sched *sched, uint32_t module, uint32_t workers[MP_SCHED_KINDS_MAX]);
+
 /* No live member could ever run it; why tells what is missing and who comes nearest. */
 bool mp_sched_unplaceable(struct mp_sched *sched, uint32_t module, struct mp_error *why);
 

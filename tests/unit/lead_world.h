@@ -9,8 +9,10 @@
 #include "unit/unit.h"
 
 #include "codec/msg_work.h"
+#include "core/fetch.h"
 #include "core/lead.h"
 #include "core/run.h"
+#include "core/shelf.h"
 #include "unit/fake_crypto.h"
 #include "unit/graph.h"
 #include "unit/roster.h"
@@ -18,6 +20,7 @@
 #define WORLD_LOG_MAX  4096
 #define WORLD_SENT_MAX 1024
 #define WORLD_NODES    4 /* n0 leads and has no slots */
+#define WORLD_OPEN_MAX 128
 
 /* Stands in for src/core/raft*.c. */
 struct mp_raft {
@@ -29,6 +32,39 @@ struct mp_raft {
 	bool lease;
 	bool refuses;
 	const struct mp_env *env;
+};
+
+/* Stands in for src/core/shelf.c: what was asked, for the test to answer. */
+struct world_get {
+	struct mp_shelf_get_req *req;
+	struct mp_hash key;
+	size_t node_count;
+};
+
+struct world_hold {
+	struct mp_shelf_hold_req *req;
+	uint32_t copies;
+	struct mp_node_id nodes[32];
+	size_t node_count;
+};
+
+struct mp_shelf {
+	struct mp_shelf_ask_req *ask; /* NULL: nothing is asked */
+	size_t asks;
+	struct mp_hash bases[MP_CACHE_ASK_MAX];
+	size_t base_count;
+	struct world_get gets[WORLD_OPEN_MAX];
+	size_t get_count;
+	struct world_hold holds[WORLD_OPEN_MAX];
+	size_t hold_count;
+	bool no_memory;
+};
+
+/* Stands in for src/core/fetch.c: one blob. */
+struct mp_fetch {
+	struct mp_fetch_req *req; /* NULL: nothing is wanted */
+	struct mp_hash digest;
+	size_t reads;
 };
 
 struct world_sent {
@@ -56,6 +92,8 @@ struct world {
 	struct mp_run_record record;
 	struct mp_env env;
 	struct mp_raft raft;
+	struct mp_shelf shelf;
+	struct mp_fetch fetch;
 	struct mp_run run;
 	struct mp_lead *lead;
 	struct world_sent sent[WORLD_SENT_MAX];
@@ -134,9 +172,111 @@ mp_raft_heard_leader(struct mp_raft *raft, struct mp_env *env, const struct mp_n
 	return true;
 }
 
+/* ---- the shelf and the store ---- */
+
+int
+mp_shelf_ask(struct mp_shelf *shelf, struct mp_env *env, struct mp_shelf_ask_req *req,
+	const struct mp_hash *bases, size_t n)
+{
+	(void)env;
+	assert_null(shelf->ask);
+	assert_true(n > 0 && n <= MP_CACHE_ASK_MAX);
+	if (shelf->no_memory)
+		return MP_ENOMEM;
+	shelf->ask = req;
+	shelf->asks++;
+	memcpy(shelf->bases, bases, n * sizeof(*bases));
+	shelf->base_count = n;
+	req->job = (void *)shelf;
+	return 0;
+}
+
+void
+mp_shelf_ask_cancel(struct mp_shelf *shelf, struct mp_shelf_ask_req *req)
+{
+	if (shelf->ask == req)
+		shelf->ask = NULL;
+	req->job = NULL;
+}
+
+int
+mp_shelf_get(struct mp_shelf *shelf, struct mp_env *env, struct mp_shelf_get_req *req,
+	const struct mp_hash *key, const struct mp_node_id *nodes, size_t n)
+{
+	(void)env;
+	(void)nodes;
+	if (shelf->no_memory)
+		return MP_ENOMEM;
+	assert_true(shelf->get_count < WORLD_OPEN_MAX);
+	shelf->gets[shelf->get_count++] = (struct world_get){req, *key, n};
+	req->job = (void *)shelf;
+	return 0;
+}
+
+void
+mp_shelf_get_cancel(struct mp_shelf *shelf, struct mp_shelf_get_req *req)
+{
+	for (size_t i = 0; i < shelf->get_count; i++) {
+		if (shelf->gets[i].req == req)
+			shelf->gets[i--] = shelf->gets[--shelf->get_count];
+	}
+	req->job = NULL;
+}
+
+int
+mp_shelf_hold(struct mp_shelf *shelf, struct mp_env *env, struct mp_shelf_hold_req *req,
+	struct mp_span result, uint32_t copies, const struct mp_node_id *nodes, size_t n)
+{
+	struct world_hold *h = &shelf->holds[shelf->hold_count];
+
+	(void)env;
+	assert_true(result.n > 0 && shelf->hold_count < WORLD_OPEN_MAX);
+	assert_true(n > 0 && n <= mp_countof(h->nodes));
+	if (shelf->no_memory)
+		return MP_ENOMEM;
+	*h = (struct world_hold){.req = req, .copies = copies, .node_count = n};
+	memcpy(h->nodes, nodes, n * sizeof(*nodes));
+	shelf->hold_count++;
+	req->job = (void *)shelf;
+	return 0;
+}
+
+void
+mp_shelf_hold_cancel(struct mp_shelf *shelf, struct mp_shelf_hold_req *req)
+{
+	for (size_t i = 0; i < shelf->hold_count; i++) {
+		if (shelf->holds[i].req == req)
+			shelf->holds[i--] = shelf->holds[--shelf->hold_count];
+	}
+	req->job = NULL;
+}
+
+int
+mp_fetch_read(struct mp_fetch *fetch, struct mp_env *env, struct mp_fetch_req *req,
+	const struct mp_hash *digest, size_t max, const struct mp_node_id *holders,
+	size_t holder_count)
+{
+	(void)env;
+	(void)max;
+	(void)holders;
+	(void)holder_count;
+	assert_null(fetch->req);
+	fetch->req = req;
+	fetch->digest = *digest;
+	fetch->reads++;
+	return 0;
+}
+
+void
+mp_fetch_cancel(struct mp_fetch *fetch, struct mp_fetch_req *req)
+{
+	if (fetch->req == req)
+		fetch->req = NULL;
+}
+
 /* ---- the leader's side ---- */
 
-static int
+static inline int
 world_node(const struct world *w, const struct mp_node_id *id)
 {
 	for (int i = 0; i < WORLD_NODES; i++) {
@@ -153,7 +293,7 @@ world_id(const struct world *w, int node)
 	return &w->roster.members[node].id;
 }
 
-static void
+static inline void
 world_hashes(struct world *w, const struct mp_work_item *item, struct world_item *out)
 {
 	struct mp_offer offer = {
@@ -178,8 +318,10 @@ world_hashes(struct world *w, const struct mp_work_item *item, struct world_item
 			mp_signed_result_open(&fake_crypto, dep.result, &result, &record), 0);
 		fake_hash(&deps[out->deps++], &record, 1);
 	}
-	assert_int_equal(
-		mp_inputs_hash(&fake_crypto, &w->alloc, NULL, deps, out->deps, &out->inputs), 0);
+	assert_int_equal(mp_inputs_hash(&fake_crypto, &w->alloc,
+				 mp_hash_is_zero(&w->record.inputs) ? NULL : &w->record.inputs,
+				 deps, out->deps, &out->inputs),
+		0);
 	fake_hash(&out->spec, &item->spec, 1);
 	offer.spec = out->spec;
 	offer.inputs = out->inputs;
@@ -193,7 +335,7 @@ world_hashes(struct world *w, const struct mp_work_item *item, struct world_item
 	mp_buf_fini(&buf);
 }
 
-static void
+static inline void
 world_assigned(struct world *w, int to, struct mp_span bytes)
 {
 	struct mp_msg_work_assign m;
@@ -212,7 +354,7 @@ world_assigned(struct world *w, int to, struct mp_span bytes)
 }
 
 /* Takes the step's messages out of the outbox. */
-static void
+static inline void
 world_collect(struct world *w)
 {
 	const struct mp_effect *fx;
@@ -236,7 +378,7 @@ world_collect(struct world *w)
 	mp_out_begin(w->env.out);
 }
 
-static void
+static inline void
 world_plan(struct world *w)
 {
 	mp_lead_plan(w->lead, &w->env);
@@ -244,7 +386,7 @@ world_plan(struct world *w)
 }
 
 /* How many messages of this kind went to a node (-1: to anyone), and forgets all. */
-static size_t
+static inline size_t
 world_count(const struct world *w, int to, enum mp_msg_work number)
 {
 	size_t n = 0;
@@ -254,7 +396,7 @@ world_count(const struct world *w, int to, enum mp_msg_work number)
 	return n;
 }
 
-static void
+static inline void
 world_forget(struct world *w)
 {
 	for (size_t i = 0; i < w->sent_count; i++)
@@ -263,7 +405,7 @@ world_forget(struct world *w)
 }
 
 /* Is this attempt named in a SETTLED or KILL to that worker? */
-static bool
+static inline bool
 world_named(const struct world *w, int to, enum mp_msg_work number, const struct mp_attempt_id *id)
 {
 	for (size_t i = 0; i < w->sent_count; i++) {
@@ -286,7 +428,7 @@ world_named(const struct world *w, int to, enum mp_msg_work number, const struct
 /* ---- the log ---- */
 
 /* Commits and applies everything that was proposed. */
-static void
+static inline void
 world_commit_one(struct world *w)
 {
 	const struct mp_raft_entry *e = &w->raft.log[w->raft.commit++];
@@ -296,7 +438,7 @@ world_commit_one(struct world *w)
 		mp_lead_applied(w->lead, &w->env, e, rc);
 }
 
-static void
+static inline void
 world_commit(struct world *w)
 {
 	while (w->raft.commit < w->raft.count)
@@ -304,7 +446,7 @@ world_commit(struct world *w)
 }
 
 /* Commits and plans until nothing moves any more. */
-static void
+static inline void
 world_settle(struct world *w)
 {
 	do {
@@ -313,7 +455,7 @@ world_settle(struct world *w)
 	} while (w->raft.commit < w->raft.count);
 }
 
-static size_t
+static inline size_t
 world_entries(const struct world *w, enum mp_entry_kind kind)
 {
 	size_t n = 0;
@@ -323,7 +465,7 @@ world_entries(const struct world *w, enum mp_entry_kind kind)
 	return n;
 }
 
-static void
+static inline void
 world_lead(struct world *w, uint64_t term)
 {
 	const struct mp_lead_config config = {
@@ -333,6 +475,8 @@ world_lead(struct world *w, uint64_t term)
 		.run = &w->run,
 		.raft = &w->raft,
 		.roster = &w->roster,
+		.shelf = &w->shelf,
+		.fetch = &w->fetch,
 	};
 	struct mp_buf body;
 
@@ -352,7 +496,7 @@ world_lead(struct world *w, uint64_t term)
 /* ---- life ---- */
 
 /* The graph was made before. Everything else is new, and this node leads term 1. */
-static void
+static inline void
 world_init(struct world *w, uint32_t slots)
 {
 	w->heap = (struct unit_heap){0};
@@ -375,6 +519,8 @@ world_init(struct world *w, uint32_t slots)
 	assert_non_null(w->env.out);
 	mp_out_begin(w->env.out);
 	memset(&w->raft, 0, sizeof(w->raft));
+	memset(&w->shelf, 0, sizeof(w->shelf));
+	memset(&w->fetch, 0, sizeof(w->fetch));
 	w->raft.lease = true;
 	w->lead = NULL;
 	w->sent_count = 0;
@@ -383,7 +529,7 @@ world_init(struct world *w, uint32_t slots)
 	world_lead(w, 1);
 }
 
-static void
+static inline void
 world_fini(struct world *w)
 {
 	world_forget(w);
@@ -395,7 +541,7 @@ world_fini(struct world *w)
 	assert_int_equal(w->heap.live, 0);
 }
 
-static void
+static inline void
 world_sleep(struct world *w, mp_time ms)
 {
 	w->env.now_ms += ms;
@@ -404,7 +550,7 @@ world_sleep(struct world *w, mp_time ms)
 
 /* ---- the workers' side ---- */
 
-static int
+static inline int
 world_say(struct world *w, int from, const struct mp_buf *buf)
 {
 	return mp_lead_message(w->lead, &w->env, world_id(w, from), mp_buf_span(buf));
@@ -420,7 +566,7 @@ enum world_spoil {
 	SPOIL_NODE,
 };
 
-static int
+static inline int
 world_result(struct world *w, const struct world_item *item, enum mp_status status,
 	enum world_spoil spoil)
 {
@@ -465,14 +611,14 @@ world_result(struct world *w, const struct world_item *item, enum mp_status stat
 	return rc;
 }
 
-static int
+static inline int
 world_ok(struct world *w, uint32_t module)
 {
 	return world_result(w, &w->items[module], MP_STATUS_OK, SPOIL_NOTHING);
 }
 
 /* The last status request that went to this node. */
-static uint64_t
+static inline uint64_t
 world_asked(const struct world *w, int node)
 {
 	uint64_t seq = 0;
@@ -488,7 +634,7 @@ world_asked(const struct world *w, int node)
 	return seq;
 }
 
-static int
+static inline int
 world_status(struct world *w, int node, uint64_t seq, uint64_t boot,
 	const struct mp_work_state *states, size_t n)
 {
@@ -508,7 +654,7 @@ world_status(struct world *w, int node, uint64_t seq, uint64_t boot,
 	return rc;
 }
 
-static int
+static inline int
 world_reject(struct world *w, const struct world_item *item, enum mp_reject_why why)
 {
 	const struct mp_msg_work_reject m = {

@@ -298,3 +298,9 @@ tests_unit_test_shelf_hold_LDADD = $(UNIT_LIBS)
 tests_unit_test_sort_SOURCES = %D%/test_sort.c
 tests_unit_test_sort_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_sort_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_recall
+tests_unit_test_recall_SOURCES = %D%/test_recall.c %D%/lead_world.h %D%/fake_crypto.h %D%/graph.h \
+	%D%/roster.h
+tests_unit_test_recall_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_recall_LDADD = $(UNIT_LIBS)

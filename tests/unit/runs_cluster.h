@@ -17,6 +17,7 @@
 #include "core/hold.h"
 #include "core/pulse.h"
 #include "core/runs.h"
+#include "core/shelf.h"
 #include "unit/fake_crypto.h"
 #include "unit/roster.h"
 
@@ -128,6 +129,67 @@ void
 mp_fetch_cancel(struct mp_fetch *fetch, struct mp_fetch_req *req)
 {
 	(void)fetch;
+	(void)req;
+}
+
+/* Nobody has a shelf: the table of runs is made without one. */
+int
+mp_shelf_ask(struct mp_shelf *shelf, struct mp_env *env, struct mp_shelf_ask_req *req,
+	const struct mp_hash *bases, size_t n)
+{
+	(void)shelf;
+	(void)env;
+	(void)req;
+	(void)bases;
+	(void)n;
+	return MP_EUNSUPPORTED;
+}
+
+int
+mp_shelf_get(struct mp_shelf *shelf, struct mp_env *env, struct mp_shelf_get_req *req,
+	const struct mp_hash *key, const struct mp_node_id *nodes, size_t n)
+{
+	(void)shelf;
+	(void)env;
+	(void)req;
+	(void)key;
+	(void)nodes;
+	(void)n;
+	return MP_EUNSUPPORTED;
+}
+
+int
+mp_shelf_hold(struct mp_shelf *shelf, struct mp_env *env, struct mp_shelf_hold_req *req,
+	struct mp_span result, uint32_t copies, const struct mp_node_id *nodes, size_t n)
+{
+	(void)shelf;
+	(void)env;
+	(void)req;
+	(void)result;
+	(void)copies;
+	(void)nodes;
+	(void)n;
+	return MP_EUNSUPPORTED;
+}
+
+void
+mp_shelf_ask_cancel(struct mp_shelf *shelf, struct mp_shelf_ask_req *req)
+{
+	(void)shelf;
+	(void)req;
+}
+
+void
+mp_shelf_get_cancel(struct mp_shelf *shelf, struct mp_shelf_get_req *req)
+{
+	(void)shelf;
+	(void)req;
+}
+
+void
+mp_shelf_hold_cancel(struct mp_shelf *shelf, struct mp_shelf_hold_req *req)
+{
+	(void)shelf;
 	(void)req;
 }
 

@@ -10,7 +10,7 @@ static const char all_keys[] =
 	     "env: { CI: 1, LANG: C.UTF-8 }\n"
 	     "inputs: [\"src/**\", Makefile]\n"
 	     "defaults: { timeout: 30m, retry: { attempts: 2, on: [signal, 75, 1] },\n"
-	     "            requires: { os: linux, tags: [fast] } }\n"
+	     "            cache: true, requires: { os: linux, tags: [fast] } }\n"
 	     "on_failure: stop\n"
 	     "electors: 5\n"
 	     "copies: 3\n"
@@ -33,7 +33,7 @@ static const char all_keys[] =
 	     "    run: |\n"
 	     "      make CC=${matrix.cc}\n"
 	     "      echo ${HOME} $$ $(date)\n"
-	     "  test: { needs: [\"build[gcc,true]\"], run: ./t }\n";
+	     "  test: { needs: [\"build[gcc,true]\"], run: ./t, cache: true }\n";
 
 static void
 test_keys(void **state)
@@ -87,6 +87,27 @@ test_keys(void **state)
 	assert_string_equal(m[1].shell.s, "make CC=${matrix.cc}\necho ${HOME} $$ $(date)\n");
 	assert_int_equal(m[2].needs[0].group, 1);
 	assert_int_equal(m[2].needs[0].instance, 1);
+	assert_true(m[2].cache);
+	mp_pipeline_free(p);
+	assert_int_equal(heap.live, 0);
+}
+
+/* What a module says goes before what all have. */
+static void
+test_cache(void **state)
+{
+	struct unit_heap heap = {0};
+	struct mp_alloc alloc = UNIT_ALLOC(&heap);
+	struct mp_pipeline *p =
+		case_good(&alloc, HEAD "defaults: { cache: false }\n"
+				       "modules: { a: { run: x }, b: { run: x, cache: true } }\n");
+
+	(void)state;
+	assert_true(!p->modules[0].cache && p->modules[1].cache);
+	mp_pipeline_free(p);
+	p = case_good(&alloc, HEAD "defaults: { cache: true }\n"
+				   "modules: { a: { run: x }, b: { run: x, cache: false } }\n");
+	assert_true(p->modules[0].cache && !p->modules[1].cache);
 	mp_pipeline_free(p);
 	assert_int_equal(heap.live, 0);
 }
@@ -238,9 +259,6 @@ static const struct bad bad_modules[] = {
 	{ONE "    grace: [1s]\n", "p.yaml:6:12: expected a duration of at most 366d, such "
 				  "as 500ms, 30s or 1h30m, "
 				  "found a list"},
-	{ONE "    cache: true\n",
-		"p.yaml:6:12: 'cache: true' is not implemented in this version: every "
-		"module runs"},
 	{ONE "    cache: yes\n", "p.yaml:6:12: expected true or false, found 'yes'"},
 	{ONE "    cache: \"true\"\n", "p.yaml:6:12: expected true or false, found 'true'"},
 	{ONE "    retry: 3\n", "p.yaml:6:12: expected a map with attempts, found '3'"},
@@ -460,6 +478,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_name_of_file),
 		cmocka_unit_test(test_bad_file),
 		cmocka_unit_test(test_bad_module),
