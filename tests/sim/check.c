@@ -9,7 +9,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "codec/manifest.h"
 #include "core/raft_log.h"
+#include "core/run.h"
 
 struct sim_check *
 sim_check_new(struct sim *sim)
@@ -190,8 +192,8 @@ entry_lost(struct sim *sim, struct check_run *run, const struct mp_raft_entry *e
 
 /* What a result says is on a node's disk, is there. */
 static void
-entry_holders(struct sim *sim, const struct check_run *run, const struct mp_finished *finished,
-	const struct mp_result *result)
+entry_holders(struct sim *sim, const struct check_run *run, uint32_t module,
+	const struct mp_finished *finished, const struct mp_result *result)
 {
 	struct mp_list holders = finished->holders;
 	struct mp_node_id id;
@@ -203,8 +205,70 @@ entry_holders(struct sim *sim, const struct check_run *run, const struct mp_fini
 
 		if (!sim_blob_durable(h, &result->manifest))
 			sim_fail(sim, "I7: the outputs of %s are not on the disk of host %" PRIu32,
-				run->graph->modules[finished->attempt.module].name, h->index);
+				run->graph->modules[module].name, h->index);
 	}
+}
+
+/* What the graph says that it reads: the run's files that it takes, and what its needs left. */
+static uint64_t
+module_reads(struct sim *sim, const struct check_run *run, uint32_t module)
+{
+	const struct mp_graph_module *g = &run->graph->modules[module];
+	struct sim_input inputs[2];
+	struct sim_output out;
+	struct mp_spec *spec;
+	uint64_t reads = 0;
+
+	mp_assert(mp_spec_decode(g->spec, &sim->alloc, &spec) == 0);
+	sim_model_inputs(
+		sim, (uint32_t)strtoul(run->graph->name + strlen("sim-"), NULL, 10), inputs);
+	for (size_t i = 0; i < 2 && sim->plan.inputs; i++) {
+		struct mp_span text = mp_span_str(inputs[i].text);
+		struct mp_hash digest;
+
+		sim_crypto.hash(&digest, &text, 1);
+		if (mp_spec_takes(spec, mp_span_str(inputs[i].path)))
+			reads += sim_model_read(mp_span_str(inputs[i].path), &digest);
+	}
+	mp_spec_free(spec);
+	for (uint32_t i = 0; i < g->need_count; i++) {
+		const char *need = run->graph->modules[g->needs[i]].name;
+
+		if (need[0] != 'o')
+			continue;
+		sim_model_output(need, run->modules[g->needs[i]].reads, &out);
+		reads += sim_model_read(out.file.path, &out.file.digest);
+	}
+	return reads;
+}
+
+/* I11: what a module leaves is what comes of what it reads, whoever ran it and for which run. */
+static void
+entry_success(
+	struct sim *sim, struct check_run *run, uint32_t module, const struct mp_result *result)
+{
+	const char *name = run->graph->modules[module].name;
+	struct check_module *m = &run->modules[module];
+	struct mp_hash expect = {{0}};
+	struct sim_output out;
+	struct mp_span bytes;
+	struct mp_buf buf;
+
+	if (m->succeeded)
+		sim_fail(sim, "I5: two results of %s are committed", name);
+	m->succeeded = true;
+	m->reads = module_reads(sim, run, module);
+	if (name[0] == 'o') {
+		sim_model_output(name, m->reads, &out);
+		mp_buf_init(&buf, &sim->alloc, 4096);
+		mp_assert(mp_manifest_encode(&buf, &out.file, 1, NULL) == 0);
+		bytes = mp_buf_span(&buf);
+		sim_crypto.hash(&expect, &bytes, 1);
+		mp_buf_fini(&buf);
+	}
+	if (!mp_hash_eq(&expect, &result->manifest))
+		sim_fail(sim, "I11: what %s of run %s left does not come of what it reads", name,
+			check_run_text(&run->id));
 }
 
 static void
@@ -233,11 +297,53 @@ entry_finished(struct sim *sim, struct check_run *run, const struct mp_raft_entr
 		module->failed++;
 		return;
 	}
-	if (module->succeeded)
-		sim_fail(sim, "I5: two results of %s are committed",
-			run->graph->modules[finished.attempt.module].name);
-	module->succeeded = true;
-	entry_holders(sim, run, &finished, &result);
+	entry_success(sim, run, finished.attempt.module, &result);
+	module->by = finished.attempt;
+	entry_holders(sim, run, finished.attempt.module, &finished, &result);
+}
+
+/* I11: a result that is taken is a committed one of a module of the same name, that had read the
+ * same; and I5: what was ever handed out is not taken from elsewhere. */
+static void
+entry_cached(struct sim *sim, struct check_run *run, const struct mp_raft_entry *e)
+{
+	const struct check_run *other;
+	const struct check_module *original;
+	struct mp_recalled recalled;
+	struct mp_finished finished;
+	struct mp_result result;
+
+	if (mp_body_cached_decode(e->body, &recalled) != 0 ||
+		mp_run_result(e, &finished, &result) != 0 ||
+		mp_signed_result_open(&sim_crypto, recalled.result, &result, NULL) != 0 ||
+		recalled.module >= run->graph->module_count) {
+		sim_fail(sim, "a cached result that does not verify is committed");
+		return;
+	}
+	sim_trace(sim, NULL, "  %s, by n%" PRIu32, run->graph->modules[recalled.module].name,
+		sim_host_of(sim, &result.node)->index);
+	if (run->cancelled)
+		return;
+	if (run->modules[recalled.module].assigned > 0)
+		sim_fail(sim, "I5: %s was assigned, and then taken from the cache",
+			run->graph->modules[recalled.module].name);
+	if (!run->graph->modules[recalled.module].cache)
+		sim_fail(sim, "I11: %s does not use the cache",
+			run->graph->modules[recalled.module].name);
+	entry_success(sim, run, recalled.module, &result);
+	entry_holders(sim, run, recalled.module, &finished, &result);
+	other = check_run_find(sim->check, &result.run);
+	original = other != NULL && result.attempt.module < other->graph->module_count
+			   ? &other->modules[result.attempt.module]
+			   : NULL;
+	if (original == NULL || !mp_attempt_eq(&original->by, &result.attempt) ||
+		original->reads != run->modules[recalled.module].reads ||
+		strcmp(other->graph->modules[result.attempt.module].name,
+			run->graph->modules[recalled.module].name) != 0)
+		sim_fail(sim, "I11: %s of run %s is taken from what is not the same",
+			run->graph->modules[recalled.module].name, check_run_text(&run->id));
+	sim->sometimes[SIM_CACHED]++;
+	sim->sometimes[SIM_CACHED_ORPHAN] += sim_host_of(sim, &result.node)->node == NULL;
 }
 
 /* I5: a module succeeds once, nothing is assigned after that, nothing follows END. */
@@ -257,6 +363,8 @@ check_entry(struct sim_host *host, struct check_run *run, const struct mp_raft_e
 		entry_lost(sim, run, e);
 	else if (e->kind == MP_ENTRY_FINISHED)
 		entry_finished(sim, run, e);
+	else if (e->kind == MP_ENTRY_CACHED)
+		entry_cached(sim, run, e);
 	else if (e->kind == MP_ENTRY_CANCEL)
 		run->cancelled = true;
 	else if (e->kind == MP_ENTRY_END && !run->ended)

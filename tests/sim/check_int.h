@@ -33,6 +33,8 @@ struct committed {
 
 struct check_module {
 	bool succeeded;
+	struct mp_attempt_id by; /* whose result that was; counter 0: it was cached */
+	uint64_t reads;          /* with success: what it read, see sim_model_read() */
 	uint32_t assigned, lost, failed;
 	uint32_t executions;
 };

@@ -94,24 +94,23 @@ pipeline_cbor(struct sim *sim, uint32_t run_number, struct mp_buf *out)
 	mp_buf_fini(&yaml);
 }
 
-/* Two files, one of them the same for every run. */
 static struct mp_hash
 put_inputs(struct sim_host *host, uint32_t run_number)
 {
-	struct sim *sim = host->sim;
+	struct sim_input inputs[2];
 	struct mp_file files[2] = {0};
 	struct mp_hash digest;
 	struct mp_buf buf;
-	char text[32];
-	int n = snprintf(text, sizeof(text), "input of %" PRIu32 "\n", run_number);
 
-	files[0].path = mp_span_str("in/each");
-	files[0].size = (uint64_t)n;
-	files[0].digest = sim_blob_put(host, mp_span(text, (size_t)n), false);
-	files[1].path = mp_span_str("in/same");
-	files[1].size = 5;
-	files[1].digest = sim_blob_put(host, mp_span_str("same\n"), false);
-	mp_buf_init(&buf, &sim->alloc, 4096);
+	sim_model_inputs(host->sim, run_number, inputs);
+	for (size_t i = 0; i < 2; i++) {
+		struct mp_span text = mp_span_str(inputs[i].text);
+
+		files[i].path = mp_span_str(inputs[i].path);
+		files[i].size = text.n;
+		files[i].digest = sim_blob_put(host, text, false);
+	}
+	mp_buf_init(&buf, &host->sim->alloc, 4096);
 	mp_assert(mp_manifest_encode(&buf, files, 2, NULL) == 0);
 	digest = sim_blob_put(host, mp_buf_span(&buf), false);
 	mp_buf_fini(&buf);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The executor: an attempt starts, takes its time, and ends as the seed says. A module whose name
- * begins with "o" leaves one output, whose bytes depend on the run and the module alone.
+ * begins with "o" leaves one output, whose bytes depend on its name and on what it reads.
  */
 #include "sim.h"
 
@@ -17,7 +17,8 @@ struct job {
 	char name[MP_NAME_MAX + 1];
 	sim_time started;
 	bool killed;
-	bool whole; /* its inputs are there */
+	bool whole;     /* its inputs are there */
+	uint64_t reads; /* see sim_model_read() */
 };
 
 #define JOBS_MAX 64
@@ -53,22 +54,16 @@ sim_jobs_crash(struct sim_host *host)
 static void
 job_output(struct sim_host *host, const struct job *job, struct mp_exec_report *report)
 {
-	char path[MP_NAME_MAX + 16], text[MP_NAME_MAX + 64];
-	struct mp_file file = {.kind = MP_FILE_REGULAR};
+	struct sim_output out;
 	struct mp_buf buf;
-	int n;
 
-	n = snprintf(path, sizeof(path), "out/%s", job->name);
-	file.path = mp_span(path, (size_t)n);
-	n = snprintf(text, sizeof(text), "%02x%02x %s\n", job->key.run.b[0], job->key.run.b[1],
-		job->name);
-	file.size = (uint64_t)n;
-	file.digest = sim_blob_put(host, mp_span(text, (size_t)n), false);
+	sim_model_output(job->name, job->reads, &out);
+	(void)sim_blob_put(host, mp_span(out.text, out.file.size), false);
 	mp_buf_init(&buf, &host->sim->alloc, 4096);
-	mp_assert(mp_manifest_encode(&buf, &file, 1, NULL) == 0);
+	mp_assert(mp_manifest_encode(&buf, &out.file, 1, NULL) == 0);
 	report->manifest = sim_blob_put(host, mp_buf_span(&buf), false);
 	report->output_files = 1;
-	report->output_bytes = file.size;
+	report->output_bytes = out.file.size;
 	mp_buf_fini(&buf);
 }
 
@@ -154,6 +149,8 @@ sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req)
 		.started = sim->now};
 	memcpy(job->name, req->module_name.p, mp_min_size(req->module_name.n, MP_NAME_MAX));
 	job->whole = job_files(host, job, req);
+	for (size_t i = 0; i < req->file_count; i++)
+		job->reads += sim_model_read(req->files[i].path, &req->files[i].digest);
 	sim_trace(sim, host, "job %s start, term %" PRIu64, job->name, req->key.attempt.term);
 	ev.u.exec.key = req->key;
 	ev.u.exec.phase = MP_EXEC_STARTED;

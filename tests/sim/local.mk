@@ -14,6 +14,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/jobs.c \
 	%D%/live.c \
 	%D%/main.c \
+	%D%/model.c \
 	%D%/names.c \
 	%D%/net.c \
 	%D%/plan.c \
@@ -32,6 +33,7 @@ EXTRA_DIST += %D%/seeds $(sim_scenarios)
 sim_scenarios = \
 	%D%/scenarios/adopted.sim \
 	%D%/scenarios/bridge.sim \
+	%D%/scenarios/cache.sim \
 	%D%/scenarios/calm.sim \
 	%D%/scenarios/fenced.sim \
 	%D%/scenarios/leader-crash.sim \

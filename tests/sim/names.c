@@ -106,6 +106,7 @@ sim_entry_name(uint64_t kind)
 		[MP_ENTRY_CANCEL] = "CANCEL",
 		[MP_ENTRY_SKIP] = "SKIP",
 		[MP_ENTRY_END] = "END",
+		[MP_ENTRY_CACHED] = "CACHED",
 	};
 
 	return kind < mp_countof(names) && names[kind] != NULL ? names[kind] : "entry";

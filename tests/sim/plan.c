@@ -90,6 +90,9 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	plan->join_within = 300 * SIM_MS;
 	if (!calm)
 		draw_faults(plan, &r);
+	if (mp_rng_below(&r, 3) > 0)
+		plan->contents = 1 + (uint32_t)mp_rng_below(&r, 2);
+	plan->fresh = mp_rng_below(&r, 4) == 0;
 }
 
 static void MP_PRINTF(2, 3) say(struct mp_buf *yaml, const char *fmt, ...)
@@ -120,11 +123,25 @@ say_needs(struct mp_buf *yaml, struct mp_rng *r, uint32_t module, char name[][8]
 		say(yaml, "]\n");
 }
 
+/* What the result cache cares for, drawn apart: the graph stays what it was. */
+static void
+say_cache(struct mp_buf *yaml, struct mp_rng *r, bool inputs)
+{
+	static const char *const narrow[] = {"in/same", "in/*", "in/none"};
+
+	if (mp_rng_below(r, 8) == 0)
+		say(yaml, "    cache: false\n");
+	if (inputs && mp_rng_below(r, 2) == 0)
+		say(yaml, "    inputs: [\"%s\"]\n", narrow[mp_rng_below(r, mp_countof(narrow))]);
+}
+
 /* A random DAG: each module needs up to three of those before it. */
 void
 sim_plan_pipeline(struct sim *sim, uint32_t run_number, struct mp_buf *yaml)
 {
-	struct mp_rng r = {.state = sim->plan.seed * 31 + run_number};
+	uint32_t content = sim_model_content(sim, run_number);
+	struct mp_rng r = {.state = sim->plan.seed * 31 + content};
+	struct mp_rng of_cache = {.state = sim->plan.seed * 37 + content};
 	uint32_t modules = 1 + (uint32_t)mp_rng_below(&r, sim->plan.modules * 2);
 	char name[1024][8];
 
@@ -143,6 +160,7 @@ sim_plan_pipeline(struct sim *sim, uint32_t run_number, struct mp_buf *yaml)
 			"  %s:\n    run: [\"work\", \"%s\"]\n    retry: { attempts: %" PRIu64
 			", backoff: 100ms }\n",
 			name[i], name[i], 1 + mp_rng_below(&r, 4));
+		say_cache(yaml, &of_cache, sim->plan.inputs);
 		if (output)
 			say(yaml, "    outputs: [\"out/%s\"]\n", name[i]);
 		if (!sim->plan.wide)

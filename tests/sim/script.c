@@ -6,6 +6,8 @@
  *   hosts N | slots N | witnesses N | modules N | electors N | copies N | seed N | drift PPM
  *   inputs yes              runs have input files
  *   wide yes                no module needs another
+ *   contents N              so many different pipelines: submission N is submission 0 again
+ *   fresh yes               but with another input
  *   job MIN MAX | fsync MIN MAX | delay MIN MAX
  * At any time:
  *   loss PER_MILLE | duplicate PER_MILLE
@@ -91,6 +93,7 @@ set_number(struct script *s, const char *verb, const char *a)
 		{"modules", &s->plan.modules, false},
 		{"electors", &s->plan.electors, false},
 		{"copies", &s->plan.copies, false},
+		{"contents", &s->plan.contents, false},
 		{"drift", &s->plan.drift_ppm, false},
 		{"loss", &s->plan.loss, true},
 		{"duplicate", &s->plan.duplicate, true},
@@ -130,11 +133,14 @@ set_plan(struct script *s, const char *verb, const char *a, const char *b)
 		*ranges[i].max = seconds(b);
 		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");
 	}
-	if (strcmp(verb, "inputs") == 0 || strcmp(verb, "wide") == 0 || strcmp(verb, "seed") == 0) {
+	if (strcmp(verb, "inputs") == 0 || strcmp(verb, "wide") == 0 ||
+		strcmp(verb, "fresh") == 0 || strcmp(verb, "seed") == 0) {
 		if (verb[0] == 'i')
 			s->plan.inputs = true;
 		else if (verb[0] == 'w')
 			s->plan.wide = true;
+		else if (verb[0] == 'f')
+			s->plan.fresh = true;
 		else
 			s->plan.seed = strtoull(a, NULL, 10);
 		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");

@@ -13,6 +13,7 @@
  *   disk.c   rows and blobs: slow fsync, a crash that loses what was not synced
  *   shelf.c  each host's result cache
  *   jobs.c   the executor: how long a module takes and how it ends
+ *   model.c  what modules read and leave
  *   client.c who submits, cancels and looks
  *   check.c  the invariants that show in logs and views, after every step
  *   effect.c the invariants that show in what a node asks for, before it is done
@@ -88,7 +89,9 @@ struct sim_shelf;
 	X(BLOB_LOST, 200, "a stored blob vanished")                                                \
 	X(RESULT_FILED, 200, "a result was put into a cache")                                      \
 	X(BLOB_FETCHED, 200, "a blob came from a peer")                                            \
-	X(DECLARED_DEAD, 200, "a node was declared dead")
+	X(DECLARED_DEAD, 200, "a node was declared dead")                                          \
+	X(CACHED, 200, "a result of another run was taken")                                        \
+	X(CACHED_ORPHAN, 1000, "a result was taken whose maker was gone")
 
 enum sim_sometimes {
 #define X(name, seeds, text) SIM_##name,
@@ -120,9 +123,11 @@ struct sim_plan {
 	uint32_t power_cut; /* chance that a crash is one of all hosts at once */
 	uint32_t drift_ppm; /* clocks are fast or slow by at most this */
 	bool cut_one_way;
-	bool tick_first; /* a node that wakes judges its timers before it reads its sockets */
-	bool inputs;     /* runs have input files */
-	bool wide;       /* no module needs another */
+	bool tick_first;   /* a node that wakes judges its timers before it reads its sockets */
+	bool inputs;       /* runs have input files */
+	bool wide;         /* no module needs another */
+	uint32_t contents; /* so many different pipelines among the runs; 0: all are different */
+	bool fresh;        /* equal pipelines have one input that differs */
 };
 
 /* One machine. */
@@ -274,6 +279,28 @@ void sim_jobs_free(struct sim_jobs *jobs);
 void sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req);
 void sim_jobs_kill(struct sim_host *host, const struct mp_attempt_key *key);
 void sim_jobs_crash(struct sim_host *host);
+
+/* ---- model.c ---- */
+
+/* Runs of the same content have the same modules. */
+uint32_t sim_model_content(const struct sim *sim, uint32_t run_number);
+
+struct sim_input {
+	const char *path;
+	char text[32];
+};
+void sim_model_inputs(const struct sim *sim, uint32_t run_number, struct sim_input inputs[2]);
+
+/* What one file adds to what a module reads; the sum of all says what that was. */
+uint64_t sim_model_read(struct mp_span path, const struct mp_hash *digest);
+
+/* The one file that a module leaves whose name begins with "o". */
+struct sim_output {
+	char path[MP_NAME_MAX + 16];
+	char text[MP_NAME_MAX + 64];
+	struct mp_file file;
+};
+void sim_model_output(const char *name, uint64_t reads, struct sim_output *out);
 
 /* ---- check.c, effect.c, live.c ---- */
 
