@@ -260,12 +260,13 @@ no_leftovers()
 
 # journal_pipeline FILE COLUMNS ROWS SECONDS: modules m-COLUMN-ROW, each after the one above it,
 # and `sum` after all. Each writes to a journal outside the cluster, $tap_tmp/journal, when it
-# begins and when it has ended. In the end sum.txt says what was built on what.
+# begins and when it has ended, and is never taken from the result cache. In the end sum.txt says
+# what was built on what.
 journal_pipeline()
 {
 	{
-		printf 'meshpipe: 1\nname: journal\nenv: { JOURNAL: "%s" }\nmodules:\n' \
-			"$tap_tmp/journal"
+		printf 'meshpipe: 1\nname: journal\nenv: { JOURNAL: "%s" }\n' "$tap_tmp/journal"
+		printf 'defaults: { cache: false }\nmodules:\n'
 		awk -v columns="$2" -v rows="$3" -v seconds="$4" '
 		function body(name) {
 			printf "    run: |\n"

@@ -2,6 +2,7 @@
 # The programs as a user has them; clusters of real daemons on loopback. Each script may run beside
 # the others.
 cli_tests = \
+	%D%/cluster_cache.sh \
 	%D%/cluster_embedded.sh \
 	%D%/cluster_ends.sh \
 	%D%/cluster_hello.sh \
