@@ -144,11 +144,12 @@ chaos_ended()
 # ---- faults ----
 
 # What is finished now, in the eyes of NODE, is finished for ever.
-remember()
+chaos_remember()
 {
-	chaos_at=$(now_ms)
-	finished "$1" "$run" >"$tap_tmp/finished" || return 1
-	sed "s/.*/finished & $chaos_at/" "$tap_tmp/finished" >>"$tap_tmp/faults"
+	run_field "$1" "$run" '.modules[] | select(.state == "succeeded") | .name' \
+		>"$tap_tmp/finished"
+	sed "s/.*/finished & $(now_ms)/" "$tap_tmp/finished" >>"$tap_tmp/faults"
+	[ -s "$tap_tmp/finished" ]
 }
 
 # Its executor lives on for a moment, and may just have been told to begin something.
@@ -160,7 +161,7 @@ hurt()
 # begin_fault NODE...: what is true just before something happens to them
 begin_fault()
 {
-	remember "$(eye)" || tap_not_ok 'a node that is up shows the run'
+	chaos_remember "$(eye)" || tap_not_ok 'a node that is up shows the run'
 	chaos_down="$chaos_down $*"
 	chaos_led=no
 	case " $* " in
