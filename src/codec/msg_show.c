@@ -2,7 +2,7 @@
 #include "codec/msg_show.h"
 
 #define SHOW_VERSION 1
-#define SHOW_ITEMS   17
+#define SHOW_ITEMS   18
 #define MODULE_ITEMS 18
 #define LIST_MAX     (2 * MP_RUNS_MAX)
 
@@ -274,6 +274,7 @@ mp_show_begin(struct mp_cbor_w *w, const struct mp_show *s, size_t modules)
 	mp_cbor_w_array(w, MP_MODULE_STATE_COUNT);
 	for (size_t i = 0; i < MP_MODULE_STATE_COUNT; i++)
 		mp_cbor_w_uint(w, s->states[i]);
+	mp_cbor_w_uint(w, s->cached);
 	mp_cbor_w_uint(w, s->module_count);
 	mp_cbor_w_uint(w, s->from);
 	mp_cbor_w_array(w, modules);
@@ -306,6 +307,7 @@ mp_show_decode(struct mp_span bytes, struct mp_show *out)
 	mp_cbor_r_array_exact(&r, MP_MODULE_STATE_COUNT);
 	for (size_t i = 0; i < MP_MODULE_STATE_COUNT; i++)
 		out->states[i] = (uint32_t)mp_cbor_r_uint(&r, MP_MODULES_MAX);
+	out->cached = (uint32_t)mp_cbor_r_uint(&r, MP_MODULES_MAX);
 	out->module_count = (uint32_t)mp_cbor_r_uint(&r, MP_MODULES_MAX);
 	out->from = (uint32_t)mp_cbor_r_uint(&r, UINT32_MAX);
 	mp_list_read(&r, MP_MODULES_MAX, &out->modules, module_element, &scratch);

@@ -4,8 +4,8 @@
  * as text or as the JSON of DESIGN 10.
  *
  *   show  [1, run16, name, state, leader|null, term, [elector...], submitted_ms, ended_ms|null,
- *          opener, copies, inputs32|null, text, [count of each module state...], modules, from,
- *          [module...]]
+ *          opener, copies, inputs32|null, text, [count of each module state...], cached, modules,
+ *          from, [module...]]
  *   module [name, state, node|null, attempts, lost, cached, exit|null, signal, queued_ms|null,
  *          started_ms|null, ended_ms|null, [manifest32, files, bytes]|null, [holder32...],
  *          [log32, size, cut]|null, [log32, size, cut]|null, value32|null, text,
@@ -132,6 +132,7 @@ struct mp_show {
 	struct mp_hash inputs;                  /* manifest; zero: none */
 	struct mp_span text;                    /* why it is stalled or failed; may be empty */
 	uint32_t states[MP_MODULE_STATE_COUNT]; /* how many modules are in each */
+	uint32_t cached;                        /* of those that succeeded */
 	uint32_t module_count;                  /* of the run */
 	uint32_t from;                          /* number of the first one of the page */
 	struct mp_list modules;                 /* of the page; mp_show_module_next() */

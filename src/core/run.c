@@ -433,6 +433,7 @@ apply_cached(struct mp_run *run, const struct mp_raft_entry *entry)
 	if (run_add_node(run, &result.node, &node) != 0)
 		return MP_ENOMEM;
 	m->cached = true;
+	run->cached_count++;
 	m->worker = node;
 	m->entry = entry->index;
 	run_end_module(run, recalled.module, MP_MODULE_SUCCEEDED, entry->wall_ms);

@@ -59,9 +59,10 @@ struct mp_run {
 	uint64_t generation;
 	struct mp_run_module *modules; /* as many as the graph has */
 	uint32_t counts[MP_MODULE_STATE_COUNT];
-	uint32_t ended_count; /* modules that have ended */
-	uint64_t applied;     /* index of the last entry */
-	uint64_t term;        /* of the last TERM_START */
+	uint32_t ended_count;  /* modules that have ended */
+	uint32_t cached_count; /* of those, by the result of another run */
+	uint64_t applied;      /* index of the last entry */
+	uint64_t term;         /* of the last TERM_START */
 	struct mp_node_id leader;
 	bool opened;
 	bool cancelled; /* CANCEL was said */

@@ -189,6 +189,7 @@ mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env, const str
 	show.inputs = k->rec.inputs;
 	show.text = mp_span_str(text.text);
 	memcpy(show.states, box->run.counts, sizeof(show.states));
+	show.cached = box->run.cached_count;
 	show.module_count = box->graph->module_count;
 
 	mp_buf_init(&page, runs->alloc, MP_MSG_MAX);

@@ -31,6 +31,7 @@ struct follow {
 	/* The run as it was seen last. */
 	enum mp_run_state state;
 	uint32_t states[MP_MODULE_STATE_COUNT];
+	uint32_t cached;
 	uint32_t module_count;
 	mp_time submitted_ms, ended_ms;
 	char name[MP_NAME_MAX + 1];
@@ -120,6 +121,7 @@ on_head(void *arg, const struct mp_show *s)
 
 	f->state = s->state;
 	memcpy(f->states, s->states, sizeof(f->states));
+	f->cached = s->cached;
 	f->module_count = s->module_count;
 	f->submitted_ms = s->submitted_ms;
 	f->ended_ms = s->ended_ms;
@@ -266,7 +268,7 @@ summary(struct follow *f)
 {
 	struct mp_visitor v = {.module = on_module, .arg = f};
 	struct mp_error err = {0};
-	char time[MP_W_SHORT];
+	char time[MP_W_SHORT], cached[32] = "";
 
 	if (f->ctx->quiet)
 		return;
@@ -278,9 +280,11 @@ summary(struct follow *f)
 				stderr, "and %zu more that failed\n", f->failures - FAILURES_SHOWN);
 	}
 	mp_w_duration(time, f->ended_ms - f->submitted_ms);
-	(void)fprintf(stderr, "%s %.12s %s in %s: %u of %u modules succeeded%s%s\n", f->name,
+	if (f->cached > 0)
+		(void)snprintf(cached, sizeof(cached), ", %u cached", f->cached);
+	(void)fprintf(stderr, "%s %.12s %s in %s: %u of %u modules succeeded%s%s%s\n", f->name,
 		f->hex, mp_run_state_word(f->state), time, f->states[MP_MODULE_SUCCEEDED],
-		f->module_count, f->why[0] != '\0' ? "; " : "", f->why);
+		f->module_count, cached, f->why[0] != '\0' ? "; " : "", f->why);
 }
 
 static int

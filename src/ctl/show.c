@@ -77,6 +77,9 @@ show_progress(struct mp_writer *w, const struct mp_show *s)
 			at += (size_t)snprintf(text + at, sizeof(text) - at, ", %u %s",
 				s->states[i], mp_module_state_word((enum mp_module_state)i));
 	}
+	mp_w_uint(w, "cached", s->cached);
+	if (s->cached > 0)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, ", %u cached", s->cached);
 	mp_w_show(w, "progress", "%u%s%s", s->module_count, at > 0 ? ": " : "",
 		at > 0 ? text + 2 : "");
 }

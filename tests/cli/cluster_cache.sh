@@ -75,6 +75,9 @@ maker=$(of a .node)
 ctl alpha outputs "$first" --to "$tap_tmp/first" >/dev/null
 
 submitted beta "$dir/p.yaml" always 'the same again'
+tap_check 'the last line says how many were cached' \
+	grep -q ': 5 of 5 modules succeeded, 4 cached$' "$tap_tmp/err"
+tap_same 'show --json too' 4 "$(run_field alpha "$run" .cached)"
 for node in alpha beta gamma; do
 	tap_same "$node shows what is cached" 'a true 0 0 null succeeded
 after true 0 0 null succeeded

@@ -270,6 +270,7 @@ test_show(void **state)
 	in.electors[0] = in.opener = (struct mp_show_node){nodes[0], mp_span_str("a")};
 	in.states[MP_MODULE_FAILED] = 1;
 	in.states[MP_MODULE_WAITING] = 5;
+	in.cached = 3;
 	in.module_count = 6;
 	in.from = 5;
 	mp_cbor_w_init(&w, &f.buf);
@@ -286,6 +287,7 @@ test_show(void **state)
 	assert_int_equal(module.attempt_term, 2);
 	assert_int_equal(module.attempt_counter, 7);
 	assert_int_equal(out.states[MP_MODULE_WAITING], 5);
+	assert_int_equal(out.cached, 3);
 	assert_int_equal(out.module_count, 6);
 	assert_int_equal(out.from, 5);
 	assert_false(mp_show_module_next(&out.modules, &module));

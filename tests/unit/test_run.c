@@ -608,6 +608,7 @@ test_cached(void **state)
 	assert_int_equal(cached(&f, 0, 2, MP_STATUS_OK, 1), 0);
 	assert_states(&f, "Srrw");
 	assert_true(f.run.modules[0].cached);
+	assert_int_equal(f.run.cached_count, 1);
 	assert_int_equal(f.run.modules[0].attempts, 0);
 	assert_true(f.run.modules[0].entry == f.index);
 	assert_true(f.run.modules[0].ended_ms == f.wall_ms);
