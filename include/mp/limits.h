@@ -180,6 +180,10 @@
 /* Bases that a run asks for at all. More: the rest of its modules miss. */
 #define MP_CACHE_BASES_MAX 65536
 
+/* Blobs that are checked in one go, and about how many bytes. More: in the next one. */
+#define MP_CACHE_CHECK_MAX       64
+#define MP_CACHE_CHECK_BYTES_MAX (64u * 1024 * 1024)
+
 /* Members that are asked for what they have, the ones with an open stream first. More: not asked.
  */
 #define MP_CACHE_PEERS_MAX 256

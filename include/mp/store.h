@@ -11,6 +11,7 @@
 #define MP_STORE_H
 
 #include "mp/base.h"
+#include "mp/limits.h"
 
 /* X(name, SQL table): rows are restored in this order, keys ascending. Add at the end only. */
 #define MP_TABLES(X)                                                                               \
@@ -69,6 +70,32 @@ struct mp_cached {
 struct mp_cache_ref {
 	struct mp_hash base;
 	struct mp_hash key;
+};
+
+/* What cache.db has. */
+struct mp_cache_totals {
+	uint64_t blobs;
+	uint64_t bytes;  /* of complete blobs, uncompressed */
+	uint64_t stored; /* of the database file */
+	uint64_t results;
+	uint64_t result_bytes; /* of their records */
+};
+
+/* What was found wrong with the file, and with the records of results, which are gone then. */
+struct mp_cache_sound {
+	char wrong[256]; /* for people; empty when nothing is */
+	uint64_t results;
+	uint64_t damaged;
+};
+
+/* What was found wrong with some blobs, which are gone then. */
+struct mp_cache_checked {
+	uint64_t blobs; /* that were read */
+	uint64_t bytes;
+	bool more; /* there are others */
+	struct mp_hash last;
+	size_t damaged_count;
+	struct mp_hash damaged[MP_CACHE_CHECK_MAX];
 };
 
 #endif

@@ -109,11 +109,15 @@ int mp_ctl_logged_decode(struct mp_span payload, uint64_t *offset, struct mp_spa
 /* ---- what the shell answers ---- */
 
 enum mp_ctl_local_number {
-	MP_CTL_BLOB_WRITE = 150, /* [150, digest, size, offset, bytes] -> complete */
-	MP_CTL_BLOB_STAT = 151,  /* [151, [digest...]] -> [size|null...], null: not complete */
-	MP_CTL_BLOB_READ = 152,  /* [152, digest, offset, size] -> [size of the blob, bytes] */
-	MP_CTL_INVITE = 153,     /* [153, roles, expires_ms] -> token, text */
-	MP_CTL_INFO = 154,       /* [154] -> struct mp_ctl_info */
+	MP_CTL_BLOB_WRITE = 150,  /* [150, digest, size, offset, bytes] -> complete */
+	MP_CTL_BLOB_STAT = 151,   /* [151, [digest...]] -> [size|null...], null: not complete */
+	MP_CTL_BLOB_READ = 152,   /* [152, digest, offset, size] -> [size of the blob, bytes] */
+	MP_CTL_INVITE = 153,      /* [153, roles, expires_ms] -> token, text */
+	MP_CTL_INFO = 154,        /* [154] -> struct mp_ctl_info */
+	MP_CTL_CACHE_STAT = 155,  /* [155] -> [blobs, bytes, stored, results, bytes of them] */
+	MP_CTL_CACHE_FILE = 156,  /* [156] -> [what is wrong|null, results, damaged ones] */
+	MP_CTL_CACHE_BLOBS = 157, /* [157, after32] -> [blobs, bytes, last32|null, [damaged...]],
+				   * null: there are no more */
 };
 
 #define MP_CTL_STAT_MAX 4096
@@ -125,7 +129,7 @@ enum mp_ctl_local_number {
 
 struct mp_ctl_local {
 	enum mp_ctl_local_number number;
-	struct mp_hash digest;    /* BLOB_WRITE, BLOB_READ */
+	struct mp_hash digest;    /* BLOB_WRITE, BLOB_READ; CACHE_BLOBS: after this one */
 	uint64_t total;           /* BLOB_WRITE: size of the blob */
 	uint64_t offset;          /* BLOB_WRITE, BLOB_READ */
 	uint32_t size;            /* BLOB_READ: at most so many bytes */
@@ -166,6 +170,14 @@ struct mp_ctl_info {
 
 int mp_ctl_info_encode(struct mp_buf *buf, const struct mp_ctl_info *info);
 int mp_ctl_info_decode(struct mp_span payload, struct mp_ctl_info *out);
+
+/* The payloads of the answers about the cache. */
+int mp_ctl_totals_encode(struct mp_buf *buf, const struct mp_cache_totals *totals);
+int mp_ctl_totals_decode(struct mp_span payload, struct mp_cache_totals *out);
+int mp_ctl_sound_encode(struct mp_buf *buf, const struct mp_cache_sound *sound);
+int mp_ctl_sound_decode(struct mp_span payload, struct mp_cache_sound *out);
+int mp_ctl_checked_encode(struct mp_buf *buf, const struct mp_cache_checked *checked);
+int mp_ctl_checked_decode(struct mp_span payload, struct mp_cache_checked *out);
 
 /* An address as 18 bytes: IPv6 and port, big-endian. */
 void mp_ctl_addr_write(struct mp_cbor_w *w, const struct mp_addr *addr);

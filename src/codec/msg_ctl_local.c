@@ -24,12 +24,15 @@ local_items(enum mp_ctl_local_number number)
 	case MP_CTL_BLOB_WRITE:
 		return 5;
 	case MP_CTL_BLOB_STAT:
+	case MP_CTL_CACHE_BLOBS:
 		return 2;
 	case MP_CTL_BLOB_READ:
 		return 4;
 	case MP_CTL_INVITE:
 		return 3;
 	case MP_CTL_INFO:
+	case MP_CTL_CACHE_STAT:
+	case MP_CTL_CACHE_FILE:
 		return 1;
 	}
 	return 0;
@@ -68,7 +71,12 @@ read_local(struct mp_cbor_r *r, struct mp_ctl_local *out)
 		out->roles = (uint32_t)mp_cbor_r_uint(r, ROLES_ALL);
 		out->expires_ms = mp_cbor_r_uint(r, MP_CTL_INVITE_MS_MAX);
 		return;
+	case MP_CTL_CACHE_BLOBS:
+		mp_cbor_r_fixed(r, out->digest.b, sizeof(out->digest.b));
+		return;
 	case MP_CTL_INFO:
+	case MP_CTL_CACHE_STAT:
+	case MP_CTL_CACHE_FILE:
 		return;
 	}
 	mp_unreachable();
@@ -124,7 +132,12 @@ mp_ctl_local_encode(struct mp_buf *buf, const struct mp_ctl_local *m, const stru
 		mp_cbor_w_uint(&w, m->roles);
 		mp_cbor_w_uint(&w, m->expires_ms);
 		break;
+	case MP_CTL_CACHE_BLOBS:
+		mp_cbor_w_bytes(&w, m->digest.b, sizeof(m->digest.b));
+		break;
 	case MP_CTL_INFO:
+	case MP_CTL_CACHE_STAT:
+	case MP_CTL_CACHE_FILE:
 		break;
 	}
 	return w.rc;

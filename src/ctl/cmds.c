@@ -23,7 +23,6 @@ ABSENT(admit, "admit", "FINGERPRINT", "let a node in");
 ABSENT(revoke, "revoke", "NODE", "shut a node out for ever");
 ABSENT(authority, "authority", "export", "move the authority key");
 ABSENT(top, "top", "", "watch the cluster");
-ABSENT(cache, "cache", "[stat|check|gc]", "look after the node's cache");
 
 const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_run,
@@ -36,6 +35,7 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_cancel,
 	&mp_cmd_nodes,
 	&mp_cmd_health,
+	&mp_cmd_cache,
 	&mp_cmd_invite,
 	&mp_cmd_validate,
 	&mp_cmd_compile,
@@ -57,7 +57,6 @@ const struct mp_cmd *const mp_cmds[] = {
 	&absent_revoke,
 	&absent_authority,
 	&absent_top,
-	&absent_cache,
 };
 
 const size_t mp_cmd_count = mp_countof(mp_cmds);

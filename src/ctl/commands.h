@@ -5,6 +5,7 @@
 
 #include "ctl/cmd.h"
 
+extern const struct mp_cmd mp_cmd_cache;
 extern const struct mp_cmd mp_cmd_cancel;
 extern const struct mp_cmd mp_cmd_compile;
 extern const struct mp_cmd mp_cmd_graph;

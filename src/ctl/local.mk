@@ -5,6 +5,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/args.c \
 	%D%/blobs.c \
 	%D%/blobs.h \
+	%D%/cache.c \
 	%D%/cancel.c \
 	%D%/client.c \
 	%D%/client.h \

@@ -95,13 +95,15 @@ int mp_cache_get_results(struct mp_cache *cache, const struct mp_hash *keys, siz
 
 /* ---- all of it ---- */
 
-struct mp_cache_totals {
-	uint64_t blobs;
-	uint64_t bytes;  /* of complete blobs, uncompressed */
-	uint64_t stored; /* of the database file */
-	uint64_t results;
-	uint64_t result_bytes; /* of their records */
-};
 int mp_cache_totals(struct mp_cache *cache, struct mp_cache_totals *out, struct mp_error *err);
+
+/* Reads every page of the file, and verifies every record of a result; forgets those that are
+ * damaged. That the file is damaged is no error but an answer. */
+int mp_cache_check_file(struct mp_cache *cache, struct mp_cache_sound *out, struct mp_error *err);
+
+/* Reads the blobs after this one (zero: from the first) and verifies their digests, some of them;
+ * forgets those that are damaged: they are fetched or made again. */
+int mp_cache_check_blobs(struct mp_cache *cache, const struct mp_hash *after,
+	struct mp_cache_checked *out, struct mp_error *err);
 
 #endif

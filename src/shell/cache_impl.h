@@ -111,6 +111,9 @@ int cache_find(sqlite3_stmt *find, const struct mp_hash *digest, struct cache_bl
 int cache_hash(struct cache_hand *hand, const struct cache_blob *blob, struct mp_hash *out,
 	struct mp_error *err);
 
+/* Reads a blob whole. MP_ECORRUPT: it was damaged, and is forgotten. */
+int cache_verify(struct mp_cache *c, const struct mp_hash *digest, struct mp_error *err);
+
 /* ---- cache.c ---- */
 
 /* Locks; on error nothing is locked. */

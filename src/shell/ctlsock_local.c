@@ -74,6 +74,28 @@ work_read(struct local_work *w, struct mp_cbor_w *out)
 	return rc;
 }
 
+/* What is asked of the cache as a whole; the answer is encoded at once. */
+static int
+work_cache(struct local_work *w)
+{
+	struct mp_cache *cache = w->sock->config.cache;
+	struct mp_cache_checked checked;
+	struct mp_cache_totals totals;
+	struct mp_cache_sound sound;
+	int rc;
+
+	if (w->m.number == MP_CTL_CACHE_STAT) {
+		rc = mp_cache_totals(cache, &totals, &w->err);
+		return rc != 0 ? rc : mp_ctl_totals_encode(&w->payload, &totals);
+	}
+	if (w->m.number == MP_CTL_CACHE_FILE) {
+		rc = mp_cache_check_file(cache, &sound, &w->err);
+		return rc != 0 ? rc : mp_ctl_sound_encode(&w->payload, &sound);
+	}
+	rc = mp_cache_check_blobs(cache, &w->m.digest, &checked, &w->err);
+	return rc != 0 ? rc : mp_ctl_checked_encode(&w->payload, &checked);
+}
+
 static void
 on_work(uv_work_t *req)
 {
@@ -90,6 +112,11 @@ on_work(uv_work_t *req)
 		break;
 	case MP_CTL_BLOB_READ:
 		w->rc = work_read(w, &out);
+		break;
+	case MP_CTL_CACHE_STAT:
+	case MP_CTL_CACHE_FILE:
+	case MP_CTL_CACHE_BLOBS:
+		w->rc = work_cache(w);
 		break;
 	case MP_CTL_INVITE:
 	case MP_CTL_INFO:
@@ -199,6 +226,9 @@ mp_ctlsock_local(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes
 	case MP_CTL_BLOB_WRITE:
 	case MP_CTL_BLOB_STAT:
 	case MP_CTL_BLOB_READ:
+	case MP_CTL_CACHE_STAT:
+	case MP_CTL_CACHE_FILE:
+	case MP_CTL_CACHE_BLOBS:
 		local_start(sock, request, bytes);
 		break;
 	case MP_CTL_INVITE:

@@ -7,6 +7,7 @@ libmp_shell_a_SOURCES = \
 	%D%/addr.h \
 	%D%/cache.c \
 	%D%/cache.h \
+	%D%/cache_check.c \
 	%D%/cache_impl.h \
 	%D%/cache_partial.c \
 	%D%/cache_read.c \

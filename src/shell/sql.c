@@ -127,14 +127,14 @@ mp_sql_bind(sqlite3_stmt *st, int index, struct mp_span bytes)
 	return sqlite3_bind_blob(st, index, bytes.p, (int)bytes.n, SQLITE_STATIC);
 }
 
-/* "ok", or the first thing that is wrong with the file. */
-static int
-sql_check(sqlite3 *db, struct mp_error *err)
+int
+mp_sql_check(sqlite3 *db, bool indexes, struct mp_error *err)
 {
 	sqlite3_stmt *st;
 	int code, rc;
 
-	code = mp_sql_prepare(db, "PRAGMA quick_check(1)", &st, err);
+	code = mp_sql_prepare(
+		db, indexes ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)", &st, err);
 	if (code != 0)
 		return code;
 	rc = sqlite3_step(st);
@@ -253,7 +253,7 @@ sql_prepare_file(sqlite3 *db, const struct mp_sql_kind *kind, struct mp_error *e
 
 	code = sql_identify(db, kind, &fresh, &older, err);
 	if (code == 0 && kind->check && !fresh)
-		code = sql_check(db, err);
+		code = mp_sql_check(db, false, err);
 	if (code == 0)
 		code = mp_sql_exec(db, kind->tune, err);
 	if (code == 0)

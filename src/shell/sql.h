@@ -45,6 +45,10 @@ int mp_sql_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **out, struct mp_e
 /* Steps a statement that gives no row and resets it, forgetting its bindings. */
 int mp_sql_run(sqlite3_stmt *st, struct mp_error *err);
 
+/* Reads and checks every page; with `indexes`, too, that they say what the tables do. MP_ECORRUPT
+ * with the first thing that is wrong. */
+int mp_sql_check(sqlite3 *db, bool indexes, struct mp_error *err);
+
 /* The integer that a statement or pragma gives. */
 int mp_sql_int(sqlite3 *db, const char *sql, int64_t *out, struct mp_error *err);
 

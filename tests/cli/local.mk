@@ -3,6 +3,7 @@
 # the others.
 cli_tests = \
 	%D%/cluster_cache.sh \
+	%D%/cache.sh \
 	%D%/cluster_embedded.sh \
 	%D%/cluster_ends.sh \
 	%D%/cluster_hello.sh \

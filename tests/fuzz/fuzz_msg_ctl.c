@@ -126,6 +126,28 @@ plain(struct mp_span s)
 	return s.n == 0 || memchr(s.p, 0, s.n) == NULL;
 }
 
+/* What a node says of its cache is given back byte for byte, too. */
+static void
+try_cache(struct mp_buf *buf, struct mp_span in)
+{
+	struct mp_cache_checked checked;
+	struct mp_cache_totals totals;
+	struct mp_cache_sound sound;
+	size_t accepted = 0;
+	int rc = 0;
+
+	mp_buf_clear(buf);
+	if (mp_ctl_totals_decode(in, &totals) == 0 && ++accepted > 0)
+		rc = mp_ctl_totals_encode(buf, &totals);
+	if (mp_ctl_checked_decode(in, &checked) == 0 && ++accepted > 0)
+		rc = mp_ctl_checked_encode(buf, &checked);
+	/* Nothing that is wrong is said by null alone. */
+	if (mp_ctl_sound_decode(in, &sound) == 0 && in.p[1] != 0x60 && ++accepted > 0)
+		rc = mp_ctl_sound_encode(buf, &sound);
+	mp_assert(rc == 0 && accepted <= 1);
+	mp_assert(accepted == 0 || mp_span_eq(mp_buf_span(buf), in));
+}
+
 static void
 try_answers(struct mp_span in)
 {
@@ -173,6 +195,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		mp_assert(mp_span_eq(mp_buf_span(&buf), in));
 	}
 	try_answers(in);
+	try_cache(&buf, in);
 	mp_buf_fini(&buf);
 	mp_assert(heap.live == 0);
 	return 0;

@@ -281,7 +281,10 @@ tests_unit_test_cachekey_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_cachekey_LDADD = libmp-core.a $(UNIT_CRYPTO_LIBS)
 # The result cache.
 unit_tests += tests/unit/test_msg_cache tests/unit/test_shelf tests/unit/test_shelf_hold \
-	tests/unit/test_sort tests/unit/test_cache_results
+	tests/unit/test_sort tests/unit/test_cache_check tests/unit/test_cache_results
+tests_unit_test_cache_check_SOURCES = %D%/test_cache_check.c
+tests_unit_test_cache_check_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_cache_check_LDADD = $(SHELL_LIBS)
 tests_unit_test_cache_results_SOURCES = %D%/test_cache_results.c
 tests_unit_test_cache_results_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_cache_results_LDADD = $(SHELL_LIBS)

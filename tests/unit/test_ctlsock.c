@@ -321,6 +321,9 @@ run_rest(struct server *s)
 {
 	struct mp_ctl_local m = {
 		.number = MP_CTL_INVITE, .roles = MP_ROLE_NODE, .expires_ms = 1000};
+	struct mp_cache_checked checked;
+	struct mp_cache_totals totals;
+	struct mp_cache_sound sound;
 	struct mp_ctl_info info;
 	struct mp_error err = {0};
 	struct mp_span payload;
@@ -334,6 +337,17 @@ run_rest(struct server *s)
 	CHECK(strstr(err.text, "authority") != NULL);
 	m.roles = 0;
 	CHECK(local(&c, &m, NULL, &payload, &err) == MP_EFORMAT);
+	m.number = MP_CTL_CACHE_STAT;
+	CHECK(local(&c, &m, NULL, &payload, &err) == 0);
+	CHECK(mp_ctl_totals_decode(payload, &totals) == 0);
+	CHECK(totals.blobs == 1 && totals.bytes == MP_CHUNK_SIZE + 100 && totals.results == 0);
+	m.number = MP_CTL_CACHE_FILE;
+	CHECK(local(&c, &m, NULL, &payload, &err) == 0);
+	CHECK(mp_ctl_sound_decode(payload, &sound) == 0 && sound.wrong[0] == '\0');
+	m.number = MP_CTL_CACHE_BLOBS;
+	CHECK(local(&c, &m, NULL, &payload, &err) == 0);
+	CHECK(mp_ctl_checked_decode(payload, &checked) == 0);
+	CHECK(checked.blobs == 1 && checked.damaged_count == 0 && !checked.more);
 	m.number = MP_CTL_INFO;
 	CHECK(local(&c, &m, NULL, &payload, &err) == 0);
 	CHECK(mp_ctl_info_decode(payload, &info) == 0);

@@ -188,6 +188,50 @@ test_log(void **state)
 }
 
 static void
+test_cache(void **state)
+{
+	struct mp_cache_checked checked = {.blobs = 3,
+					.bytes = 40,
+					.more = true,
+					.last = {{7}},
+					.damaged_count = 2,
+					.damaged = {{{1}}, {{2}}}},
+				back;
+	struct mp_cache_sound sound = {.wrong = "page 3", .results = 4, .damaged = 1}, heard;
+	struct mp_cache_totals totals = {1, 2, 3, 4, 5}, said;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	assert_int_equal(mp_ctl_totals_encode(&f.buf, &totals), 0);
+	assert_int_equal(mp_ctl_totals_decode(mp_buf_span(&f.buf), &said), 0);
+	assert_memory_equal(&said, &totals, sizeof(said));
+	mp_buf_clear(&f.buf);
+	assert_int_equal(mp_ctl_sound_encode(&f.buf, &sound), 0);
+	assert_int_equal(mp_ctl_sound_decode(mp_buf_span(&f.buf), &heard), 0);
+	assert_string_equal(heard.wrong, "page 3");
+	assert_true(heard.results == 4 && heard.damaged == 1);
+	mp_buf_clear(&f.buf);
+	sound.wrong[0] = '\0';
+	assert_int_equal(mp_ctl_sound_encode(&f.buf, &sound), 0);
+	assert_int_equal(mp_ctl_sound_decode(mp_buf_span(&f.buf), &heard), 0);
+	assert_string_equal(heard.wrong, "");
+	for (int more = 1; more >= 0; more--) {
+		mp_buf_clear(&f.buf);
+		checked.more = more > 0;
+		assert_int_equal(mp_ctl_checked_encode(&f.buf, &checked), 0);
+		assert_int_equal(mp_ctl_checked_decode(mp_buf_span(&f.buf), &back), 0);
+		assert_true(back.blobs == 3 && back.bytes == 40 && back.more == checked.more);
+		assert_true(!back.more || mp_hash_eq(&back.last, &checked.last));
+		assert_int_equal(back.damaged_count, 2);
+		assert_memory_equal(back.damaged, checked.damaged, 2 * sizeof(struct mp_hash));
+	}
+	for (size_t n = 0; n < f.buf.n; n++)
+		assert_int_not_equal(mp_ctl_checked_decode(mp_span(f.buf.p, n), &back), 0);
+	fixture_fini(&f);
+}
+
+static void
 test_local(void **state)
 {
 	struct mp_hash digests[] = {{{1}}, {{2}}}, digest;
@@ -201,6 +245,9 @@ test_local(void **state)
 		{.number = MP_CTL_BLOB_READ, .digest = {{9}}, .offset = 3, .size = 4},
 		{.number = MP_CTL_INVITE, .roles = MP_ROLE_NODE, .expires_ms = 60000},
 		{.number = MP_CTL_INFO},
+		{.number = MP_CTL_CACHE_STAT},
+		{.number = MP_CTL_CACHE_FILE},
+		{.number = MP_CTL_CACHE_BLOBS, .digest = {{9}}},
 	};
 	struct mp_ctl_local m;
 	struct fixture f;
@@ -351,6 +398,7 @@ main(void)
 		cmocka_unit_test(test_fetch),
 		cmocka_unit_test(test_log),
 		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_info),
