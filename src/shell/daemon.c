@@ -64,6 +64,7 @@ daemon_ready(struct mp_daemon *d)
 {
 	char addr[MP_ADDR_TEXT], hex[65];
 
+	mp_peers_accept(d->peers);
 	mp_state_joined(d->config.state);
 	for (size_t i = 0; i < sizeof(d->config.state->id.b); i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", d->config.state->id.b[i]);

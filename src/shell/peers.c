@@ -145,10 +145,14 @@ on_connection(uv_stream_t *listener, int status)
 
 	if (status != 0 || peers->closing)
 		return;
+	if (!peers->accepting) {
+		peers->unaccepted = true; /* libuv waits until it was taken */
+		return;
+	}
 	c = mp_conn_new(peers, false);
 	peers->unaccepted = c == NULL;
 	if (c == NULL) {
-		mp_peers_hurry(peers); /* libuv waits until this one was taken */
+		mp_peers_hurry(peers);
 		return;
 	}
 	if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0) {
@@ -211,6 +215,14 @@ mp_peers_listen(struct mp_peers *peers, const struct sockaddr *addr, struct mp_e
 	if (rc == 0)
 		rc = uv_listen((uv_stream_t *)&peers->listener, LISTEN_BACKLOG, on_connection);
 	return rc == 0 ? 0 : mp_peers_bind_error(rc, err);
+}
+
+void
+mp_peers_accept(struct mp_peers *peers)
+{
+	peers->accepting = true;
+	if (peers->unaccepted)
+		on_connection((uv_stream_t *)&peers->listener, 0);
 }
 
 static struct mp_conn *

@@ -70,6 +70,9 @@ int mp_peers_new(const struct mp_peers_config *config, struct mp_peers **out);
 /* MP_EBUSY: the port is taken; MP_EAUTH: not for this user; MP_EINVAL: not an address of this
  * machine; MP_EIO. */
 int mp_peers_listen(struct mp_peers *peers, const struct sockaddr *addr, struct mp_error *err);
+/* From now on what comes in is taken; before, it waits in the kernel. A node that cannot act on a
+ * message yet must not let a peer believe that it has got it. */
+void mp_peers_accept(struct mp_peers *peers);
 
 /* An address that cannot be reached is followed by the next one of the effect. */
 void mp_peers_send(struct mp_peers *peers, const struct mp_effect *send);

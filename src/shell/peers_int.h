@@ -58,7 +58,8 @@ struct mp_peers {
 	struct mp_peers_config config;
 	uv_tcp_t listener;
 	bool listening;
-	bool unaccepted;       /* one waits for memory */
+	bool accepting;
+	bool unaccepted;       /* one waits, for memory or until we accept any */
 	uv_timer_t sweep;      /* runs while a stream may run out of time */
 	uv_prepare_t writer;   /* runs while something is dirty */
 	struct mp_dlist conns; /* newest last */

@@ -293,6 +293,7 @@ side_open(int i)
 	s->closed = false;
 	s->addr = loopback(free_port());
 	assert_int_equal(side_listen(i, &s->addr, &err), 0);
+	mp_peers_accept(s->peers);
 }
 
 static inline void

@@ -121,7 +121,12 @@ peer_goes_and_comes_back(void **state)
 	config = side_config(B);
 	assert_int_equal(mp_peers_new(&config, &side[B].peers), 0);
 	assert_int_equal(side_listen(B, &side[B].addr, NULL), 0);
+	/* It is not ready to act on what it would hear: nothing is sent into the void. */
 	send_text(A, B, "three");
+	later(300);
+	assert_int_equal(side[A].ups, 1);
+	assert_int_equal(side[B].messages, 1);
+	mp_peers_accept(side[B].peers);
 	spin(side[B].messages == 2);
 	assert_int_equal(side[A].ups, 2);
 }
