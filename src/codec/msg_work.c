@@ -664,7 +664,7 @@ mp_msg_work_reject_decode(struct mp_span bytes, struct mp_msg_work_reject *out)
 	msg_expect(&r, bytes, 8, MP_MSG_WORK_REJECT);
 	head_read(&r, &out->head);
 	attempts_read(&r, &out->attempts);
-	out->why = (enum mp_reject_why)mp_cbor_r_uint(&r, MP_REJECT_BAD);
+	out->why = (enum mp_reject_why)mp_cbor_r_uint(&r, MP_REJECT_TROUBLE);
 	if ((unsigned)out->why < MP_REJECT_BUSY && r.rc == 0)
 		r.rc = MP_EFORMAT;
 	out->certificate = optional_read(&r, MP_CERTIFICATE_MAX);

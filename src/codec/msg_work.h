@@ -237,6 +237,7 @@ enum mp_reject_why {
 	MP_REJECT_FENCED = 2,   /* a higher term is known: certificate and record are with it */
 	MP_REJECT_STOPPING = 3, /* this node takes no more work */
 	MP_REJECT_BAD = 4,      /* the offer does not verify */
+	MP_REJECT_TROUBLE = 5,  /* disk or memory of the node are full: as good as lost there */
 };
 /* [73, run, generation, term, [[module, term, counter]...], why, certificate | null,
  *  signed record | null] */

@@ -303,6 +303,26 @@ attempt_fail(struct attempt *a, struct mp_env *env, enum mp_status status)
 	attempt_seal(a, env);
 }
 
+/* This node cannot, whatever the module does; another may. Frees it. */
+static void
+attempt_trouble(struct attempt *a, struct mp_env *env)
+{
+	struct mp_work_head head = {a->run->id, a->run->generation, a->run->term};
+
+	worker_reject(env, &a->run->leader, &head, MP_REJECT_TROUBLE, &a->id, 1, NULL);
+	attempt_free(a);
+}
+
+/* What it needs cannot be brought, with the text set. Frees it if that is this node's trouble. */
+static void
+attempt_unready(struct attempt *a, struct mp_env *env, int rc)
+{
+	if (rc == MP_EFULL || rc == MP_ENOMEM)
+		attempt_trouble(a, env);
+	else
+		attempt_fail(a, env, rc == MP_EEXIST ? MP_STATUS_CONFLICT : MP_STATUS_NOT_STARTED);
+}
+
 /* ---- bringing what it needs ---- */
 
 static void
@@ -338,7 +358,7 @@ on_blobs(struct mp_fetch_req *req, struct mp_env *env, int rc, const struct mp_h
 	(void)bytes;
 	if (rc != 0) {
 		missing_text(a, blob, rc);
-		attempt_fail(a, env, MP_STATUS_NOT_STARTED);
+		attempt_unready(a, env, rc);
 	} else if (--a->waiting == 0) {
 		attempt_ready(a, env);
 	}
@@ -379,7 +399,7 @@ attempt_fetch(struct attempt *a, struct mp_env *env)
 	int rc = attempt_lay(a, env, &a->error);
 
 	if (rc != 0) {
-		attempt_fail(a, env, rc == MP_EEXIST ? MP_STATUS_CONFLICT : MP_STATUS_NOT_STARTED);
+		attempt_unready(a, env, rc);
 		return;
 	}
 	a->phase = MP_WORK_FETCHING;
@@ -388,8 +408,7 @@ attempt_fetch(struct attempt *a, struct mp_env *env)
 	for (size_t i = 0; counts != NULL && i < a->source_count && rc == 0; i++)
 		rc = source_fetch(a, env, i, counts[i]);
 	if (rc != 0 || counts == NULL) {
-		(void)mp_fail(&a->error, MP_ENOMEM, "out of memory");
-		attempt_fail(a, env, MP_STATUS_NOT_STARTED);
+		attempt_trouble(a, env);
 	} else if (a->waiting == 0) {
 		attempt_ready(a, env);
 	}
@@ -407,7 +426,7 @@ on_manifest(struct mp_manifest_use *use, struct mp_env *env, int rc)
 		(void)mp_fail(&a->error, rc, "list of files of %.*s: %s",
 			(int)mp_min_size(of.n, MP_NAME_MAX), (const char *)of.p,
 			rc == MP_ENOENT ? "no node has it" : mp_strerror(rc));
-		attempt_fail(a, env, MP_STATUS_NOT_STARTED);
+		attempt_unready(a, env, rc);
 	} else if (--a->waiting == 0) {
 		attempt_fetch(a, env);
 	}
@@ -426,8 +445,7 @@ attempt_begin(struct attempt *a, struct mp_env *env)
 			continue;
 		if (mp_manifests_get(a->worker->manifests, env, &s->use, &s->manifest, s->holders,
 			    s->holder_count) != 0) {
-			(void)mp_fail(&a->error, MP_ENOMEM, "out of memory");
-			attempt_fail(a, env, MP_STATUS_NOT_STARTED);
+			attempt_trouble(a, env);
 			return;
 		}
 		if (s->use.manifest == NULL)
@@ -527,6 +545,10 @@ attempt_unstored(struct attempt *a, struct mp_env *env, int rc)
 {
 	struct mp_exec_report *x = &a->report;
 
+	if (rc == MP_EFULL || rc == MP_ENOMEM) {
+		attempt_trouble(a, env);
+		return;
+	}
 	if (x->status == MP_STATUS_OK)
 		x->status = MP_STATUS_NO_OUTPUT;
 	x->manifest = x->value = x->out_log = x->err_log = (struct mp_hash){{0}};
@@ -613,7 +635,7 @@ attempt_store(struct attempt *a, struct mp_env *env)
 		attempt_copy(a, env);
 }
 
-bool
+int
 attempt_ended(struct attempt *a, struct mp_env *env, const struct mp_exec_report *report)
 {
 	size_t n = mp_min_size(report->error.n, MP_RESULT_ERROR_MAX - 1);
@@ -624,11 +646,13 @@ attempt_ended(struct attempt *a, struct mp_env *env, const struct mp_exec_report
 	a->worker->active--;
 	a->phase = MP_WORK_STORING;
 	if (a->fate == FATE_RETURN)
-		return true;
+		return MP_REJECT_STOPPING;
 	if (a->fate == FATE_FORGET) {
 		attempt_free(a);
-		return false;
+		return 0;
 	}
+	if (report->trouble && a->fate == FATE_REPORT)
+		return MP_REJECT_TROUBLE;
 	a->report = *report;
 	if (n > 0)
 		memcpy(a->error.text, report->error.p, n);
@@ -636,5 +660,5 @@ attempt_ended(struct attempt *a, struct mp_env *env, const struct mp_exec_report
 	if (a->fate == FATE_CANCEL && report->status != MP_STATUS_OK)
 		a->report.status = MP_STATUS_CANCELLED;
 	attempt_store(a, env);
-	return false;
+	return 0;
 }

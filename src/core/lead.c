@@ -704,7 +704,7 @@ rejected(struct mp_lead *lead, struct mp_env *env, struct lead_attempt *a, enum 
 
 	if (a->done || a->given_up)
 		return;
-	if (why == MP_REJECT_BAD || lead->c.run->cancelled) {
+	if (why == MP_REJECT_BAD || why == MP_REJECT_TROUBLE || lead->c.run->cancelled) {
 		lead_give_up(lead, env, a, MP_LOST_REFUSED);
 		return;
 	}
@@ -737,6 +737,8 @@ lead_reject(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 	w->heard_ms = env->now_ms;
 	if (m.why == MP_REJECT_BUSY || m.why == MP_REJECT_FENCED)
 		mp_sched_busy(lead->sched, w->slot, env->now_ms + MP_LEAD_BUSY_MS);
+	else if (m.why == MP_REJECT_TROUBLE)
+		mp_sched_busy(lead->sched, w->slot, env->now_ms + MP_LEAD_TROUBLE_MS);
 	else if (m.why == MP_REJECT_STOPPING)
 		mp_sched_closed(lead->sched, w->slot);
 	while (mp_attempts_next(&m.attempts, &id)) {

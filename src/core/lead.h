@@ -48,6 +48,8 @@ struct mp_shelf;
 #define MP_LEAD_ASK_MS 5000
 /* A worker that said that it is full is left alone so long. */
 #define MP_LEAD_BUSY_MS 1000
+/* One whose disk is full. */
+#define MP_LEAD_TROUBLE_MS 10000
 
 struct mp_lead;
 

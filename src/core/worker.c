@@ -292,12 +292,15 @@ mp_worker_exec(struct mp_worker *worker, struct mp_env *env, const struct mp_exe
 {
 	struct attempt *a = attempt_find(worker, &report->key.run, &report->key.attempt);
 	struct mp_work_head head;
+	int why;
 
 	if (a == NULL || !a->executing || report->phase != MP_EXEC_DONE)
 		return;
-	if (attempt_ended(a, env, report)) {
+	why = attempt_ended(a, env, report);
+	if (why != 0) {
 		head = (struct mp_work_head){a->run->id, a->run->generation, a->run->term};
-		worker_reject(env, &a->run->leader, &head, MP_REJECT_STOPPING, &a->id, 1, NULL);
+		worker_reject(
+			env, &a->run->leader, &head, (enum mp_reject_why)why, &a->id, 1, NULL);
 		attempt_free(a);
 	}
 	attempts_pump(worker, env);

@@ -174,8 +174,9 @@ void attempt_forget(struct attempt *a, struct mp_env *env);
 /* This node stops. True: it has not started, and the caller frees it. */
 bool attempt_return(struct attempt *a, struct mp_env *env, bool now);
 
-/* The executor has ended it. True: it is to be given back, and the caller frees it. */
-bool attempt_ended(struct attempt *a, struct mp_env *env, const struct mp_exec_report *report);
+/* The executor has ended it. 0, or the enum mp_reject_why with which it is to be given back; the
+ * caller frees it then. */
+int attempt_ended(struct attempt *a, struct mp_env *env, const struct mp_exec_report *report);
 
 /* Starts what is ready as far as there are slots. */
 void attempts_pump(struct mp_worker *worker, struct mp_env *env);

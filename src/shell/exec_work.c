@@ -354,6 +354,16 @@ exec_keep_logs(struct exec_attempt *a)
 		(void)mp_fail(&a->err, MP_EFULL, "output could not be kept: disk full?");
 }
 
+/* Is it this node that failed, and not the module? */
+static bool
+exec_trouble(const struct exec_attempt *a)
+{
+	enum mp_status status = a->report.status;
+
+	return (status == MP_STATUS_NOT_STARTED || status == MP_STATUS_NO_OUTPUT) &&
+	       (a->err.code == MP_EFULL || a->err.code == MP_ENOMEM);
+}
+
 void
 exec_finish(struct exec_attempt *a)
 {
@@ -365,6 +375,7 @@ exec_finish(struct exec_attempt *a)
 			exec_judge(a);
 		if (r->status == MP_STATUS_OK)
 			exec_collect(a);
+		r->trouble = exec_trouble(a);
 		exec_keep_logs(a);
 		if (a->end.left > 0 && a->err.code != 0)
 			(void)mp_wrap(&a->err, "%u processes would not die", a->end.left);
@@ -377,6 +388,7 @@ exec_finish(struct exec_attempt *a)
 			r->status = MP_STATUS_CANCELLED;
 			(void)mp_fail(&a->err, MP_ECANCELED, "cancelled before it started");
 		}
+		r->trouble = exec_trouble(a);
 	}
 	if (a->ws.name != NULL)
 		(void)mp_workspace_remove(a->exec->root, &a->ws,

@@ -318,6 +318,17 @@ test_rejects(void **state)
 	world_settle(&w);
 	assert_int_equal(w.run.modules[0].lost, 1);
 	assert_int_equal(mp_lead_outstanding(w.lead), 1);
+	/* Its disk is full: so is that one, and it is left alone for longer. */
+	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_TROUBLE), 0);
+	world_settle(&w);
+	assert_int_equal(w.run.modules[0].lost, 2);
+	assert_int_equal(w.run.modules[0].failures, 0);
+	world_sleep(&w, MP_LEAD_TROUBLE_MS - 1000);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 0);
+	world_sleep(&w, 1000);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 1);
 	world_fini(&w);
 }
 

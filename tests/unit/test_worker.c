@@ -265,6 +265,31 @@ test_cannot_keep(void **state)
 	assert_true(r.error.n > 0);
 }
 
+/* A full disk is no fault of the module: it is given back, before it began or when it has run. */
+static void
+test_full(void **state)
+{
+	struct mp_exec_report report = {.status = MP_STATUS_OK};
+	struct mp_msg_work_reject m;
+
+	(void)state;
+	report.out_log = world_put(0, "log", 3).digest;
+	W.nodes[0].sync_rc = MP_EFULL;
+	assert_int_equal(lead(1, 1), 0);
+	assert_int_equal(assign(1, 1, 0, NULL), 0);
+	exec_done_with(1, 0, &report);
+	assert_int_equal(rejected(1, &m), MP_REJECT_TROUBLE);
+	assert_int_equal(mp_worker_attempts(T.worker), 0);
+
+	report = (struct mp_exec_report){.status = MP_STATUS_NOT_STARTED, .trouble = true};
+	assert_int_equal(assign(1, 1, 1, NULL), 0);
+	exec_done_with(1, 1, &report);
+	assert_int_equal(rejected(1, &m), MP_REJECT_TROUBLE);
+	assert_int_equal(mp_worker_attempts(T.worker), 0);
+	assert_int_equal(mp_worker_slots_used(T.worker), 0);
+	assert_null(heard(MP_MSG_WORK_RESULT));
+}
+
 /* Inputs by the module's globs, and all that its dependencies left, once each. */
 static void
 test_lays(void **state)
@@ -680,6 +705,7 @@ main(void)
 		CASE(test_end),
 		CASE(test_copies),
 		CASE(test_cannot_keep),
+		CASE(test_full),
 		CASE(test_lays),
 		CASE(test_lays_many),
 		CASE(test_cache_key),
