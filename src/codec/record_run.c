@@ -4,11 +4,12 @@
 #include "util/sort.h"
 
 #define RECORD_VERSION 1
-#define VOTE_BYTES_MAX 160
+#define VOTE_BYTES_MAX 192
 
 static const char run_domain[] = "mp-run";
 static const char entry_domain[] = "mp-entry";
 static const char vote_domain[] = "mp-vote";
+static const char takeover_domain[] = "mp-takeover";
 static const char cert_domain[] = "mp-leader";
 
 /* ---- what all records share ---- */
@@ -154,18 +155,96 @@ mp_run_param_next(const struct mp_run_record *rec, size_t *at, struct mp_run_par
 	return true;
 }
 
+/* ---- who decides ---- */
+
+static int
+elector_find(const struct mp_node_id *electors, size_t n, const struct mp_node_id *node)
+{
+	for (size_t i = 0; i < n; i++)
+		if (mp_node_id_eq(&electors[i], node))
+			return (int)i;
+	return -1;
+}
+
+int
+mp_electorate_find(const struct mp_electorate *who, const struct mp_node_id *node)
+{
+	return elector_find(who->electors, who->elector_count, node);
+}
+
+bool
+mp_electorate_has(const struct mp_electorate *who, const struct mp_node_id *node)
+{
+	return mp_electorate_find(who, node) >= 0 ||
+	       (who->mirrored && mp_node_id_eq(&who->mirror, node));
+}
+
+int
+mp_electorate_cmp(const struct mp_electorate *a, const struct mp_electorate *b)
+{
+	int order;
+
+	if (a->generation != b->generation)
+		return a->generation < b->generation ? -1 : 1;
+	order = memcmp(a->naming.b, b->naming.b, sizeof(a->naming.b));
+	return order < 0 ? -1 : order > 0;
+}
+
+static bool
+electors_valid(const struct mp_node_id *electors, uint32_t n, const struct mp_node_id *mirror)
+{
+	if (n > MP_ELECTORS_MAX || n % 2 == 0)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		if (elector_find(electors, i, &electors[i]) >= 0)
+			return false;
+	return mirror == NULL || (n == 1 && !mp_node_id_eq(mirror, &electors[0]));
+}
+
+static void
+w_electors(struct mp_cbor_w *w, const struct mp_node_id *electors, uint32_t n)
+{
+	mp_cbor_w_array(w, n);
+	for (uint32_t i = 0; i < n; i++)
+		mp_cbor_w_bytes(w, electors[i].b, sizeof(electors[i].b));
+}
+
+static uint32_t
+r_electors(struct mp_cbor_r *r, struct mp_node_id electors[MP_ELECTORS_MAX])
+{
+	uint32_t n = (uint32_t)mp_cbor_r_array(r, MP_ELECTORS_MAX);
+
+	for (uint32_t i = 0; i < n; i++)
+		mp_cbor_r_fixed(r, electors[i].b, sizeof(electors[i].b));
+	return n;
+}
+
+static void
+w_mirror(struct mp_cbor_w *w, bool mirrored, const struct mp_node_id *mirror)
+{
+	if (mirrored)
+		mp_cbor_w_bytes(w, mirror->b, sizeof(mirror->b));
+	else
+		mp_cbor_w_null(w);
+}
+
+static bool
+r_mirror(struct mp_cbor_r *r, struct mp_node_id *mirror)
+{
+	if (r_is_null(r))
+		return false;
+	mp_cbor_r_fixed(r, mirror->b, sizeof(mirror->b));
+	return true;
+}
+
 /* ---- the run record ---- */
 
 static bool
-electors_valid(const struct mp_run_record *rec)
+record_valid(const struct mp_run_record *rec)
 {
-	if (rec->elector_count > MP_ELECTORS_MAX || rec->elector_count % 2 == 0)
-		return false;
-	for (uint32_t i = 0; i < rec->elector_count; i++)
-		for (uint32_t k = 0; k < i; k++)
-			if (mp_node_id_eq(&rec->electors[i], &rec->electors[k]))
-				return false;
-	return true;
+	return electors_valid(
+		       rec->electors, rec->elector_count, rec->mirrored ? &rec->mirror : NULL) &&
+	       (rec->mirrored || !rec->survivor);
 }
 
 int
@@ -174,18 +253,16 @@ mp_run_record_encode(struct mp_buf *buf, const struct mp_run_record *rec)
 	struct mp_cbor_w w;
 	size_t start = buf->n;
 
-	mp_assert(electors_valid(rec));
+	mp_assert(record_valid(rec));
 	mp_assert(rec->copies >= 1 && rec->copies <= MP_COPIES_MAX);
-	w_begin(&w, buf, 13, run_domain);
+	w_begin(&w, buf, 15, run_domain);
 	mp_cbor_w_bytes(&w, rec->cluster.b, sizeof(rec->cluster.b));
 	mp_cbor_w_bytes(&w, rec->pipeline.b, sizeof(rec->pipeline.b));
 	mp_cbor_w_bytes(&w, rec->opener.b, sizeof(rec->opener.b));
 	mp_cbor_w_bytes(&w, rec->nonce, sizeof(rec->nonce));
 	mp_cbor_w_int(&w, rec->submitted_ms);
 	mp_cbor_w_text(&w, rec->name);
-	mp_cbor_w_array(&w, rec->elector_count);
-	for (uint32_t i = 0; i < rec->elector_count; i++)
-		mp_cbor_w_bytes(&w, rec->electors[i].b, sizeof(rec->electors[i].b));
+	w_electors(&w, rec->electors, rec->elector_count);
 	mp_cbor_w_uint(&w, rec->copies);
 	mp_cbor_w_array(&w, rec->param_count);
 	mp_cbor_w_raw(&w, rec->params);
@@ -194,6 +271,8 @@ mp_run_record_encode(struct mp_buf *buf, const struct mp_run_record *rec)
 		mp_cbor_w_null(&w);
 	else
 		mp_cbor_w_text(&w, rec->submission_key);
+	w_mirror(&w, rec->mirrored, &rec->mirror);
+	mp_cbor_w_bool(&w, rec->survivor);
 	if (w.rc == 0 && buf->n - start > MP_RUN_RECORD_MAX)
 		w.rc = MP_ELIMIT;
 	return w.rc;
@@ -207,18 +286,14 @@ mp_run_record_decode(struct mp_span bytes, struct mp_run_record *out)
 	*out = (struct mp_run_record){.copies = 0};
 	if (bytes.n > MP_RUN_RECORD_MAX)
 		return MP_ELIMIT;
-	r_begin(&r, bytes, 13, run_domain);
+	r_begin(&r, bytes, 15, run_domain);
 	mp_cbor_r_fixed(&r, out->cluster.b, sizeof(out->cluster.b));
 	mp_cbor_r_fixed(&r, out->pipeline.b, sizeof(out->pipeline.b));
 	mp_cbor_r_fixed(&r, out->opener.b, sizeof(out->opener.b));
 	mp_cbor_r_fixed(&r, out->nonce, sizeof(out->nonce));
 	out->submitted_ms = mp_cbor_r_int(&r);
 	mp_cbor_r_str(&r, out->name, sizeof(out->name));
-	out->elector_count = (uint32_t)mp_cbor_r_array(&r, MP_ELECTORS_MAX);
-	for (uint32_t i = 0; i < out->elector_count; i++)
-		mp_cbor_r_fixed(&r, out->electors[i].b, sizeof(out->electors[i].b));
-	if (!electors_valid(out))
-		r_fail(&r, MP_EFORMAT);
+	out->elector_count = r_electors(&r, out->electors);
 	out->copies = (uint32_t)mp_cbor_r_uint(&r, MP_COPIES_MAX);
 	if (out->copies == 0)
 		r_fail(&r, MP_EFORMAT);
@@ -229,19 +304,51 @@ mp_run_record_decode(struct mp_span bytes, struct mp_run_record *out)
 		if (out->submission_key[0] == '\0')
 			r_fail(&r, MP_EFORMAT);
 	}
+	out->mirrored = r_mirror(&r, &out->mirror);
+	out->survivor = mp_cbor_r_bool(&r);
+	if (!record_valid(out))
+		r_fail(&r, MP_EFORMAT);
 	return mp_cbor_r_end(&r);
 }
 
 int
-mp_run_signed_decode(struct mp_span bytes, struct mp_span *record, struct mp_sig *sig)
+mp_run_signed_decode(struct mp_span bytes, struct mp_span *record, struct mp_sig *sig,
+	struct mp_span *takeover, struct mp_sig *takeover_sig)
 {
+	struct mp_span second = mp_span(NULL, 0);
+	struct mp_sig second_sig = {{0}};
 	struct mp_cbor_r r;
+	size_t n;
 
 	mp_cbor_r_init(&r, bytes);
-	mp_cbor_r_array_exact(&r, 2);
+	n = mp_cbor_r_array(&r, 4);
 	*record = mp_cbor_r_bytes(&r, MP_RUN_RECORD_MAX);
 	mp_cbor_r_fixed(&r, sig->b, sizeof(sig->b));
+	if (n == 4) {
+		second = mp_cbor_r_bytes(&r, MP_TAKEOVER_MAX);
+		mp_cbor_r_fixed(&r, second_sig.b, sizeof(second_sig.b));
+		if (second.n == 0)
+			r_fail(&r, MP_EFORMAT);
+	} else if (n != 2) {
+		r_fail(&r, MP_EFORMAT);
+	}
+	if (takeover != NULL)
+		*takeover = second;
+	if (takeover_sig != NULL)
+		*takeover_sig = second_sig;
 	return mp_cbor_r_end(&r);
+}
+
+int
+mp_run_naming(const struct mp_crypto *crypto, struct mp_span signed_record, struct mp_hash *naming)
+{
+	struct mp_span record, takeover;
+	struct mp_sig sig;
+	int rc = mp_run_signed_decode(signed_record, &record, &sig, &takeover, NULL);
+
+	if (rc == 0)
+		*naming = mp_record_hash(crypto, takeover.n > 0 ? takeover : record);
+	return rc;
 }
 
 static void
@@ -250,6 +357,15 @@ run_record_named(
 {
 	rec->hash = mp_record_hash(crypto, record_bytes);
 	rec->id = mp_run_id_of(&rec->hash);
+	rec->now = (struct mp_electorate){.cluster = rec->cluster,
+		.run = rec->id,
+		.generation = 1,
+		.naming = rec->hash,
+		.elector_count = rec->elector_count,
+		.mirrored = rec->mirrored,
+		.mirror = rec->mirror,
+		.base_hash = rec->hash};
+	memcpy(rec->now.electors, rec->electors, sizeof(rec->now.electors));
 }
 
 int
@@ -276,13 +392,133 @@ mp_run_record_sign(const struct mp_crypto *crypto, const struct mp_secret *secre
 	return rc;
 }
 
+/* ---- takeovers ---- */
+
+static bool
+takeover_valid(const struct mp_takeover *t)
+{
+	const struct mp_electorate *who = &t->who;
+
+	return electors_valid(
+		       who->electors, who->elector_count, who->mirrored ? &who->mirror : NULL) &&
+	       who->generation > 1 && who->generation <= MP_GENERATION_MAX &&
+	       who->base_term < MP_TERM_FIRST(who->generation) &&
+	       (who->base_index == 0) == (who->base_term == 0);
+}
+
+int
+mp_takeover_encode(struct mp_buf *buf, const struct mp_takeover *t)
+{
+	const struct mp_electorate *who = &t->who;
+	struct mp_cbor_w w;
+
+	mp_assert(takeover_valid(t));
+	w_begin(&w, buf, 13, takeover_domain);
+	mp_cbor_w_bytes(&w, who->cluster.b, sizeof(who->cluster.b));
+	mp_cbor_w_bytes(&w, who->run.b, sizeof(who->run.b));
+	mp_cbor_w_uint(&w, who->generation);
+	mp_cbor_w_bytes(&w, t->parent.b, sizeof(t->parent.b));
+	w_electors(&w, who->electors, who->elector_count);
+	w_mirror(&w, who->mirrored, &who->mirror);
+	mp_cbor_w_uint(&w, who->base_index);
+	mp_cbor_w_uint(&w, who->base_term);
+	mp_cbor_w_bytes(&w, who->base_hash.b, sizeof(who->base_hash.b));
+	mp_cbor_w_int(&w, t->wall_ms);
+	mp_cbor_w_bytes(&w, t->signer, sizeof(t->signer));
+	return w.rc;
+}
+
+int
+mp_takeover_decode(struct mp_span bytes, struct mp_takeover *out)
+{
+	struct mp_electorate *who = &out->who;
+	struct mp_cbor_r r;
+
+	*out = (struct mp_takeover){.wall_ms = 0};
+	if (bytes.n > MP_TAKEOVER_MAX)
+		return MP_ELIMIT;
+	r_begin(&r, bytes, 13, takeover_domain);
+	mp_cbor_r_fixed(&r, who->cluster.b, sizeof(who->cluster.b));
+	mp_cbor_r_fixed(&r, who->run.b, sizeof(who->run.b));
+	who->generation = mp_cbor_r_uint(&r, MP_GENERATION_MAX);
+	mp_cbor_r_fixed(&r, out->parent.b, sizeof(out->parent.b));
+	who->elector_count = r_electors(&r, who->electors);
+	who->mirrored = r_mirror(&r, &who->mirror);
+	who->base_index = mp_cbor_r_uint(&r, INT64_MAX);
+	who->base_term = mp_cbor_r_uint(&r, INT64_MAX);
+	mp_cbor_r_fixed(&r, who->base_hash.b, sizeof(who->base_hash.b));
+	out->wall_ms = mp_cbor_r_int(&r);
+	mp_cbor_r_fixed(&r, out->signer, sizeof(out->signer));
+	if (r.rc == 0 && !takeover_valid(out))
+		r_fail(&r, MP_EFORMAT);
+	return mp_cbor_r_end(&r);
+}
+
+static int
+takeover_verify(const struct mp_crypto *crypto, struct mp_span bytes, const struct mp_sig *sig,
+	struct mp_run_record *rec)
+{
+	struct mp_takeover t;
+	struct mp_hash naming;
+	int rc = mp_takeover_decode(bytes, &t);
+
+	if (rc != 0)
+		return rc;
+	if (!mp_cluster_id_eq(&t.who.cluster, &rec->cluster) ||
+		!mp_run_id_eq(&t.who.run, &rec->id) ||
+		(t.who.base_index == 0 && !mp_hash_eq(&t.who.base_hash, &rec->hash)))
+		return MP_EAUTH;
+	naming = mp_record_hash(crypto, bytes);
+	rc = crypto->verify(t.signer, sig, mp_span(naming.b, sizeof(naming.b)));
+	if (rc != 0)
+		return rc;
+	rec->now = t.who;
+	rec->now.naming = naming;
+	memcpy(rec->signer, t.signer, sizeof(rec->signer));
+	rec->takeover_ms = t.wall_ms;
+	return 0;
+}
+
+int
+mp_run_take_over(struct mp_buf *out, struct mp_span signed_record, struct mp_span takeover,
+	const struct mp_sig *takeover_sig)
+{
+	struct mp_span record;
+	struct mp_cbor_w w;
+	struct mp_sig sig;
+	int rc = mp_run_signed_decode(signed_record, &record, &sig, NULL, NULL);
+
+	if (rc != 0)
+		return rc;
+	mp_cbor_w_init(&w, out);
+	mp_cbor_w_array(&w, 4);
+	mp_cbor_w_span(&w, record);
+	mp_cbor_w_bytes(&w, sig.b, sizeof(sig.b));
+	mp_cbor_w_span(&w, takeover);
+	mp_cbor_w_bytes(&w, takeover_sig->b, sizeof(takeover_sig->b));
+	return w.rc;
+}
+
+bool
+mp_run_survived(const struct mp_run_record *rec)
+{
+	const struct mp_electorate *now = &rec->now;
+	const struct mp_node_id *a = &rec->electors[0], *b = &rec->mirror;
+
+	if (!rec->survivor || now->generation == 1 || now->elector_count != 1 || !now->mirrored ||
+		memcmp(rec->signer, now->electors[0].b, sizeof(rec->signer)) != 0)
+		return false;
+	return (mp_node_id_eq(&now->electors[0], a) && mp_node_id_eq(&now->mirror, b)) ||
+	       (mp_node_id_eq(&now->electors[0], b) && mp_node_id_eq(&now->mirror, a));
+}
+
 int
 mp_run_record_verify(const struct mp_crypto *crypto, const struct mp_cluster_id *cluster,
 	struct mp_span signed_record, struct mp_run_record *out)
 {
-	struct mp_span record;
-	struct mp_sig sig;
-	int rc = mp_run_signed_decode(signed_record, &record, &sig);
+	struct mp_span record, takeover;
+	struct mp_sig sig, takeover_sig;
+	int rc = mp_run_signed_decode(signed_record, &record, &sig, &takeover, &takeover_sig);
 
 	if (rc == 0)
 		rc = mp_run_record_decode(record, out);
@@ -291,22 +527,15 @@ mp_run_record_verify(const struct mp_crypto *crypto, const struct mp_cluster_id 
 	if (!mp_cluster_id_eq(&out->cluster, cluster))
 		return MP_ECLUSTER;
 	run_record_named(crypto, out, record);
-	return crypto->verify(out->opener.b, &sig, mp_span(out->hash.b, sizeof(out->hash.b)));
-}
-
-static int
-elector_find(const struct mp_node_id *electors, size_t n, const struct mp_node_id *node)
-{
-	for (size_t i = 0; i < n; i++)
-		if (mp_node_id_eq(&electors[i], node))
-			return (int)i;
-	return -1;
+	rc = crypto->verify(out->opener.b, &sig, mp_span(out->hash.b, sizeof(out->hash.b)));
+	return rc != 0 || takeover.n == 0 ? rc
+					  : takeover_verify(crypto, takeover, &takeover_sig, out);
 }
 
 int
 mp_run_elector(const struct mp_run_record *rec, const struct mp_node_id *node)
 {
-	return elector_find(rec->electors, rec->elector_count, node);
+	return mp_electorate_find(&rec->now, node);
 }
 
 /* ---- log entries ---- */
@@ -358,10 +587,11 @@ vote_hash(const struct mp_crypto *crypto, const struct mp_vote *vote)
 	struct mp_buf buf = {.p = bytes, .cap = sizeof(bytes), .max = sizeof(bytes)};
 	struct mp_cbor_w w;
 
-	w_begin(&w, &buf, 7, vote_domain);
+	w_begin(&w, &buf, 8, vote_domain);
 	mp_cbor_w_bytes(&w, vote->cluster.b, sizeof(vote->cluster.b));
 	mp_cbor_w_bytes(&w, vote->run.b, sizeof(vote->run.b));
 	mp_cbor_w_uint(&w, vote->generation);
+	mp_cbor_w_bytes(&w, vote->naming.b, sizeof(vote->naming.b));
 	mp_cbor_w_uint(&w, vote->term);
 	mp_cbor_w_bytes(&w, vote->candidate.b, sizeof(vote->candidate.b));
 	mp_assert(w.rc == 0);
@@ -433,9 +663,8 @@ mp_leader_cert_decode(struct mp_span bytes, struct mp_leader_cert *out)
 }
 
 int
-mp_leader_cert_check(const struct mp_crypto *crypto, struct mp_span cert,
-	const struct mp_cluster_id *cluster, const struct mp_run_id *run,
-	const struct mp_node_id *electors, size_t elector_count, struct mp_leader_cert *out)
+mp_leader_cert_verify(const struct mp_crypto *crypto, struct mp_span cert,
+	const struct mp_electorate *who, struct mp_leader_cert *out)
 {
 	struct mp_leader_cert c;
 	struct mp_vote vote;
@@ -443,31 +672,26 @@ mp_leader_cert_check(const struct mp_crypto *crypto, struct mp_span cert,
 
 	if (rc != 0)
 		return rc;
-	if (!mp_run_id_eq(&c.run, run) || elector_find(electors, elector_count, &c.leader) < 0)
+	if (!mp_run_id_eq(&c.run, &who->run) || c.generation != who->generation ||
+		mp_electorate_find(who, &c.leader) < 0)
 		return MP_EAUTH;
-	if (c.vote_count < elector_count / 2 + 1)
+	if (c.vote_count < who->elector_count / 2 + 1)
 		return MP_ENOQUORUM;
-	vote = (struct mp_vote){.cluster = *cluster,
-		.run = *run,
-		.generation = c.generation,
+	vote = (struct mp_vote){.cluster = who->cluster,
+		.run = who->run,
+		.generation = who->generation,
+		.naming = who->naming,
 		.term = c.term,
 		.candidate = c.leader};
 	for (uint32_t i = 0; i < c.vote_count; i++) {
-		if (c.votes[i].elector >= elector_count)
+		if (c.votes[i].elector >= who->elector_count)
 			return MP_EAUTH;
-		rc = mp_vote_verify(crypto, &vote, &electors[c.votes[i].elector], &c.votes[i].sig);
+		rc = mp_vote_verify(
+			crypto, &vote, &who->electors[c.votes[i].elector], &c.votes[i].sig);
 		if (rc != 0)
 			return rc;
 	}
 	if (out != NULL)
 		*out = c;
 	return 0;
-}
-
-int
-mp_leader_cert_verify(const struct mp_crypto *crypto, struct mp_span cert,
-	const struct mp_run_record *rec, struct mp_leader_cert *out)
-{
-	return mp_leader_cert_check(
-		crypto, cert, &rec->cluster, &rec->id, rec->electors, rec->elector_count, out);
 }

@@ -6,10 +6,19 @@
  * Records are deterministic CBOR arrays that begin with a domain text and a version:
  *
  *   run          ["mp-run",1, cluster32, pipeline32, opener32, nonce16, submitted_wall_ms, name,
- *                 [elector32...], copies, [[key, value]...], inputs32|null, submission_key|null]
+ *                 [elector32...], copies, [[key, value]...], inputs32|null, submission_key|null,
+ *                 mirror32|null, survivor]
+ *   takeover     ["mp-takeover",1, cluster32, run16, generation, parent32, [elector32...],
+ *                 mirror32|null, last_index, last_term, last_hash32, wall_ms, signer32]
  *   entry        ["mp-entry",1, run16, index, term, kind, prev32, wall_ms, body]
- *   vote         ["mp-vote",1, cluster32, run16, generation, term, candidate32]
+ *   vote         ["mp-vote",1, cluster32, run16, generation, naming32, term, candidate32]
  *   certificate  ["mp-leader",1, run16, generation, term, leader32, [[elector_index, sig64]...]]
+ *
+ * The electors of a run are fixed for its life, but for takeovers (DESIGN 5): each opens the next
+ * generation with electors and a beginning of the log of its own. What is called the signed record
+ * of a run and travels everywhere is [run, sig64], and from the first takeover on
+ * [run, sig64, takeover, sig64] with the latest one. naming32 is the hash of the record that names
+ * the electors, so that no vote for one of two rival takeovers counts for the other.
  *
  * A signature is Ed25519 over the BLAKE2b-256 hash of the exact record bytes; verification uses the
  * bytes as they came and never encodes again. A run's id is the first 16 bytes of the hash of its
@@ -38,6 +47,40 @@ mp_record_hash(const struct mp_crypto *crypto, struct mp_span record)
 	return h;
 }
 
+/* ---- who decides ---- */
+
+/* Terms are unique over all generations: the upper half of one is its generation, less one. */
+#define MP_TERM_FIRST(generation) (((generation)-1) << 32)
+#define MP_GENERATION_MAX         (UINT32_MAX / 2)
+
+static inline uint64_t
+mp_term_generation(uint64_t term)
+{
+	return (term >> 32) + 1;
+}
+
+/* Of one generation of a run. */
+struct mp_electorate {
+	struct mp_cluster_id cluster;
+	struct mp_run_id run;
+	uint64_t generation;    /* from 1 */
+	struct mp_hash naming;  /* of the record that names the electors */
+	uint32_t elector_count; /* 1, 3 or 5, all different */
+	struct mp_node_id electors[MP_ELECTORS_MAX];
+	/* Of an only elector: who gets all entries and acknowledges them, but decides nothing. */
+	bool mirrored;
+	struct mp_node_id mirror;
+	/* What a later generation builds on: its elector holds all up to this entry before it
+	 * stands. Index 0, term 0 and the hash of the run record: nothing. */
+	uint64_t base_index, base_term;
+	struct mp_hash base_hash;
+};
+
+/* Index of an elector, or -1. */
+int mp_electorate_find(const struct mp_electorate *who, const struct mp_node_id *node);
+/* An elector or the mirror. */
+bool mp_electorate_has(const struct mp_electorate *who, const struct mp_node_id *node);
+
 /* ---- the run record ---- */
 
 struct mp_run_param {
@@ -59,9 +102,15 @@ struct mp_run_record {
 	struct mp_span params; /* encoded, see mp_run_param_next(); keys ascend, shorter first */
 	struct mp_hash inputs; /* manifest of the run's inputs; zero: none */
 	char submission_key[MP_NAME_MAX + 1]; /* empty: none */
+	bool mirrored;                        /* of one elector only; mirror is not that one */
+	struct mp_node_id mirror;
+	bool survivor; /* mirrored, and of the two who is left may take the run over by itself */
 	/* Not part of the record but derived from its bytes, by sign and verify. */
 	struct mp_hash hash;
 	struct mp_run_id id;
+	struct mp_electorate now; /* of the latest generation that the signed record knows */
+	uint8_t signer[32];       /* of its takeover; zero in the first generation */
+	mp_time takeover_ms;      /* wall */
 };
 
 /* Encodes parameters in the order that records want (RFC 8949 section 4.2.1 of keys); sorts
@@ -76,21 +125,53 @@ bool mp_run_param_next(const struct mp_run_record *rec, size_t *at, struct mp_ru
 int mp_run_record_encode(struct mp_buf *buf, const struct mp_run_record *rec);
 int mp_run_record_decode(struct mp_span bytes, struct mp_run_record *out);
 
-/* The signed record: [record bytes, sig64]. */
-int mp_run_signed_decode(struct mp_span bytes, struct mp_span *record, struct mp_sig *sig);
+/* The signed record as above. takeover, with takeover_sig, is empty in the first generation; both
+ * may be NULL. */
+int mp_run_signed_decode(struct mp_span bytes, struct mp_span *record, struct mp_sig *sig,
+	struct mp_span *takeover, struct mp_sig *takeover_sig);
+
+/* The hash of the record in it that names the electors. Nothing else is looked at. */
+int mp_run_naming(
+	const struct mp_crypto *crypto, struct mp_span signed_record, struct mp_hash *naming);
 
 /* Encodes and signs with the opener's key, fills rec->hash and rec->id, and appends the signed
  * record. */
 int mp_run_record_sign(const struct mp_crypto *crypto, const struct mp_secret *secret,
 	struct mp_run_record *rec, struct mp_buf *out);
 
-/* Decodes a signed record with hash and id, and checks its cluster (MP_ECLUSTER) and the opener's
- * signature (MP_ESIG). Whether the opener may open runs is the caller's to check. */
+/* Decodes a signed record with all that follows from it, and checks its cluster (MP_ECLUSTER), the
+ * signatures (MP_ESIG), and that its takeover is of this run (MP_EAUTH). Whether the opener may
+ * open runs, and the takeover's signer take them over, is the caller's to check. */
 int mp_run_record_verify(const struct mp_crypto *crypto, const struct mp_cluster_id *cluster,
 	struct mp_span signed_record, struct mp_run_record *out);
 
-/* Index of an elector, or -1. */
+/* Index of an elector of the latest generation, or -1. */
 int mp_run_elector(const struct mp_run_record *rec, const struct mp_node_id *node);
+
+/* ---- takeovers ---- */
+
+struct mp_takeover {
+	struct mp_electorate who; /* naming follows from the bytes */
+	struct mp_hash parent;    /* naming of the generation that it ends */
+	mp_time wall_ms;
+	uint8_t signer[32]; /* an authority's key, or the survivor's node id */
+};
+
+#define MP_TAKEOVER_MAX 1024
+
+int mp_takeover_encode(struct mp_buf *buf, const struct mp_takeover *takeover);
+int mp_takeover_decode(struct mp_span bytes, struct mp_takeover *out);
+
+/* Appends a signed record with this takeover, in the place of its last one, if it had any. */
+int mp_run_take_over(struct mp_buf *out, struct mp_span signed_record, struct mp_span takeover,
+	const struct mp_sig *sig);
+
+/* Is the latest takeover what the survivor of the two may do by itself: it is the only elector
+ * then, and the other one its mirror? */
+bool mp_run_survived(const struct mp_run_record *rec);
+
+/* Which of two signed records of a run holds: -1, 0 or 1, by generation and then by naming. */
+int mp_electorate_cmp(const struct mp_electorate *a, const struct mp_electorate *b);
 
 /* ---- log entries ---- */
 
@@ -137,6 +218,7 @@ struct mp_vote {
 	struct mp_cluster_id cluster;
 	struct mp_run_id run;
 	uint64_t generation;
+	struct mp_hash naming;
 	uint64_t term;
 	struct mp_node_id candidate;
 };
@@ -166,16 +248,11 @@ int mp_leader_cert_encode(struct mp_buf *buf, const struct mp_leader_cert *cert)
 int mp_leader_cert_decode(struct mp_span bytes, struct mp_leader_cert *out);
 
 /*
- * Decodes a certificate and checks that it is for this run (MP_EAUTH), that its leader is an
- * elector (MP_EAUTH), that a majority of the electors signed (MP_ENOQUORUM), and every signature
- * (MP_ESIG). rec is verified and has its id. out may be NULL.
+ * Decodes a certificate and checks that it is for this run and generation (MP_EAUTH), that its
+ * leader is an elector (MP_EAUTH), that a majority of the electors signed (MP_ENOQUORUM), and every
+ * signature (MP_ESIG). out may be NULL.
  */
 int mp_leader_cert_verify(const struct mp_crypto *crypto, struct mp_span cert,
-	const struct mp_run_record *rec, struct mp_leader_cert *out);
-
-/* The same for who has no record at hand: cluster, run and electors are the record's. */
-int mp_leader_cert_check(const struct mp_crypto *crypto, struct mp_span cert,
-	const struct mp_cluster_id *cluster, const struct mp_run_id *run,
-	const struct mp_node_id *electors, size_t elector_count, struct mp_leader_cert *out);
+	const struct mp_electorate *who, struct mp_leader_cert *out);
 
 #endif

@@ -118,7 +118,7 @@ fence_durable(const struct wrun *run, const struct mp_env *env)
 	return run->fence_seq <= mp_out_durable(env->out);
 }
 
-/* ["mp-fence", 1, generation, record hash, term, leader, certificate, signed record, ended] */
+/* ["mp-fence", 1, generation, naming, term, leader, certificate, signed record, ended] */
 void
 fence_put(struct wrun *run, struct mp_env *env)
 {
@@ -130,7 +130,7 @@ fence_put(struct wrun *run, struct mp_env *env)
 	mp_cbor_w_text(&w, "mp-fence");
 	mp_cbor_w_uint(&w, 1);
 	mp_cbor_w_uint(&w, run->generation);
-	mp_cbor_w_bytes(&w, run->record_hash.b, sizeof(run->record_hash.b));
+	mp_cbor_w_bytes(&w, run->naming.b, sizeof(run->naming.b));
 	mp_cbor_w_uint(&w, run->term);
 	mp_cbor_w_bytes(&w, run->leader.b, sizeof(run->leader.b));
 	mp_cbor_w_span(&w, mp_buf_span(&run->certificate));
@@ -149,12 +149,18 @@ buf_set(struct mp_buf *buf, struct mp_span bytes)
 	return mp_buf_append(buf, bytes.p, bytes.n);
 }
 
-/* -1, 0 or 1: below, at or above the fence. */
+/* -1, 0 or 1: below, at or above the fence. naming NULL: the fence's. */
 static int
-fence_cmp(const struct wrun *run, uint64_t generation, uint64_t term)
+fence_cmp(const struct wrun *run, uint64_t generation, const struct mp_hash *naming, uint64_t term)
 {
+	int order = 0;
+
 	if (generation != run->generation)
 		return generation < run->generation ? -1 : 1;
+	if (naming != NULL)
+		order = memcmp(naming->b, run->naming.b, sizeof(naming->b));
+	if (order != 0)
+		return order < 0 ? -1 : 1;
 	return term < run->term ? -1 : term > run->term;
 }
 
@@ -203,14 +209,13 @@ void
 fence_seek(const struct wrun *run, struct mp_env *env)
 {
 	struct mp_run_record rec;
-	struct mp_span record;
-	struct mp_sig sig;
 
-	if (mp_run_signed_decode(mp_buf_span(&run->record), &record, &sig) != 0 ||
-		mp_run_record_decode(record, &rec) != 0)
+	if (mp_run_record_verify(env->crypto, &env->cluster, mp_buf_span(&run->record), &rec) != 0)
 		return;
-	for (uint32_t i = 0; i < rec.elector_count; i++)
-		who_send(env, &rec.electors[i], &run->id);
+	for (uint32_t i = 0; i < rec.now.elector_count; i++)
+		who_send(env, &rec.now.electors[i], &run->id);
+	if (rec.now.mirrored)
+		who_send(env, &rec.now.mirror, &run->id);
 }
 
 /* ---- WORK_LEAD ---- */
@@ -246,10 +251,12 @@ lead_raise(struct mp_worker *worker, struct mp_env *env, const struct mp_run_rec
 {
 	struct wrun *run = wrun_find(worker, &rec->id);
 	struct mp_leader_cert cert;
-	int rc = mp_leader_cert_verify(env->crypto, m->certificate, rec, &cert);
+	int rc = mp_leader_cert_verify(env->crypto, m->certificate, &rec->now, &cert);
 
 	if (rc != 0)
 		return rc == MP_ENOQUORUM ? MP_ESIG : rc;
+	if (!mp_roster_may_take_over(worker->roster, rec))
+		return MP_EAUTH;
 	if (run == NULL) {
 		if (!opener_may(worker, rec))
 			return MP_EAUTH;
@@ -263,13 +270,13 @@ lead_raise(struct mp_worker *worker, struct mp_env *env, const struct mp_run_rec
 	run->generation = cert.generation;
 	run->term = cert.term;
 	run->leader = cert.leader;
-	run->record_hash = rec->hash;
+	run->naming = rec->now.naming;
 	run->copies = rec->copies;
 	run->inputs = rec->inputs;
 	run->ended = false;
 	wrun_drop_deferred(worker, run);
 	rc = buf_set(&run->certificate, m->certificate);
-	if (rc == 0 && run->record.n == 0)
+	if (rc == 0)
 		rc = buf_set(&run->record, m->record);
 	if (rc != 0) {
 		run->fence_seq = UINT64_MAX;
@@ -288,15 +295,18 @@ fence_lead(struct mp_worker *worker, struct mp_env *env, const struct mp_node_id
 	struct mp_msg_work_lead m;
 	struct mp_run_record rec;
 	struct mp_leader_cert cert;
+	struct mp_hash naming;
 	struct wrun *run;
 	int order, rc = mp_msg_work_lead_decode(bytes, &m);
 
 	if (rc == 0)
 		rc = mp_leader_cert_decode(m.certificate, &cert);
+	if (rc == 0)
+		rc = mp_run_naming(env->crypto, m.record, &naming);
 	if (rc != 0)
 		return rc;
 	run = wrun_find(worker, &cert.run);
-	order = run == NULL ? 1 : fence_cmp(run, cert.generation, cert.term);
+	order = run == NULL ? 1 : fence_cmp(run, cert.generation, &naming, cert.term);
 #ifdef MP_MUTANT_NO_FENCE
 	order = order < 0 ? 1 : order;
 #endif
@@ -348,7 +358,7 @@ worker_gate(struct mp_worker *worker, struct mp_env *env, const struct mp_node_i
 	const struct mp_work_head *head, struct mp_span bytes, struct wrun **out, int *rc)
 {
 	struct wrun *run = wrun_find(worker, &head->run);
-	int order = run == NULL ? 1 : fence_cmp(run, head->generation, head->term);
+	int order = run == NULL ? 1 : fence_cmp(run, head->generation, NULL, head->term);
 
 	*out = run;
 #ifdef MP_MUTANT_NO_FENCE
@@ -386,7 +396,7 @@ fence_decode(
 	if (r.rc != 0 || strcmp(domain, "mp-fence") != 0 || mp_cbor_r_uint(&r, UINT64_MAX) != 1)
 		return MP_ECORRUPT;
 	run->generation = mp_cbor_r_uint(&r, UINT64_MAX);
-	mp_cbor_r_fixed(&r, run->record_hash.b, sizeof(run->record_hash.b));
+	mp_cbor_r_fixed(&r, run->naming.b, sizeof(run->naming.b));
 	run->term = mp_cbor_r_uint(&r, UINT64_MAX);
 	mp_cbor_r_fixed(&r, run->leader.b, sizeof(run->leader.b));
 	*certificate = mp_cbor_r_bytes(&r, MP_CERTIFICATE_MAX);

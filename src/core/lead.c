@@ -718,7 +718,7 @@ lead_fenced(struct mp_lead *lead, struct mp_env *env, struct mp_span certificate
 {
 	struct mp_leader_cert cert;
 
-	if (mp_leader_cert_verify(env->crypto, certificate, lead->c.record, &cert) == 0 &&
+	if (mp_leader_cert_verify(env->crypto, certificate, &lead->c.record->now, &cert) == 0 &&
 		cert.generation == lead->head.generation && cert.term > lead->head.term)
 		(void)mp_raft_heard_leader(lead->c.raft, env, &cert.leader, cert.term, 0);
 }

@@ -150,6 +150,16 @@ elector_score(const struct mp_opening *o, const struct mp_env *env, const struct
 }
 
 static bool
+elector_drawn(const struct mp_opening *o, const struct mp_node_id *id)
+{
+	for (uint32_t i = 0; i < o->rec.elector_count; i++) {
+		if (mp_node_id_eq(&o->rec.electors[i], id))
+			return true;
+	}
+	return false;
+}
+
+static bool
 zone_taken(const struct mp_opening *o, const struct mp_member *m)
 {
 	const char *zone = m->caps != NULL ? m->caps->zone : "";
@@ -178,7 +188,7 @@ elector_next(const struct mp_opening *o, const struct mp_env *env)
 		uint64_t score;
 		bool taken;
 
-		if (mp_run_elector(&o->rec, &m->id) >= 0 || !elector_fit(o, env, m))
+		if (elector_drawn(o, &m->id) || !elector_fit(o, env, m))
 			continue;
 		score = elector_score(o, env, &m->id);
 		taken = zone_taken(o, m);
@@ -190,6 +200,17 @@ elector_next(const struct mp_opening *o, const struct mp_env *env)
 		}
 	}
 	return best;
+}
+
+/* An only elector has the next best one for its mirror, which gets the run from it once it is
+ * open. */
+static void
+mirror_draw(struct mp_opening *o, const struct mp_env *env)
+{
+	const struct mp_member *m = o->rec.elector_count == 1 ? elector_next(o, env) : NULL;
+
+	o->rec.mirrored = m != NULL;
+	o->rec.mirror = m != NULL ? m->id : (struct mp_node_id){{0}};
 }
 
 static void
@@ -208,6 +229,7 @@ electors_draw(struct mp_opening *o, struct mp_env *env)
 			break;
 		o->rec.electors[o->rec.elector_count++] = m->id;
 	}
+	mirror_draw(o, env);
 }
 
 /* ---- asking them ---- */

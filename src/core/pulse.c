@@ -190,9 +190,9 @@ mp_pulse_add(struct mp_pulse *pulse, struct mp_env *env, struct mp_raft *raft)
 		mp_dealloc(pulse->alloc, run, sizeof(*run));
 		return MP_ENOMEM;
 	}
-	for (size_t i = 0; i < mp_raft_elector_count(raft) && rc == 0; i++)
-		if (!mp_node_id_eq(mp_raft_elector(raft, i), &env->self))
-			rc = pulse_item_add(pulse, env, mp_raft_elector(raft, i), raft);
+	for (size_t i = 0; i < mp_raft_peer_count(raft) && rc == 0; i++)
+		if (!mp_node_id_eq(mp_raft_peer(raft, i), &env->self))
+			rc = pulse_item_add(pulse, env, mp_raft_peer(raft, i), raft);
 	if (rc != 0)
 		mp_pulse_remove(pulse, raft);
 	else if (pulse->next_at == MP_TIME_NEVER)
@@ -207,8 +207,8 @@ mp_pulse_remove(struct mp_pulse *pulse, struct mp_raft *raft)
 
 	if (run == NULL || run->raft != raft)
 		return;
-	for (size_t i = 0; i < mp_raft_elector_count(raft); i++)
-		pulse_item_remove(pulse, mp_raft_elector(raft, i), raft);
+	for (size_t i = 0; i < mp_raft_peer_count(raft); i++)
+		pulse_item_remove(pulse, mp_raft_peer(raft, i), raft);
 	mp_map_remove(&pulse->runs, &run->node);
 	mp_dealloc(pulse->alloc, run, sizeof(*run));
 	if (pulse->runs.count == 0)

@@ -13,14 +13,18 @@ mp_raft_new(struct mp_env *env, const struct mp_raft_config *config, struct mp_r
 {
 	struct mp_raft *raft = mp_realloc(env->alloc, NULL, 0, sizeof(*raft));
 
-	mp_assert(config->elector_count <= MP_ELECTORS_MAX && config->elector_count % 2 == 1);
+	const struct mp_electorate *who = config->who;
+
+	mp_assert(who->elector_count <= MP_ELECTORS_MAX && who->elector_count % 2 == 1);
 	if (raft == NULL)
 		return MP_ENOMEM;
 	*raft = (struct mp_raft){.alloc = env->alloc,
-		.generation = config->generation,
+		.who = *who,
+		.term = MP_TERM_FIRST(who->generation),
 		.election_ms = env->profile->election_ms,
 		.lease_ms = env->profile->lease_ms,
-		.elector_count = config->elector_count,
+		.elector_count = who->elector_count,
+		.peer_count = who->elector_count + who->mirrored,
 		.self = RAFT_NOBODY,
 		.voted = RAFT_NOBODY,
 		.leader = RAFT_NOBODY,
@@ -28,13 +32,13 @@ mp_raft_new(struct mp_env *env, const struct mp_raft_config *config, struct mp_r
 		.elect_at = MP_TIME_NEVER,
 		.heard_ms = RAFT_LONG_AGO,
 		.quiet_until = RAFT_LONG_AGO};
-	for (size_t i = 0; i < config->elector_count; i++) {
-		raft->peers[i].id = config->electors[i];
-		if (mp_node_id_eq(&config->electors[i], &env->self))
+	for (size_t i = 0; i < raft->peer_count; i++) {
+		raft->peers[i].id = i < who->elector_count ? who->electors[i] : who->mirror;
+		if (mp_node_id_eq(&raft->peers[i].id, &env->self))
 			raft->self = (int)i;
 	}
 	mp_assert(raft->self != RAFT_NOBODY);
-	mp_raft_log_init(&raft->log, env->alloc, env->crypto, &config->run, &config->record_hash);
+	mp_raft_log_init(&raft->log, env->alloc, env->crypto, &who->run, &config->record_hash);
 	*out = raft;
 	return 0;
 }
@@ -51,7 +55,7 @@ mp_raft_free(struct mp_raft *raft)
 static int
 raft_find(const struct mp_raft *raft, const struct mp_node_id *id)
 {
-	for (size_t i = 0; i < raft->elector_count; i++)
+	for (size_t i = 0; i < raft->peer_count; i++)
 		if (mp_node_id_eq(&raft->peers[i].id, id))
 			return (int)i;
 	return RAFT_NOBODY;
@@ -79,21 +83,26 @@ raft_restore_vote(struct mp_raft *raft, struct mp_span key, struct mp_span row)
 	struct mp_cbor_r r;
 	uint64_t generation, term;
 	int who = RAFT_NOBODY;
+	bool null;
 
 	mp_cbor_r_init(&r, value);
 	mp_cbor_r_array_exact(&r, 3);
 	generation = mp_cbor_r_uint(&r, INT64_MAX);
 	term = mp_cbor_r_uint(&r, INT64_MAX);
-	if (mp_cbor_r_peek(&r) == MP_CBOR_NULL) {
+	null = mp_cbor_r_peek(&r) == MP_CBOR_NULL;
+	if (null) {
 		mp_cbor_r_null(&r);
 	} else {
 		mp_cbor_r_fixed(&r, voted.b, sizeof(voted.b));
 		who = raft_find(raft, &voted);
-		if (who == RAFT_NOBODY)
-			return MP_ECORRUPT;
 	}
-	if (mp_cbor_r_end(&r) != 0 || key.n != VOTE_KEY_SIZE || generation != raft->generation ||
+	if (mp_cbor_r_end(&r) != 0 || key.n != VOTE_KEY_SIZE ||
 		memcmp(row.p, sum.b, MP_LOG_ROW_HEAD) != 0)
+		return MP_ECORRUPT;
+	if (generation < raft->who.generation)
+		return 0;
+	if (generation > raft->who.generation || term < raft->term ||
+		(!null && (who == RAFT_NOBODY || !raft_is_elector(raft, who))))
 		return MP_ECORRUPT;
 	raft->term = term;
 	raft->voted = who;
@@ -151,14 +160,43 @@ mp_raft_restore(struct mp_raft *raft, struct mp_env *env, enum mp_table table, s
 	return rc;
 }
 
+bool
+mp_raft_founded(const struct mp_raft *raft)
+{
+	return mp_raft_log_last(&raft->log) >= raft->who.base_index &&
+	       mp_hash_eq(mp_raft_log_hash(&raft->log, raft->who.base_index), &raft->who.base_hash);
+}
+
+/* What an earlier generation had after the base of this one never was. Where the base is missing,
+ * nothing is known of the rest either. */
+static void
+raft_found(struct mp_raft *raft, struct mp_env *env)
+{
+	uint64_t last = mp_raft_log_last(&raft->log), keep = 0;
+
+	if (raft->who.generation == 1)
+		return;
+	if (mp_raft_founded(raft)) {
+		keep = raft->who.base_index;
+		while (keep < last && mp_term_generation(mp_raft_log_term(&raft->log, keep + 1)) ==
+					      raft->who.generation)
+			keep++;
+	}
+	if (keep < last)
+		mp_raft_drop_entries(raft, env, keep);
+}
+
 void
 mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager)
 {
-	uint64_t last = mp_raft_log_last(&raft->log);
-	bool fresh = raft->term == 0 && last == 0;
+	bool fresh = raft->term == MP_TERM_FIRST(raft->who.generation);
+	uint64_t last;
 
 	mp_assert(!raft->started);
 	raft->started = true;
+	if (!raft->corrupt)
+		raft_found(raft, env);
+	last = mp_raft_log_last(&raft->log);
 	raft->durable = last;
 	raft->ok_ms = env->now_ms;
 	/* An entry is never stored before its term. */
@@ -170,7 +208,9 @@ mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager)
 	mp_raft_follow(raft, env, raft->term, RAFT_NOBODY);
 	if (raft->corrupt)
 		return;
-	if (raft->elector_count == 1 || (eager && fresh)) {
+	if (mp_raft_mirrors(raft))
+		return;
+	if (mp_raft_founded(raft) && (raft->elector_count == 1 || (eager && fresh))) {
 		mp_raft_campaign(raft, env, false);
 		return;
 	}
@@ -202,7 +242,7 @@ mp_raft_put_vote(struct mp_raft *raft, struct mp_env *env)
 
 	mp_cbor_w_init(&w, &buf);
 	mp_cbor_w_array(&w, 3);
-	mp_cbor_w_uint(&w, raft->generation);
+	mp_cbor_w_uint(&w, raft->who.generation);
 	mp_cbor_w_uint(&w, raft->term);
 	if (raft->voted == RAFT_NOBODY)
 		mp_cbor_w_null(&w);
@@ -292,7 +332,7 @@ mp_raft_say(
 
 	mp_assert(to != raft->self);
 	msg->run = raft->log.run;
-	msg->generation = raft->generation;
+	msg->generation = raft->who.generation;
 	if (mp_msg_raft_encode(buf, msg) == 0)
 		mp_out_send(
 			env->out, &raft->peers[to].id, MP_CLASS_CONTROL, mp_buf_span(buf), after);
@@ -309,7 +349,7 @@ mp_raft_message(struct mp_raft *raft, struct mp_env *env, const struct mp_node_i
 	mp_assert(raft->started);
 	if (rc != 0)
 		return rc;
-	if (who == RAFT_NOBODY || who == raft->self || msg.generation != raft->generation ||
+	if (who == RAFT_NOBODY || who == raft->self || msg.generation != raft->who.generation ||
 		!mp_run_id_eq(&msg.run, &raft->log.run))
 		return MP_EAUTH;
 	if (raft->corrupt)
@@ -317,9 +357,11 @@ mp_raft_message(struct mp_raft *raft, struct mp_env *env, const struct mp_node_i
 #ifdef MP_MUTANT_VIEW_QUORUM
 	raft->peers[who].seen_ms = env->now_ms;
 #endif
+	if (msg.kind != MP_MSG_APPEND_ACK && !raft_is_elector(raft, who))
+		return MP_EAUTH;
 	if (msg.kind == MP_MSG_APPEND || msg.kind == MP_MSG_APPEND_ACK)
 		return mp_raft_repl_message(raft, env, who, &msg);
-	return mp_raft_elect_message(raft, env, who, &msg);
+	return mp_raft_mirrors(raft) ? MP_EAUTH : mp_raft_elect_message(raft, env, who, &msg);
 }
 
 /* How many make a majority. */
@@ -421,7 +463,7 @@ mp_raft_term(const struct mp_raft *raft)
 uint64_t
 mp_raft_generation(const struct mp_raft *raft)
 {
-	return raft->generation;
+	return raft->who.generation;
 }
 
 uint64_t
@@ -436,17 +478,29 @@ mp_raft_last_index(const struct mp_raft *raft)
 	return mp_raft_log_last(&raft->log);
 }
 
-size_t
-mp_raft_elector_count(const struct mp_raft *raft)
+const struct mp_electorate *
+mp_raft_who(const struct mp_raft *raft)
 {
-	return raft->elector_count;
+	return &raft->who;
+}
+
+size_t
+mp_raft_peer_count(const struct mp_raft *raft)
+{
+	return raft->peer_count;
 }
 
 const struct mp_node_id *
-mp_raft_elector(const struct mp_raft *raft, size_t i)
+mp_raft_peer(const struct mp_raft *raft, size_t i)
 {
-	mp_assert(i < raft->elector_count);
+	mp_assert(i < raft->peer_count);
 	return &raft->peers[i].id;
+}
+
+bool
+mp_raft_mirrors(const struct mp_raft *raft)
+{
+	return !raft_is_elector(raft, raft->self);
 }
 
 const struct mp_node_id *

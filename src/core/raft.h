@@ -4,6 +4,13 @@
  * with a fixed electorate, pre-vote (section 9.6), check-quorum, a term-start entry, hash-chained
  * entries and signed votes; no snapshots, no membership change (DESIGN 5).
  *
+ * An only elector may have a mirror: it gets all entries and heartbeats like a follower and
+ * acknowledges them, but it counts for nothing, neither votes nor stands, and nobody waits for it.
+ *
+ * In a later generation (codec/record_run.h) terms begin at MP_TERM_FIRST. Entries after the base,
+ * or all of them where the base itself is missing, are dropped at the start; who does not hold the
+ * base does not stand. It may vote: whoever it votes for holds it.
+ *
  * Heartbeats are not sent here: src/core/pulse sends one per pair of nodes for all runs.
  *
  * Nothing is said before the rows it rests on are durable: votes, acknowledgements and a leader's
@@ -35,11 +42,8 @@ struct mp_raft_entry {
 struct mp_raft;
 
 struct mp_raft_config {
-	struct mp_run_id run;
-	struct mp_hash record_hash; /* of the run record: what the first entry is chained to */
-	uint64_t generation;
-	const struct mp_node_id *electors; /* 1, 3 or 5, copied; this node is one of them */
-	size_t elector_count;
+	struct mp_hash record_hash;      /* of the run record: what the first entry is chained to */
+	const struct mp_electorate *who; /* copied; this node is an elector or the mirror */
 };
 
 /* 0 or MP_ENOMEM. Borrows env's allocator and crypto for its life. */
@@ -47,13 +51,13 @@ int mp_raft_new(struct mp_env *env, const struct mp_raft_config *config, struct 
 void mp_raft_free(struct mp_raft *raft);
 
 /* Rows of MP_TABLE_VOTE (key run16) and MP_TABLE_ENTRY (run16, index as 8 bytes) of this run, in
- * order, before the start. MP_ENOMEM; MP_ECORRUPT: the chain does not hold; this elector then
- * neither votes nor acknowledges, see mp_raft_corrupt(). */
+ * order, before the start; a vote of an earlier generation is ignored. MP_ENOMEM; MP_ECORRUPT: the
+ * chain does not hold; this elector then neither votes nor acknowledges, see mp_raft_corrupt(). */
 int mp_raft_restore(struct mp_raft *raft, struct mp_env *env, enum mp_table table,
 	struct mp_span key, struct mp_span value);
 
 /* Begins: a follower that waits its election timeout, or stands at once (`eager`: the opener of a
- * new run; an only elector always does). */
+ * new run or of a generation; an only elector always does). */
 void mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager);
 
 /* One message of codec/msg_raft.h, with its number, from a peer. Wrong ones have no effect:
@@ -105,15 +109,19 @@ uint64_t mp_raft_term(const struct mp_raft *raft);
 uint64_t mp_raft_generation(const struct mp_raft *raft);
 uint64_t mp_raft_commit(const struct mp_raft *raft);
 uint64_t mp_raft_last_index(const struct mp_raft *raft);
-size_t mp_raft_elector_count(const struct mp_raft *raft);
-const struct mp_node_id *mp_raft_elector(const struct mp_raft *raft, size_t i);
+const struct mp_electorate *mp_raft_who(const struct mp_raft *raft);
+/* The electors, then the mirror. */
+size_t mp_raft_peer_count(const struct mp_raft *raft);
+const struct mp_node_id *mp_raft_peer(const struct mp_raft *raft, size_t i);
+/* This node is the mirror. */
+bool mp_raft_mirrors(const struct mp_raft *raft);
 const struct mp_node_id *mp_raft_leader(const struct mp_raft *raft); /* NULL: not known */
 /* What was stored is damaged, or contradicts what a majority committed: this elector is mute. */
 bool mp_raft_corrupt(const struct mp_raft *raft);
 /* Leader whose term-start entry is committed and whose lease holds: may dispatch. */
 bool mp_raft_may_dispatch(const struct mp_raft *raft, mp_time now_ms);
-/* Leader, and every elector holds the whole log and knows that it is committed: an ended run can
- * be put away. */
+/* Leader, and every elector and the mirror hold the whole log and know that it is committed: an
+ * ended run can be put away. */
 bool mp_raft_settled(const struct mp_raft *raft);
 /* Since when a majority has been missing; MP_TIME_NEVER when it is not (as far as we know). */
 mp_time mp_raft_stalled_since(const struct mp_raft *raft);

@@ -139,7 +139,8 @@ raft_vote_make(
 {
 	*vote = (struct mp_vote){.cluster = env->cluster,
 		.run = raft->log.run,
-		.generation = raft->generation,
+		.generation = raft->who.generation,
+		.naming = raft->who.naming,
 		.term = raft->term,
 		.candidate = raft->peers[candidate].id};
 }
@@ -149,7 +150,7 @@ static void
 raft_certify(struct mp_raft *raft)
 {
 	struct mp_leader_cert cert = {.run = raft->log.run,
-		.generation = raft->generation,
+		.generation = raft->who.generation,
 		.term = raft->term,
 		.leader = raft->peers[raft->self].id};
 	struct mp_buf buf = {.p = raft->cert, .cap = sizeof(raft->cert), .max = sizeof(raft->cert)};
@@ -208,8 +209,12 @@ void
 mp_raft_elect_tick(struct mp_raft *raft, struct mp_env *env)
 {
 	if (raft->role == MP_RAFT_FOLLOWER) {
-		if (env->now_ms >= raft->elect_at)
+		if (env->now_ms < raft->elect_at)
+			return;
+		if (mp_raft_founded(raft) && !mp_raft_mirrors(raft))
 			mp_raft_stand(raft, env);
+		else
+			mp_raft_follow(raft, env, raft->term, RAFT_NOBODY);
 		return;
 	}
 	if (env->now_ms >= raft->round_until) {
@@ -348,7 +353,7 @@ raft_on_timeout_now(
 {
 	if (msg->term != raft->term || raft->leader != from)
 		return MP_EAUTH;
-	if (raft->role == MP_RAFT_FOLLOWER)
+	if (raft->role == MP_RAFT_FOLLOWER && mp_raft_founded(raft))
 		mp_raft_campaign(raft, env, true);
 	return 0;
 }

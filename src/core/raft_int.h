@@ -46,11 +46,12 @@ struct raft_peer {
 
 struct mp_raft {
 	const struct mp_alloc *alloc;
-	uint64_t generation;
+	struct mp_electorate who;
 	mp_time election_ms, lease_ms;
 	size_t elector_count;
-	int self; /* index in peers */
-	struct raft_peer peers[MP_ELECTORS_MAX];
+	size_t peer_count; /* the mirror, if there is one, comes after the electors */
+	int self;          /* index in peers */
+	struct raft_peer peers[MP_ELECTORS_MAX + 1];
 	struct mp_raft_log log;
 	bool started, corrupt;
 	bool dirty; /* leader: entries or an answer wait for flush */
@@ -94,6 +95,12 @@ struct mp_raft {
 	uint8_t cert[MP_LEADER_CERT_MAX];
 };
 
+static inline bool
+raft_is_elector(const struct mp_raft *raft, int peer)
+{
+	return (size_t)peer < raft->elector_count;
+}
+
 /* raft.c */
 void mp_raft_put_vote(struct mp_raft *raft, struct mp_env *env);
 /* Entries from..last were appended: rows, and when their copy will count. */
@@ -103,6 +110,9 @@ void mp_raft_drop_entries(struct mp_raft *raft, struct mp_env *env, uint64_t aft
 void mp_raft_say(
 	struct mp_raft *raft, struct mp_env *env, int to, struct mp_msg_raft *msg, uint64_t after);
 size_t mp_raft_quorum(const struct mp_raft *raft, mp_time now_ms);
+
+/* Holds what its generation builds on. */
+bool mp_raft_founded(const struct mp_raft *raft);
 
 /* raft_elect.c */
 /* A new term when it is higher; a follower in any case, whose leader may be RAFT_NOBODY. */

@@ -119,7 +119,7 @@ mp_raft_lead(struct mp_raft *raft, struct mp_env *env)
 	raft->leader = raft->self;
 	raft->transfer_to = RAFT_NOBODY;
 	raft->ok_ms = env->now_ms;
-	for (size_t i = 0; i < raft->elector_count; i++) {
+	for (size_t i = 0; i < raft->peer_count; i++) {
 		struct raft_peer *peer = &raft->peers[i];
 
 		peer->probing = peer->cert_known = false;
@@ -228,7 +228,7 @@ mp_raft_flush(struct mp_raft *raft, struct mp_env *env)
 	raft->dirty = false;
 	if (raft->role != MP_RAFT_LEADER)
 		return;
-	for (size_t i = 0; i < raft->elector_count; i++)
+	for (size_t i = 0; i < raft->peer_count; i++)
 		if ((int)i != raft->self)
 			raft_replicate(raft, env, (int)i);
 }
@@ -238,7 +238,7 @@ mp_raft_link(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *
 {
 	if (raft->role != MP_RAFT_LEADER || raft->corrupt)
 		return;
-	for (size_t i = 0; i < raft->elector_count; i++) {
+	for (size_t i = 0; i < raft->peer_count; i++) {
 		struct raft_peer *peer = &raft->peers[i];
 
 		if ((int)i == raft->self || !mp_node_id_eq(&peer->id, peer_id))
@@ -276,18 +276,12 @@ raft_accept_leader(
 	struct mp_raft *raft, struct mp_env *env, int from, const struct mp_msg_raft *msg)
 {
 	struct mp_span bytes = msg->u.append.certificate;
-	struct mp_node_id ids[MP_ELECTORS_MAX];
 	struct mp_leader_cert cert;
-	int rc;
+	int rc = mp_leader_cert_verify(env->crypto, bytes, &raft->who, &cert);
 
-	for (size_t i = 0; i < raft->elector_count; i++)
-		ids[i] = raft->peers[i].id;
-	rc = mp_leader_cert_check(
-		env->crypto, bytes, &env->cluster, &raft->log.run, ids, raft->elector_count, &cert);
 	if (rc != 0)
 		return rc;
-	if (cert.generation != raft->generation || cert.term != msg->term ||
-		!mp_node_id_eq(&cert.leader, &raft->peers[from].id))
+	if (cert.term != msg->term || !mp_node_id_eq(&cert.leader, &raft->peers[from].id))
 		return MP_EAUTH;
 	mp_assert(raft->role != MP_RAFT_LEADER || msg->term > raft->term);
 	mp_raft_follow(raft, env, msg->term, from);
@@ -498,7 +492,7 @@ mp_raft_repl_message(struct mp_raft *raft, struct mp_env *env, int from, struct 
 static int
 raft_other(const struct mp_raft *raft, const struct mp_node_id *id)
 {
-	for (size_t i = 0; i < raft->elector_count; i++)
+	for (size_t i = 0; i < raft->peer_count; i++)
 		if ((int)i != raft->self && mp_node_id_eq(&raft->peers[i].id, id))
 			return (int)i;
 	return RAFT_NOBODY;
@@ -573,7 +567,7 @@ mp_raft_lead_tick(struct mp_raft *raft, struct mp_env *env)
 		}
 		raft->transfer_to = RAFT_NOBODY;
 	}
-	for (size_t i = 0; i < raft->elector_count; i++) {
+	for (size_t i = 0; i < raft->peer_count; i++) {
 		struct raft_peer *peer = &raft->peers[i];
 
 		if ((int)i == raft->self || env->now_ms < peer->resend_at)
@@ -596,7 +590,7 @@ mp_raft_lead_deadline(const struct mp_raft *raft)
 		return 0;
 	if (raft->transfer_to != RAFT_NOBODY && raft->transfer_until < at)
 		at = raft->transfer_until;
-	for (size_t i = 0; i < raft->elector_count; i++)
+	for (size_t i = 0; i < raft->peer_count; i++)
 		if ((int)i != raft->self && raft->peers[i].resend_at < at)
 			at = raft->peers[i].resend_at;
 	return at;
@@ -619,7 +613,7 @@ mp_raft_settled(const struct mp_raft *raft)
 
 	if (raft->role != MP_RAFT_LEADER || raft->commit != last)
 		return false;
-	for (size_t i = 0; i < raft->elector_count; i++) {
+	for (size_t i = 0; i < raft->peer_count; i++) {
 		const struct raft_peer *peer = &raft->peers[i];
 
 		if ((int)i != raft->self &&

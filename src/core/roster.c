@@ -3,6 +3,7 @@
 
 #include "codec/caps.h"
 #include "codec/cbor.h"
+#include "codec/record_run.h"
 #include "codec/record_trust.h"
 
 #define ROW_MAX    (MP_CREDENTIAL_MAX + MP_STATEMENT_MAX + 16)
@@ -607,4 +608,11 @@ mp_roster_restore(
 	if (rc == 0)
 		mp_roster_set_state(roster, m, s.left ? MP_MEMBER_LEFT : MP_MEMBER_SUSPECT);
 	return rc;
+}
+
+bool
+mp_roster_may_take_over(const struct mp_roster *roster, const struct mp_run_record *rec)
+{
+	return rec->now.generation == 1 || mp_run_survived(rec) ||
+	       mp_authority_has(&roster->authority, rec->signer, rec->takeover_ms);
 }

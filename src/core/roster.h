@@ -87,6 +87,11 @@ void mp_roster_free(struct mp_roster *roster);
 /* Is this node itself in it? */
 bool mp_roster_is_member(const struct mp_roster *roster);
 
+/* Was the latest takeover of a verified run record signed by who may: an authority's key, or the
+ * survivor of the two that the record leaves it to? True in the first generation. */
+struct mp_run_record;
+bool mp_roster_may_take_over(const struct mp_roster *roster, const struct mp_run_record *rec);
+
 /* What credentials are verified against: its cluster, its authority log, its members. */
 const struct mp_trust *mp_roster_trust(const struct mp_roster *roster);
 

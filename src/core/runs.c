@@ -219,8 +219,9 @@ on_open(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		rc = mp_run_record_verify(env->crypto, &env->cluster, m.record, &rec);
 	if (rc != 0)
 		return rc;
-	if (mp_run_elector(&rec, &env->self) < 0 ||
+	if (!mp_electorate_has(&rec.now, &env->self) ||
 		mp_roster_find(runs->parts.roster, &rec.opener) == NULL ||
+		!mp_roster_may_take_over(runs->parts.roster, &rec) ||
 		(!mp_node_id_eq(from, &rec.opener) && mp_run_elector(&rec, from) < 0))
 		return MP_EAUTH;
 	k = known_find(runs, &rec.id);
@@ -270,11 +271,12 @@ on_want(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	k = known_find(runs, &run);
 	if (k == NULL || k->box == NULL)
 		return MP_ENOENT;
-	if (mp_run_elector(&k->rec, from) < 0)
+	if (!mp_electorate_has(&k->rec.now, from))
 		return MP_EAUTH;
 	/* A run begins only with a majority that has it from its opener, who may have given it up;
 	 * once it has begun, it is handed on. */
-	if (!mp_node_id_eq(&k->rec.opener, &env->self) && mp_raft_last_index(k->box->raft) == 0)
+	if (!mp_node_id_eq(&k->rec.opener, &env->self) && k->rec.now.generation == 1 &&
+		mp_raft_last_index(k->box->raft) == 0)
 		return MP_ENOTLEADER;
 	m.record = mp_buf_span(&k->record);
 	m.pipeline = mp_buf_span(&k->box->pipeline);

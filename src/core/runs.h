@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The runs of this node: those it is an elector of, each with its graph, log and state, those that
- * it opens, and what it knows of all others.
+ * The runs of this node: those it is an elector or the mirror of, each with its graph, log and
+ * state, those that it opens, and what it knows of all others.
  *
  *                         ┌ graph   (mp/pipeline.h)
  *   mp_run_box ── record ─┼ raft    (core/raft)  ── committed entries ──┐
@@ -92,14 +92,15 @@ void mp_runs_submit_forget(struct mp_runs *runs, struct mp_submit_req *req);
 int mp_runs_find(const struct mp_runs *runs, struct mp_span text, struct mp_run_id *out);
 
 /* Whom to ask about a run, the best first: who leads it as far as is known here, then the other
- * electors; this node is left out. Fills who[] and returns how many; 0 for an unknown run. */
+ * electors, and the mirror of an only one; this node is left out. Fills who[] and returns how many;
+ * 0 for an unknown run. */
 size_t mp_runs_whom(const struct mp_runs *runs, const struct mp_run_id *run,
 	struct mp_node_id who[MP_ELECTORS_MAX]);
 
 enum mp_runs_have {
 	MP_RUNS_HAVE_NOTHING,
 	MP_RUNS_HAVE_RECORD, /* its record, and its end when it is known to have ended */
-	MP_RUNS_HAVE_STATE,  /* this node is an elector: everything, but perhaps not the latest */
+	MP_RUNS_HAVE_STATE,  /* an elector or the mirror: everything, but perhaps not the latest */
 	MP_RUNS_HAVE_LATEST, /* it leads, or the run has ended: there is nothing newer elsewhere */
 };
 enum mp_runs_have mp_runs_have(const struct mp_runs *runs, const struct mp_run_id *run);

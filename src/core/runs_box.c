@@ -7,6 +7,8 @@
 #define AWAKE_MS 30000
 /* Memory was out: again after this. */
 #define RETRY_MS 1000
+/* A mirror that lacks the end of a run asks for it so often. */
+#define CATCH_UP_MS 5000
 
 /* ---- making ---- */
 
@@ -78,11 +80,7 @@ static int
 box_fill(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 {
 	const struct mp_run_record *rec = &box->known->rec;
-	struct mp_raft_config config = {.run = rec->id,
-		.generation = 1,
-		.electors = rec->electors,
-		.elector_count = rec->elector_count,
-		.record_hash = rec->hash};
+	struct mp_raft_config config = {.record_hash = rec->hash, .who = &rec->now};
 	int rc = box_graph(box, env, runs->alloc);
 
 	if (rc == 0)
@@ -203,7 +201,7 @@ box_sign_end(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 		.last_hash = box->run.end_hash};
 	struct mp_buf buf;
 
-	if (box->known->ended)
+	if (box->known->ended || mp_raft_mirrors(box->raft))
 		return;
 	mp_buf_init(&buf, runs->alloc, MP_SIGNED_END_MAX);
 	if (mp_end_sign(env->crypto, env->secret, &end, &buf) == 0 &&
@@ -335,6 +333,24 @@ box_lead(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 		box->retry_ms = env->now_ms + RETRY_MS;
 }
 
+/* The run has ended, and its only elector put it away while this mirror was not there: asked who
+ * leads, it wakes up and sends what is missing. */
+static void
+box_catch_up(struct mp_env *env, struct mp_run_box *box)
+{
+	struct mp_buf *buf = mp_out_scratch(env->out);
+
+	if (box->ended || !box->known->ended || !mp_raft_mirrors(box->raft))
+		return;
+	if (env->now_ms >= box->catch_up_ms) {
+		box->catch_up_ms = env->now_ms + CATCH_UP_MS;
+		runs_send(env, mp_raft_peer(box->raft, 0), buf,
+			mp_msg_work_who_encode(buf, &box->known->id));
+	}
+	if (box->catch_up_ms < box->retry_ms)
+		box->retry_ms = box->catch_up_ms;
+}
+
 void
 box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 {
@@ -353,6 +369,7 @@ box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 		mp_raft_flush(box->raft, env);
 	} while (box_drain(runs, env, box));
 	runs_file_flush(runs, env);
+	box_catch_up(env, box);
 	if (box->ended && mp_dlist_linked(&box->in_active))
 		box_rest(runs, env, box);
 }

@@ -16,7 +16,7 @@
 #include "util/map.h"
 
 /*
- * A run that this node is an elector of.
+ * A run that this node is an elector or the mirror of.
  *
  *   OPENING ──majority──▶ ACTIVE ──END──▶ ENDED, awake until all electors have the whole log
  *   (opener only)                           │ ▲
@@ -46,7 +46,8 @@ struct mp_run_box {
 	bool pulsing;    /* it shares heartbeats */
 	bool asked;      /* ended, and a worker still holds something of it */
 	mp_time awake_until_ms;
-	mp_time retry_ms; /* something could not be done for want of memory */
+	mp_time retry_ms;    /* something could not be done for want of memory */
+	mp_time catch_up_ms; /* a mirror that lacks the end asks again */
 };
 
 /* What every member keeps of a run. */

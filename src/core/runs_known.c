@@ -245,7 +245,7 @@ on_known(struct mp_runs *runs, struct mp_env *env, struct mp_span bytes)
 	int rc = mp_msg_run_known_decode(bytes, &m);
 
 	if (rc == 0)
-		rc = mp_run_signed_decode(m.record, &record, &sig);
+		rc = mp_run_signed_decode(m.record, &record, &sig, NULL, NULL);
 	if (rc != 0)
 		return rc;
 	h = mp_record_hash(env->crypto, record);
@@ -365,8 +365,8 @@ mp_runs_whom(const struct mp_runs *runs, const struct mp_run_id *run,
 		who[n++] = *leader;
 	/* Those who seem to be there before those who do not. */
 	for (int pass = 0; pass < 2; pass++) {
-		for (uint32_t i = 0; i < k->rec.elector_count; i++) {
-			const struct mp_node_id *e = &k->rec.electors[i];
+		for (uint32_t i = 0; i < k->rec.now.elector_count; i++) {
+			const struct mp_node_id *e = &k->rec.now.electors[i];
 			const struct mp_member *m = mp_roster_find(runs->parts.roster, e);
 			bool there = m != NULL && m->state == MP_MEMBER_ALIVE && !m->refused;
 
@@ -375,6 +375,8 @@ mp_runs_whom(const struct mp_runs *runs, const struct mp_run_id *run,
 				who[n++] = *e;
 		}
 	}
+	if (k->rec.now.mirrored && !mp_node_id_eq(&k->rec.now.mirror, self))
+		who[n++] = k->rec.now.mirror;
 	return n;
 }
 

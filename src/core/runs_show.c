@@ -126,11 +126,11 @@ show_module(
 static void
 stalled_text(const struct mp_runs *runs, const struct mp_run_box *box, struct mp_error *text)
 {
-	const struct mp_run_record *rec = &box->known->rec;
+	const struct mp_electorate *who = &box->known->rec.now;
 
 	(void)mp_fail(text, MP_ENOQUORUM, "no majority of its electors; missing:");
-	for (uint32_t i = 0; i < rec->elector_count; i++) {
-		const struct mp_member *m = mp_roster_find(runs->parts.roster, &rec->electors[i]);
+	for (uint32_t i = 0; i < who->elector_count; i++) {
+		const struct mp_member *m = mp_roster_find(runs->parts.roster, &who->electors[i]);
 		struct mp_error before = *text;
 
 		if (m == NULL || m->state != MP_MEMBER_ALIVE || m->refused)
@@ -179,9 +179,9 @@ mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env, const str
 	show.state = run_state(runs, env, box, &text);
 	show.leader = show_node(runs, mp_raft_leader(box->raft));
 	show.term = mp_raft_term(box->raft);
-	show.elector_count = k->rec.elector_count;
-	for (uint32_t i = 0; i < k->rec.elector_count; i++)
-		show.electors[i] = show_node(runs, &k->rec.electors[i]);
+	show.elector_count = k->rec.now.elector_count;
+	for (uint32_t i = 0; i < show.elector_count; i++)
+		show.electors[i] = show_node(runs, &k->rec.now.electors[i]);
 	show.submitted_ms = k->rec.submitted_ms;
 	show.ended_ms = box->run.ended_ms;
 	show.opener = show_node(runs, &k->rec.opener);

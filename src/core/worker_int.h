@@ -19,7 +19,7 @@ struct wrun {
 	struct mp_run_id id;
 	/* The fence. */
 	uint64_t generation;
-	struct mp_hash record_hash;
+	struct mp_hash naming; /* of the record that names its electors */
 	uint64_t term;
 	struct mp_node_id leader;
 	struct mp_buf certificate;

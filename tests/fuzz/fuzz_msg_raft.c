@@ -182,7 +182,9 @@ static void
 check_life(const struct mp_alloc *alloc, struct mp_span in)
 {
 	struct mp_pulse_io io = {NULL, on_datagram, on_link_up, NULL};
-	struct mp_raft_config config = {.record_hash = {{1}}, .electors = ids, .elector_count = 3};
+	struct mp_electorate who = {
+		.generation = 1, .elector_count = 3, .electors = {ids[0], ids[1], ids[2]}};
+	struct mp_raft_config config = {.record_hash = {{1}}, .who = &who};
 	struct life l = {.in = in};
 	int rc = 0;
 
@@ -192,6 +194,7 @@ check_life(const struct mp_alloc *alloc, struct mp_span in)
 		.self = ids[0],
 		.now_ms = 10000};
 	memset(config.record_hash.b, 1, sizeof(config.record_hash.b)); /* as null_hash() has it */
+	who.base_hash = config.record_hash;
 	l.env.out = mp_out_new(alloc, &ids[0], NULL, NULL);
 	mp_assert(l.env.out != NULL);
 	mp_out_begin(l.env.out);

@@ -29,19 +29,30 @@ check_params(const struct mp_run_record *rec)
 }
 
 static void
+check_takeover(struct mp_buf *buf, struct mp_span in)
+{
+	struct mp_takeover t;
+
+	if (mp_takeover_decode(in, &t) == 0) {
+		mp_assert(t.who.generation > 1);
+		same(buf, mp_takeover_encode(buf, &t), in);
+	}
+}
+
+static void
 check_cert(struct mp_buf *buf, struct mp_span in)
 {
-	static const struct mp_run_record rec = {
-		.elector_count = 3, .electors = {{{1}}, {{2}}, {{3}}}};
+	static const struct mp_electorate who = {
+		.generation = 1, .elector_count = 3, .electors = {{{1}}, {{2}}, {{3}}}};
 	struct mp_leader_cert cert, again;
 
 	if (mp_leader_cert_decode(in, &cert) == 0) {
 		mp_assert(in.n <= MP_LEADER_CERT_MAX);
 		same(buf, mp_leader_cert_encode(buf, &cert), in);
 	}
-	if (mp_leader_cert_verify(&null_crypto, in, &rec, &again) == 0) {
+	if (mp_leader_cert_verify(&null_crypto, in, &who, &again) == 0) {
 		mp_assert(again.vote_count >= 2);
-		mp_assert(mp_run_elector(&rec, &again.leader) >= 0);
+		mp_assert(mp_electorate_find(&who, &again.leader) >= 0);
 	}
 }
 
@@ -62,13 +73,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_params(&rec);
 		same(&buf, mp_run_record_encode(&buf, &rec), in);
 	}
-	if (mp_run_signed_decode(in, &record, &sig) == 0 &&
+	if (mp_run_signed_decode(in, &record, &sig, NULL, NULL) == 0 &&
 		mp_run_record_verify(&null_crypto, &cluster, in, &rec) == 0)
 		same(&buf, mp_run_record_encode(&buf, &rec), record);
 	if (mp_entry_decode(in, &entry) == 0) {
 		mp_assert(in.n <= entry.body.n + MP_ENTRY_OVERHEAD);
 		same(&buf, mp_entry_encode(&buf, &entry), in);
 	}
+	check_takeover(&buf, in);
 	check_cert(&buf, in);
 	mp_buf_fini(&buf);
 	mp_assert(heap.live == 0);

@@ -439,13 +439,17 @@ static void
 node_start(struct cl *c, int i, bool eager)
 {
 	struct cl_node *node = &c->nodes[i];
-	struct mp_raft_config config = {.run = c->run,
-		.record_hash = {{1, 2, 3}},
-		.electors = c->ids,
-		.elector_count = c->n};
+	struct mp_electorate who = {.cluster = node->env.cluster,
+		.run = c->run,
+		.generation = 1,
+		.naming = {{1, 2, 3}},
+		.base_hash = {{1, 2, 3}},
+		.elector_count = (uint32_t)c->n};
+	struct mp_raft_config config = {.record_hash = {{1, 2, 3}}, .who = &who};
 	uint8_t key[24];
 	struct mp_env *env;
 
+	memcpy(who.electors, c->ids, (size_t)c->n * sizeof(c->ids[0]));
 	node->env.out = mp_out_new(&c->alloc, &c->ids[i], NULL, NULL);
 	assert_non_null(node->env.out);
 	env = cl_begin(c, i);

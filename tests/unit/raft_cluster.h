@@ -181,7 +181,7 @@ cl_encode(struct cl *c, struct mp_msg_raft *msg)
 static inline struct mp_span
 cl_vote_msg(struct cl *c, uint64_t term, uint64_t last_index, uint64_t last_term)
 {
-	struct mp_msg_raft msg = {.kind = MP_MSG_VOTE, .term = term};
+	struct mp_msg_raft msg = {.kind = MP_MSG_VOTE, .generation = 1, .term = term};
 
 	msg.u.vote.last_index = last_index;
 	msg.u.vote.last_term = last_term;

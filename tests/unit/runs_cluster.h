@@ -555,7 +555,7 @@ worker_message(struct cluster *c, int node, int from, struct mp_span bytes)
 		assert_int_equal(
 			mp_run_record_verify(&fake_crypto, &n->env.cluster, lead.record, &rec), 0);
 		assert_int_equal(
-			mp_leader_cert_verify(&fake_crypto, lead.certificate, &rec, &cert), 0);
+			mp_leader_cert_verify(&fake_crypto, lead.certificate, &rec.now, &cert), 0);
 		if (cert.term < n->fence)
 			return;
 		n->fence = cert.term;

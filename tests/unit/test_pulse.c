@@ -188,13 +188,13 @@ run_add(struct world *w, int i, size_t r, bool eager)
 {
 	struct node *n = &w->nodes[i];
 	struct mp_env *env = begin(w, i);
-	struct mp_node_id ids[NODES];
-	struct mp_raft_config config = {.electors = ids, .elector_count = NODES};
+	struct mp_electorate who = {.generation = 1, .elector_count = NODES};
+	struct mp_raft_config config = {.who = &who};
 
 	for (int k = 0; k < NODES; k++)
-		ids[k] = w->nodes[k].env.self;
-	memcpy(config.run.b, &r, sizeof(r));
-	config.run.b[15] = 1;
+		who.electors[k] = w->nodes[k].env.self;
+	memcpy(who.run.b, &r, sizeof(r));
+	who.run.b[15] = 1;
 	assert_int_equal(mp_raft_new(env, &config, &n->rafts[r]), 0);
 	mp_raft_start(n->rafts[r], env, eager);
 	assert_int_equal(mp_pulse_add(n->pulse, env, n->rafts[r]), 0);
@@ -354,7 +354,7 @@ static void
 test_higher_term_is_told(void **state)
 {
 	struct world *w = world_new(2);
-	struct mp_msg_raft vote = {.kind = MP_MSG_VOTE, .term = 7};
+	struct mp_msg_raft vote = {.kind = MP_MSG_VOTE, .generation = 1, .term = 7};
 	uint8_t bytes[128];
 	struct mp_buf buf = {.p = bytes, .cap = sizeof(bytes), .max = sizeof(bytes)};
 	struct mp_env *env;

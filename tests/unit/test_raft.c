@@ -80,9 +80,8 @@ test_certificate(void **state)
 	(void)state;
 	cl_run(c, 50);
 	bytes = mp_raft_certificate(cl_raft(c, 0));
-	assert_int_equal(mp_leader_cert_check(&fake_crypto, bytes, &c->nodes[0].env.cluster,
-				 &c->run, c->ids, 5, &cert),
-		0);
+	assert_int_equal(
+		mp_leader_cert_verify(&fake_crypto, bytes, mp_raft_who(cl_raft(c, 0)), &cert), 0);
 	assert_int_equal(cert.term, 1);
 	assert_memory_equal(&cert.leader, &c->ids[0], 32);
 	assert_true(cert.vote_count >= 3);
@@ -91,8 +90,8 @@ test_certificate(void **state)
 	for (size_t i = 0; i < bytes.n; i++) {
 		memcpy(forged, bytes.p, bytes.n);
 		forged[i] ^= 0x10;
-		assert_int_not_equal(mp_leader_cert_check(&fake_crypto, mp_span(forged, bytes.n),
-					     &c->nodes[0].env.cluster, &c->run, c->ids, 5, NULL),
+		assert_int_not_equal(mp_leader_cert_verify(&fake_crypto, mp_span(forged, bytes.n),
+					     mp_raft_who(cl_raft(c, 0)), NULL),
 			0);
 	}
 	cl_free(c);
@@ -277,7 +276,8 @@ test_stale_leader_refused(void **state)
 	leader = cl_await_leader(c, 100);
 	assert_int_equal(leader, 0);
 	{
-		struct mp_msg_raft now = {.kind = MP_MSG_TIMEOUT_NOW, .term = cl_term(c, 1)};
+		struct mp_msg_raft now = {
+			.kind = MP_MSG_TIMEOUT_NOW, .generation = 1, .term = cl_term(c, 1)};
 
 		assert_int_equal(cl_deliver(c, 0, 1, cl_encode(c, &now)), 0);
 	}

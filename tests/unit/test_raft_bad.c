@@ -70,7 +70,7 @@ static void
 test_strangers(void **state)
 {
 	struct cl *c = cl_new(3, 5, true);
-	struct mp_msg_raft msg = {.kind = MP_MSG_VOTE, .term = 50};
+	struct mp_msg_raft msg = {.kind = MP_MSG_VOTE, .generation = 1, .term = 50};
 	struct mp_node_id stranger = {{99}};
 	struct mp_env *env;
 	struct mp_span bytes;
@@ -86,7 +86,7 @@ test_strangers(void **state)
 	for (size_t n = 0; n < bytes.n; n++)
 		assert_int_not_equal(
 			mp_raft_message(cl_raft(c, 1), env, &c->ids[2], mp_span(bytes.p, n)), 0);
-	msg.generation = 1;
+	msg.generation = 2;
 	bytes = cl_encode(c, &msg);
 	assert_int_equal(mp_raft_message(cl_raft(c, 1), env, &c->ids[2], bytes), MP_EAUTH);
 	c->run.b[0] ^= 1;
@@ -106,9 +106,14 @@ static void
 test_forged_leader(void **state)
 {
 	struct cl *c = cl_new(3, 5, false);
-	struct mp_leader_cert cert = {.run = c->run, .term = 3, .leader = c->ids[0]};
-	struct mp_vote vote = {.run = c->run, .term = 3, .candidate = c->ids[0]};
-	struct mp_msg_raft msg = {.kind = MP_MSG_APPEND, .term = 3};
+	struct mp_leader_cert cert = {
+		.run = c->run, .generation = 1, .term = 3, .leader = c->ids[0]};
+	struct mp_vote vote = {.run = c->run,
+		.generation = 1,
+		.naming = {{1, 2, 3}},
+		.term = 3,
+		.candidate = c->ids[0]};
+	struct mp_msg_raft msg = {.kind = MP_MSG_APPEND, .generation = 1, .term = 3};
 	uint8_t bytes[MP_LEADER_CERT_MAX];
 	struct mp_buf buf = {.p = bytes, .cap = sizeof(bytes), .max = sizeof(bytes)};
 
@@ -149,7 +154,7 @@ static void
 test_entries_that_do_not_fit(void **state)
 {
 	struct cl *c = cl_new(3, 5, true);
-	struct mp_msg_raft msg = {.kind = MP_MSG_APPEND, .term = 1};
+	struct mp_msg_raft msg = {.kind = MP_MSG_APPEND, .generation = 1, .term = 1};
 	struct mp_entry entry = {.run = c->run, .index = 3, .term = 1, .kind = MP_ENTRY_CANCEL};
 	struct mp_raft_entry last, first;
 	uint8_t bytes[256];

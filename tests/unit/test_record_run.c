@@ -108,7 +108,7 @@ test_run_refused(void **state)
 		mp_run_record_verify(&fake_crypto, &cluster, mp_buf_span(&f->buf), &out), MP_ESIG);
 	assert_int_equal(mp_run_record_verify(&fake_crypto, &other, mp_buf_span(&f->buf), &out),
 		MP_ECLUSTER);
-	assert_int_equal(mp_run_signed_decode(mp_buf_span(&f->buf), &record, &sig), 0);
+	assert_int_equal(mp_run_signed_decode(mp_buf_span(&f->buf), &record, &sig, NULL, NULL), 0);
 	for (size_t n = 0; n < record.n; n++)
 		assert_int_not_equal(mp_run_record_decode(mp_span(record.p, n), &out), 0);
 	f->buf.p[(size_t)(record.p - f->buf.p) + 8] = 2;
@@ -190,8 +190,13 @@ static struct mp_leader_cert
 cert_make(struct fixture *f, const uint32_t *signers, uint32_t n)
 {
 	struct mp_leader_cert cert = {
-		.run = f->rec.id, .generation = 0, .term = 4, .leader = {{2}}, .vote_count = n};
-	struct mp_vote vote = {.cluster = cluster, .run = f->rec.id, .term = 4, .candidate = {{2}}};
+		.run = f->rec.id, .generation = 1, .term = 4, .leader = {{2}}, .vote_count = n};
+	struct mp_vote vote = {.cluster = cluster,
+		.run = f->rec.id,
+		.generation = 1,
+		.naming = f->rec.hash,
+		.term = 4,
+		.candidate = {{2}}};
 
 	for (uint32_t i = 0; i < n; i++) {
 		struct mp_secret s = node((uint8_t)(signers[i] + 1));
@@ -210,7 +215,7 @@ cert_verify(struct fixture *f, const struct mp_leader_cert *cert)
 	mp_buf_clear(&f->buf);
 	assert_int_equal(mp_leader_cert_encode(&f->buf, cert), 0);
 	assert_true(f->buf.n <= MP_LEADER_CERT_MAX);
-	return mp_leader_cert_verify(&fake_crypto, mp_buf_span(&f->buf), &f->rec, &out);
+	return mp_leader_cert_verify(&fake_crypto, mp_buf_span(&f->buf), &f->rec.now, &out);
 }
 
 static void
@@ -239,8 +244,8 @@ test_certificate(void **state)
 	bad.term = 5; /* votes of another term */
 	assert_int_equal(cert_verify(f, &bad), MP_ESIG);
 	bad = cert;
-	bad.generation = 1;
-	assert_int_equal(cert_verify(f, &bad), MP_ESIG);
+	bad.generation = 2;
+	assert_int_equal(cert_verify(f, &bad), MP_EAUTH);
 	bad = cert;
 	bad.leader = f->rec.electors[0]; /* votes for another candidate */
 	assert_int_equal(cert_verify(f, &bad), MP_ESIG);
@@ -250,6 +255,109 @@ test_certificate(void **state)
 	bad = cert;
 	bad.run.b[0] ^= 1;
 	assert_int_equal(cert_verify(f, &bad), MP_EAUTH);
+}
+
+/* ---- mirrors and takeovers ---- */
+
+static void
+test_mirror(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_secret opener = node(1);
+	struct mp_run_record out;
+
+	f->rec.elector_count = 1;
+	f->rec.mirrored = f->rec.survivor = true;
+	f->rec.mirror = (struct mp_node_id){{2}};
+	assert_int_equal(mp_run_record_sign(&fake_crypto, &opener, &f->rec, &f->buf), 0);
+	assert_int_equal(
+		mp_run_record_verify(&fake_crypto, &cluster, mp_buf_span(&f->buf), &out), 0);
+	assert_true(out.mirrored && out.survivor && out.now.mirrored);
+	assert_int_equal(mp_run_elector(&out, &out.mirror), -1);
+	assert_true(mp_electorate_has(&out.now, &out.mirror));
+	assert_false(mp_electorate_has(&out.now, &(struct mp_node_id){{3}}));
+	/* A mirror is not its own elector's. */
+	memset(memmem(f->buf.p + f->buf.n - 120, 120, f->rec.mirror.b, 32), 1, 1);
+	assert_int_equal(mp_run_record_verify(&fake_crypto, &cluster, mp_buf_span(&f->buf), &out),
+		MP_EFORMAT);
+}
+
+/* Node 2 takes over after node 1, who becomes its mirror; signed by `signer`. */
+static int
+take_over(struct fixture *f, struct mp_takeover *t, uint8_t signer, struct mp_buf *out)
+{
+	struct mp_secret secret = node(signer);
+	uint8_t bytes[MP_TAKEOVER_MAX];
+	struct mp_buf buf = {.p = bytes, .cap = sizeof(bytes), .max = sizeof(bytes)};
+	struct mp_run_record rec;
+	struct mp_sig sig;
+	struct mp_hash h;
+
+	memcpy(t->signer, secret.public_key, sizeof(t->signer));
+	assert_int_equal(mp_takeover_encode(&buf, t), 0);
+	h = mp_record_hash(&fake_crypto, mp_buf_span(&buf));
+	fake_crypto.sign(&secret, &sig, mp_span(h.b, sizeof(h.b)));
+	mp_buf_clear(out);
+	assert_int_equal(mp_run_take_over(out, mp_buf_span(&f->buf), mp_buf_span(&buf), &sig), 0);
+	return mp_run_record_verify(&fake_crypto, &cluster, mp_buf_span(out), &rec);
+}
+
+static void
+test_takeover(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_secret opener = node(1);
+	struct mp_takeover t;
+	struct mp_run_record first, rec;
+	struct mp_hash naming;
+	struct mp_buf out, again;
+
+	mp_buf_init(&out, &f->alloc, MP_RUN_RECORD_MAX);
+	mp_buf_init(&again, &f->alloc, MP_RUN_RECORD_MAX);
+	f->rec.elector_count = 1;
+	f->rec.mirrored = f->rec.survivor = true;
+	f->rec.mirror = (struct mp_node_id){{2}};
+	assert_int_equal(mp_run_record_sign(&fake_crypto, &opener, &f->rec, &f->buf), 0);
+	assert_int_equal(
+		mp_run_record_verify(&fake_crypto, &cluster, mp_buf_span(&f->buf), &first), 0);
+	assert_false(mp_run_survived(&first));
+	t = (struct mp_takeover){.who = first.now, .parent = first.now.naming, .wall_ms = 5};
+	t.who.generation = 2;
+	t.who.electors[0] = (struct mp_node_id){{2}};
+	t.who.mirror = (struct mp_node_id){{1}};
+	t.who.base_index = 7;
+	t.who.base_term = 3;
+	assert_int_equal(take_over(f, &t, 2, &out), 0);
+	assert_int_equal(mp_run_record_verify(&fake_crypto, &cluster, mp_buf_span(&out), &rec), 0);
+	assert_true(mp_run_id_eq(&rec.id, &first.id) && mp_hash_eq(&rec.hash, &first.hash));
+	assert_true(rec.now.generation == 2 && rec.now.base_index == 7 && rec.takeover_ms == 5);
+	assert_true(mp_run_survived(&rec));
+	assert_int_equal(mp_electorate_cmp(&first.now, &rec.now), -1);
+	assert_int_equal(mp_run_naming(&fake_crypto, mp_buf_span(&out), &naming), 0);
+	assert_true(mp_hash_eq(&naming, &rec.now.naming));
+	/* By whom it may be signed is for others to say; of three it is nobody's own business. */
+	assert_int_equal(take_over(f, &t, 3, &out), 0);
+	assert_int_equal(mp_run_record_verify(&fake_crypto, &cluster, mp_buf_span(&out), &rec), 0);
+	assert_false(mp_run_survived(&rec));
+	/* The next one takes its place. */
+	t.who.generation = 3;
+	assert_int_equal(take_over(f, &t, 2, &again), 0);
+	assert_int_equal(again.n, out.n);
+	/* Not of this run; nothing to build on, and yet something. */
+	t.who.run.b[0] ^= 1;
+	assert_int_equal(take_over(f, &t, 2, &out), MP_EAUTH);
+	t.who.run.b[0] ^= 1;
+	t.who.base_index = t.who.base_term = 0;
+	t.who.base_hash.b[0] ^= 1;
+	assert_int_equal(take_over(f, &t, 2, &out), MP_EAUTH);
+	for (size_t i = f->buf.n; i < again.n; i++) {
+		again.p[i] ^= 0x10;
+		assert_int_not_equal(
+			mp_run_record_verify(&fake_crypto, &cluster, mp_buf_span(&again), &rec), 0);
+		again.p[i] ^= 0x10;
+	}
+	mp_buf_fini(&out);
+	mp_buf_fini(&again);
 }
 
 /* Every allocation may fail, and nothing is left behind. */
@@ -281,6 +389,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_run_electors, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_params, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_entry, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mirror, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_takeover, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_certificate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
 	};

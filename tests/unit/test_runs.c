@@ -159,7 +159,7 @@ test_one_node(void **state)
 	cluster_free(c);
 }
 
-/* Two nodes: the opener alone keeps the run, the other works. */
+/* Two nodes: the opener alone decides, the other has it all. */
 static void
 test_two_nodes(void **state)
 {
@@ -171,8 +171,42 @@ test_two_nodes(void **state)
 	cluster_run(c, 5000);
 	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
 	assert_int_equal(mp_runs_count(c->nodes[0].runs), 1);
-	assert_int_equal(mp_runs_count(c->nodes[1].runs), 0);
-	assert_int_equal(mp_runs_have(c->nodes[1].runs, &s.run), MP_RUNS_HAVE_RECORD);
+	assert_int_equal(mp_runs_count(c->nodes[1].runs), 1);
+	assert_int_equal(mp_runs_have(c->nodes[1].runs, &s.run), MP_RUNS_HAVE_LATEST);
+	cluster_run(c, 60000);
+	assert_int_equal(state_at(c, 1, &s.run, NULL), MP_RUN_SUCCEEDED);
+	cluster_free(c);
+}
+
+/* A mirror that was away gets what it missed, of a run that has ended too; and nobody waits for
+ * it meanwhile. */
+static void
+test_mirror_catches_up(void **state)
+{
+	struct cluster *c = cluster_new(2);
+	struct mp_hash digest[2];
+	struct submission s;
+	uint64_t index[2];
+
+	(void)state;
+	submit_ok(c, 0, &s);
+	node_crash(c, 1);
+	cluster_run(c, 30000);
+	cluster_run(c, 60000);
+	node_start(c, 1);
+	cluster_run(c, 60000);
+	for (int i = 0; i < 2; i++) {
+		assert_true(mp_runs_state_digest(
+			c->nodes[i].runs, &c->nodes[i].env, &s.run, &index[i], &digest[i]));
+		assert_int_equal(state_at(c, i, &s.run, NULL), MP_RUN_SUCCEEDED);
+	}
+	assert_int_equal(index[0], index[1]);
+	assert_true(mp_hash_eq(&digest[0], &digest[1]));
+	/* Without the opener it shows what there is, and decides nothing. */
+	node_crash(c, 0);
+	cluster_run(c, 60000);
+	assert_int_equal(state_at(c, 1, &s.run, NULL), MP_RUN_SUCCEEDED);
+	assert_int_equal(mp_runs_led(c->nodes[1].runs), 0);
 	cluster_free(c);
 }
 
@@ -620,6 +654,7 @@ main(void)
 		cmocka_unit_test(test_three_nodes),
 		cmocka_unit_test(test_one_node),
 		cmocka_unit_test(test_two_nodes),
+		cmocka_unit_test(test_mirror_catches_up),
 		cmocka_unit_test(test_leader_dies),
 		cmocka_unit_test(test_elector_away),
 		cmocka_unit_test(test_elector_lags),

@@ -65,7 +65,7 @@ test_fenced(void **state)
 	assert_int_equal(T.starts, 0);
 	assert_int_equal(rejected(1, &m), MP_REJECT_FENCED);
 	assert_true(mp_attempts_next(&m.attempts, &id) && id.module == 7 && id.term == 3);
-	assert_int_equal(mp_leader_cert_verify(&fake_crypto, m.certificate, &T.rec, &cert), 0);
+	assert_int_equal(mp_leader_cert_verify(&fake_crypto, m.certificate, &T.rec.now, &cert), 0);
 	assert_true(cert.term == 5 && mp_node_id_eq(&cert.leader, &W.members[2].id));
 	assert_int_equal(lead(1, 3), MP_EREPLAY);
 	assert_int_equal(rejected(1, &m), MP_REJECT_FENCED);

@@ -212,8 +212,11 @@ certificate(struct mp_buf *buf, int leader, uint64_t term, int voters)
 {
 	struct mp_leader_cert cert = {
 		.run = T.rec.id, .generation = 1, .term = term, .leader = W.members[leader].id};
-	struct mp_vote vote = {
-		.run = T.rec.id, .generation = 1, .term = term, .candidate = W.members[leader].id};
+	struct mp_vote vote = {.run = T.rec.id,
+		.generation = 1,
+		.naming = T.rec.hash,
+		.term = term,
+		.candidate = W.members[leader].id};
 
 	for (int i = 0; i < voters; i++) {
 		cert.votes[cert.vote_count].elector = (uint32_t)i;
