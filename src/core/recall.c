@@ -32,7 +32,7 @@
 /* A lookup that fails after this long is slow. So many of them and no hit between: no more is
  * looked up. */
 #define SLOW_MS  1000
-#define SLOW_MAX 64
+#define SLOW_MAX 32
 
 enum recall_state {
 	RECALL_UNASKED, /* its window was not answered yet */

@@ -6,7 +6,7 @@
 #include "codec/msg_cache.h"
 #include "core/cachekey.h"
 
-#define KEPT_MAX 16
+#define KEPT_MAX UNIT_GRAPH_MAX
 
 /* What the cluster's caches have. */
 struct kept {
@@ -20,6 +20,8 @@ static struct kept kept[KEPT_MAX];
 static size_t kept_count;
 static uint8_t specs[4][256];
 
+static bool wide; /* m0 to m39 need nothing, m40 to m49 need m0 */
+
 /* m1 takes the part src of the run's inputs, the others all of them. */
 static void
 make_graph(void)
@@ -29,7 +31,8 @@ make_graph(void)
 	struct unit_heap heap = {0};
 	struct mp_alloc alloc = UNIT_ALLOC(&heap);
 
-	unit_graph_diamond(&w.graph);
+	if (!wide)
+		unit_graph_diamond(&w.graph);
 	for (uint32_t i = 0; i < 4; i++) {
 		struct mp_spec spec = {.argv = {argv, 1},
 			.all_inputs = i != 1,
@@ -45,6 +48,11 @@ make_graph(void)
 		w.graph.modules[i].tools = spec.tools;
 		w.graph.modules[i].cache = true;
 		mp_buf_fini(&buf);
+	}
+	for (uint32_t i = 4; i < w.graph.graph.module_count; i++) {
+		w.graph.modules[i].spec = w.graph.modules[0].spec;
+		w.graph.modules[i].tools = w.graph.modules[0].tools;
+		w.graph.modules[i].cache = true;
 	}
 }
 
@@ -507,6 +515,44 @@ test_bytes_gone(void **state)
 	assert_int_equal(w.shelf.get_count, 0);
 }
 
+/* Nobody who has the bytes answers: after some time nobody waits for that any more. */
+static void
+test_slow(void **state)
+{
+	assert_int_equal(teardown(state), 0);
+	unit_graph_init(&w.graph, 50);
+	for (uint32_t i = 40; i < 50; i++)
+		unit_graph_need(&w.graph, i, 0);
+	wide = true;
+	begin();
+	wide = false;
+	for (uint32_t i = 0; i < 50; i++)
+		keep(&(struct make){.module = i, .node = 1});
+	answer();
+	world_settle(&w);
+	assert_int_equal(w.shelf.get_count, 40);
+	give(0); /* of m0, for most hangs on it */
+	world_sleep(&w, 1500);
+	for (int i = 0; i < 32; i++) {
+		give(MP_ENOENT);
+		world_settle(&w);
+	}
+	assert_int_equal(w.shelf.get_count, 7);
+	held(0);
+	world_settle(&w);
+	assert_true(w.run.modules[0].cached);
+	/* Those that are under way go on, others do not begin. */
+	for (uint32_t i = 40; i < 50; i++)
+		assert_false(w.run.modules[i].cached);
+	assert_int_equal(w.shelf.get_count, 7);
+	give(0);
+	held(0);
+	world_settle(&w);
+	assert_int_equal(world_entries(&w, MP_ENTRY_CACHED), 2);
+	assert_true(state_of(40) == MP_MODULE_READY || state_of(40) == MP_MODULE_RUNNING);
+	assert_true(mp_lead_outstanding(w.lead) > 0);
+}
+
 /* Nothing was left, so nothing need be held. */
 static void
 test_no_blobs(void **state)
@@ -675,6 +721,7 @@ main(void)
 		CASE(test_inputs_gone),
 		CASE(test_false_records),
 		CASE(test_bytes_gone),
+		CASE(test_slow),
 		CASE(test_no_blobs),
 		CASE(test_leader_change),
 		CASE(test_cancel),
