@@ -5,7 +5,8 @@
  *
  *            mp_run_apply() ─ changes ─▶ visit: queue, retry, kill, settle
  *   log ◀── ASSIGNED LOST FINISHED RETRY SKIP END ── plan ──▶ workers: LEAD ASSIGN KILL SETTLED
- *                                                     ▲ STATUS RESULT REJECT WHO FREE ──┘
+ *    ▲                                                ▲ STATUS RESULT REJECT WHO FREE ──┘
+ *    └── CACHED ── recall ◀── shelf: results of other runs
  *
  * mp_lead_plan() compares the run's state with what is outstanding and emits what is missing;
  * called twice it emits nothing new. It acts only while mp_raft_may_dispatch().
