@@ -70,13 +70,14 @@ sim_check_views_agree(struct sim *sim, char *why, size_t size)
 	return true;
 }
 
-/* Something that a run may have failed for. */
+/* Something that a run may have failed for. Once it is cancelled nothing is tried again. */
 static bool
 module_may_fail(const struct check_run *run, uint32_t i)
 {
 	const struct check_module *m = &run->modules[i];
 
-	return m->failed >= run->graph->modules[i].retry.attempts || m->lost > MP_LOST_MAX;
+	return m->failed >= run->graph->modules[i].retry.attempts || m->lost > MP_LOST_MAX ||
+	       (run->cancelled && m->failed > 0);
 }
 
 void
