@@ -3,6 +3,7 @@
 # kind; `make chaos` has 2,000 and each fault at 25, 50 and 75 % of a run of its own.
 chaos_tests = \
 	%D%/cuts.sh \
+	%D%/disks.sh \
 	%D%/judge.sh \
 	%D%/kills.sh \
 	%D%/stops.sh
