@@ -44,8 +44,16 @@
 #define MP_MODULES_MAX 1000000u
 #define MP_EDGES_MAX   4000000u
 
-/* A pipeline as bytes, YAML or CBOR. */
+/* Modules that one module needs: the results of all go with it in one message. More: the pipeline
+ * is refused. */
+#define MP_NEEDS_MAX 12000u
+
+/* A pipeline as people write it. More: refused. */
 #define MP_PIPELINE_BYTES_MAX (64u * 1024 * 1024)
+
+/* A pipeline in CBOR: what nodes are sent, in one message with its run record. More: refused by
+ * whatever reads it, mpctl validate included. */
+#define MP_PIPELINE_CBOR_MAX (MP_MSG_MAX - 1024u * 1024)
 
 /* Nesting of CBOR and YAML. */
 #define MP_DEPTH_MAX 16

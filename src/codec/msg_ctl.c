@@ -143,7 +143,7 @@ mp_ctl_holder_next(struct mp_cbor_r *r, size_t *left, struct mp_node_id *out)
 static void
 read_submit(struct mp_cbor_r *r, struct mp_ctl_request *out)
 {
-	out->pipeline = mp_cbor_r_bytes(r, MP_PIPELINE_BYTES_MAX);
+	out->pipeline = mp_cbor_r_bytes(r, MP_PIPELINE_CBOR_MAX);
 	out->params = read_list(r, MP_CTL_PARAMS_MAX, check_param);
 	if (mp_cbor_r_peek(r) == MP_CBOR_NULL) {
 		mp_cbor_r_null(r);

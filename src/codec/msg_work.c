@@ -213,7 +213,7 @@ mp_msg_run_open_decode(struct mp_span bytes, struct mp_msg_run_open *out)
 
 	msg_expect(&r, bytes, 4, MP_MSG_RUN_OPEN);
 	out->record = mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
-	out->pipeline = mp_cbor_r_bytes(&r, MP_PIPELINE_BYTES_MAX);
+	out->pipeline = mp_cbor_r_bytes(&r, MP_PIPELINE_CBOR_MAX);
 	mp_holders_read(&r, &out->inputs);
 	return mp_cbor_r_end(&r);
 }
@@ -392,7 +392,7 @@ item_element(struct mp_cbor_r *r, void *scratch)
 	item->name = mp_cbor_r_text(r, MP_NAME_MAX);
 	item->spec = mp_cbor_r_bytes(r, MP_SPEC_MAX);
 	mp_cbor_r_fixed(r, item->offer_sig.b, sizeof(item->offer_sig.b));
-	mp_list_read(r, MP_WORK_DEPS_MAX, &item->deps, dep_element, &dep);
+	mp_list_read(r, MP_NEEDS_MAX, &item->deps, dep_element, &dep);
 }
 
 bool

@@ -39,9 +39,7 @@ enum mp_msg_work {
 };
 
 /* Items of one WORK_ASSIGN. */
-#define MP_WORK_ASSIGN_MAX 1024
-/* Dependencies of one module, so that the results of all fit one message. */
-#define MP_WORK_DEPS_MAX     12000
+#define MP_WORK_ASSIGN_MAX   1024
 #define MP_SIGNED_RECORD_MAX (256u * 1024)
 #define MP_CERTIFICATE_MAX   4096
 

@@ -256,7 +256,7 @@ static struct mp_value *source_value(struct source *s, unsigned depth);
 static void
 source_text(struct source *s, struct mp_value *v)
 {
-	struct mp_span text = mp_cbor_r_text(&s->r, MP_PIPELINE_BYTES_MAX);
+	struct mp_span text = mp_cbor_r_text(&s->r, MP_PIPELINE_CBOR_MAX);
 
 	v->kind = MP_VALUE_TEXT;
 	if (s->r.rc == 0 && text.n > 0 && memchr(text.p, 0, text.n) != NULL)
@@ -402,7 +402,7 @@ check_canonical(struct mp_pipeline_reader *reader, const struct mp_pipeline *p, 
 	struct mp_buf again;
 	int rc;
 
-	mp_buf_init(&again, reader->names.alloc, MP_PIPELINE_BYTES_MAX);
+	mp_buf_init(&again, reader->names.alloc, MP_PIPELINE_CBOR_MAX);
 	rc = mp_pipeline_encode(p, &again);
 	if (rc == MP_ELIMIT || (rc == 0 && !mp_span_eq(mp_buf_span(&again), cbor))) {
 		while (pos.column <= mp_min_size(again.n, cbor.n) &&
@@ -422,9 +422,9 @@ decode(struct source *s, struct mp_span cbor, struct mp_pipeline **out)
 	struct mp_pipeline *p = NULL;
 	int rc;
 
-	if (cbor.n > MP_PIPELINE_BYTES_MAX) {
+	if (cbor.n > MP_PIPELINE_CBOR_MAX) {
 		mp_pipeline_reader_fail(s->reader, (struct mp_pos){0, 0},
-			"the file has more than %u bytes", MP_PIPELINE_BYTES_MAX);
+			"the pipeline has more than %u bytes in CBOR", MP_PIPELINE_CBOR_MAX);
 		return MP_EPIPELINE;
 	}
 	source_read(s);

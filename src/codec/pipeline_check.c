@@ -305,6 +305,7 @@ static void
 check_needs(struct check *c, uint32_t index, uint32_t *group_seen, struct mp_names *one)
 {
 	struct mp_pipeline_module *m = &c->p->modules[index];
+	uint64_t needed = 0;
 
 	for (uint32_t i = 0; i < m->need_count; i++) {
 		struct mp_need *need = &m->needs[i];
@@ -326,6 +327,14 @@ check_needs(struct check *c, uint32_t index, uint32_t *group_seen, struct mp_nam
 		if (rc == MP_EEXIST)
 			mp_pipeline_reader_fail(c->r, need->text.pos,
 				"'%.60s' is needed twice by '%.60s'", need->text.s, m->name.s);
+		needed += need->instance == MP_NEED_ALL ? instances_of(other) : 1;
+		if (needed > MP_NEEDS_MAX) {
+			mp_pipeline_reader_fail(c->r, need->text.pos,
+				"'%.60s' needs more than %u modules; put some in between that "
+				"need a part of them each",
+				m->name.s, MP_NEEDS_MAX);
+			return;
+		}
 		c->edges +=
 			instances_of(m) * (need->instance == MP_NEED_ALL ? instances_of(other) : 1);
 		if (c->edges > MP_EDGES_MAX) {

@@ -7,6 +7,8 @@
 #include "mp/limits.h"
 
 #define ASK_MS       3000  /* an elector that has not answered by then is left out */
+#define ASK_BYTES    1024  /* and a ms more for so many bytes of the pipeline, */
+#define ASK_MODULES  100   /* and for so many modules that it expands to */
 #define ASKS_MAX     8     /* records tried for one submission */
 #define ABORT_MS     60000 /* electors that fell silent have so long to say that they forgot it */
 #define MANIFEST_MAX (64u * 1024 * 1024)
@@ -26,6 +28,7 @@ struct mp_opening {
 	struct mp_buf pipeline, params, record;
 	struct mp_run_record rec; /* params borrow from `params` */
 	uint32_t electors_wanted;
+	mp_time patience_ms; /* with an elector */
 	struct mp_fetch_req fetch;
 	struct mp_hold_req hold;
 	unsigned asks;
@@ -289,7 +292,7 @@ opening_ask(struct mp_opening *o, struct mp_env *env)
 	electors_draw(o, env);
 	o->state = OPENING_ASK;
 	o->accepted = o->gone = o->without = o->reached = 0;
-	o->deadline_ms = env->now_ms + ASK_MS;
+	o->deadline_ms = env->now_ms + o->patience_ms;
 	for (uint32_t i = 0; i < o->rec.elector_count; i++) {
 		const struct mp_member *e =
 			mp_roster_find(o->open->parts.roster, &o->rec.electors[i]);
@@ -490,6 +493,8 @@ opening_check(struct mp_opening *o, struct mp_env *env, const struct mp_submissi
 		memcpy(o->rec.name, graph->name, n);
 		o->rec.copies = graph->copies;
 		o->electors_wanted = graph->electors;
+		o->patience_ms = ASK_MS + (mp_time)(s->pipeline.n / ASK_BYTES) +
+				 graph->module_count / ASK_MODULES;
 	} else if (diags.n > 0) {
 		char line[MP_DIAG_LINE_MAX];
 
@@ -554,9 +559,6 @@ mp_open_submit(struct mp_open *open, struct mp_env *env, const struct mp_submiss
 	mp_assert(req->opening == NULL);
 	if (s->key != NULL)
 		return mp_fail(err, MP_EUNSUPPORTED, "submission keys are not implemented yet");
-	if (s->pipeline.n > MP_MSG_MAX / 2)
-		return mp_fail(err, MP_ELIMIT, "the pipeline is larger than %u MiB",
-			MP_MSG_MAX / 2 / 1024 / 1024);
 	if (open->count >= MP_OPEN_MAX)
 		return mp_fail(
 			err, MP_EBUSY, "%d submissions are under way; try again", MP_OPEN_MAX);
@@ -564,7 +566,7 @@ mp_open_submit(struct mp_open *open, struct mp_env *env, const struct mp_submiss
 	if (o == NULL)
 		return mp_fail(err, MP_ENOMEM, "out of memory");
 	*o = (struct mp_opening){.open = open, .deadline_ms = MP_TIME_NEVER};
-	mp_buf_init(&o->pipeline, open->alloc, MP_MSG_MAX);
+	mp_buf_init(&o->pipeline, open->alloc, MP_PIPELINE_CBOR_MAX);
 	mp_buf_init(&o->params, open->alloc, MP_MSG_MAX);
 	mp_buf_init(&o->record, open->alloc, MP_SIGNED_RECORD_MAX);
 	rc = opening_fill(o, env, s, err);
@@ -615,7 +617,7 @@ opening_tick(struct mp_opening *o, struct mp_env *env)
 		opening_ask(o, env);
 		return;
 	}
-	o->deadline_ms = env->now_ms + ASK_MS;
+	o->deadline_ms = env->now_ms + o->patience_ms;
 	for (uint32_t i = 0; i < o->rec.elector_count; i++)
 		opening_lost(o, env, i);
 }

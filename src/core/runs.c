@@ -94,7 +94,7 @@ restore_run(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row)
 	mp_cbor_r_init(&r, row->value);
 	mp_cbor_r_array_exact(&r, 3);
 	record = mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
-	pipeline = mp_cbor_r_bytes(&r, MP_MSG_MAX);
+	pipeline = mp_cbor_r_bytes(&r, MP_PIPELINE_CBOR_MAX);
 	mp_holders_read(&r, &inputs);
 	if (mp_cbor_r_end(&r) != 0 || row->key.n != sizeof(rec.id.b) ||
 		mp_run_record_verify(env->crypto, &env->cluster, record, &rec) != 0 ||

@@ -102,7 +102,7 @@ box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_spa
 		return MP_ENOMEM;
 	*box = (struct mp_run_box){.known = k, .retry_ms = MP_TIME_NEVER};
 	mp_dlist_init(&box->in_active);
-	mp_buf_init(&box->pipeline, runs->alloc, MP_MSG_MAX);
+	mp_buf_init(&box->pipeline, runs->alloc, MP_PIPELINE_CBOR_MAX);
 	while (box->input_count < mp_countof(box->inputs) &&
 		mp_holders_next(&inputs, &box->inputs[box->input_count]))
 		box->input_count++;

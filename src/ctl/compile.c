@@ -59,25 +59,19 @@ compile_run(struct mp_cmd_ctx *ctx)
 {
 	const char *out = mp_cmd_value(ctx, "output");
 	struct mp_loaded l;
-	struct mp_buf cbor;
-	int code = mp_load(ctx, ctx->args[0], false, &l), rc;
+	int code = mp_load(ctx, ctx->args[0], false, &l), rc = 0;
 
 	if (code != MP_EXIT_DONE) {
 		mp_loaded_free(&l);
 		return code;
 	}
-	mp_buf_init(&cbor, ctx->alloc, MP_PIPELINE_BYTES_MAX);
-	rc = mp_pipeline_encode(l.pipeline, &cbor);
-	if (rc != 0)
-		(void)mp_fail(&ctx->err, rc, "%s: %s", ctx->args[0], mp_strerror(rc));
-	else if (out != NULL && strcmp(out, "-") != 0)
-		rc = write_file(out, mp_buf_span(&cbor), &ctx->err);
+	if (out != NULL && strcmp(out, "-") != 0)
+		rc = write_file(out, mp_buf_span(&l.cbor), &ctx->err);
 	else if (out == NULL && isatty(STDOUT_FILENO))
 		rc = mp_fail(&ctx->err, MP_EUSAGE,
 			"CBOR is not for a terminal; name a file by -o, or -o - to mean it");
-	else if (fwrite(cbor.p, 1, cbor.n, stdout) != cbor.n)
+	else if (fwrite(l.cbor.p, 1, l.cbor.n, stdout) != l.cbor.n)
 		rc = mp_fail(&ctx->err, MP_EIO, "output: %s", strerror(errno));
-	mp_buf_fini(&cbor);
 	mp_loaded_free(&l);
 	return rc != 0 ? mp_cmd_fail(ctx, &ctx->err) : mp_cmd_done(ctx, MP_EXIT_DONE);
 }

@@ -102,6 +102,21 @@ load_params(const struct mp_cmd_ctx *ctx, struct mp_loaded *out, struct mp_error
 	return 0;
 }
 
+/* Whoever can write it down can also send it. */
+static int
+compile(struct mp_loaded *out)
+{
+	int rc = mp_pipeline_encode(out->pipeline, &out->cbor);
+
+	if (rc != MP_ELIMIT)
+		return rc;
+	mp_diags_add(&out->diags, (struct mp_pos){0, 0},
+		"the pipeline has more than %u MiB in the compiled form that nodes are sent; a "
+		"matrix says more in less",
+		MP_PIPELINE_CBOR_MAX / 1024 / 1024);
+	return MP_EPIPELINE;
+}
+
 int
 mp_load(struct mp_cmd_ctx *ctx, const char *path, bool expand, struct mp_loaded *out)
 {
@@ -111,6 +126,7 @@ mp_load(struct mp_cmd_ctx *ctx, const char *path, bool expand, struct mp_loaded 
 	*out = (struct mp_loaded){.path = path};
 	mp_diags_init(&out->diags, ctx->alloc, strcmp(path, "-") == 0 ? "stdin" : path);
 	mp_buf_init(&bytes, ctx->alloc, MP_PIPELINE_BYTES_MAX + READ_SIZE);
+	mp_buf_init(&out->cbor, ctx->alloc, MP_PIPELINE_CBOR_MAX);
 	rc = load_params(ctx, out, &ctx->err);
 	if (rc == 0)
 		rc = mp_read_file(path, &bytes, &ctx->err);
@@ -120,6 +136,8 @@ mp_load(struct mp_cmd_ctx *ctx, const char *path, bool expand, struct mp_loaded 
 	}
 	rc = mp_pipeline_parse(
 		out->diags.file_name, mp_buf_span(&bytes), ctx->alloc, &out->pipeline, &out->diags);
+	if (rc == 0)
+		rc = compile(out);
 	if (rc == 0 && expand)
 		rc = mp_graph_expand(out->pipeline, out->params, out->param_count, ctx->alloc,
 			&out->graph, &out->diags);
@@ -136,6 +154,7 @@ mp_load(struct mp_cmd_ctx *ctx, const char *path, bool expand, struct mp_loaded 
 void
 mp_loaded_free(struct mp_loaded *l)
 {
+	mp_buf_fini(&l->cbor);
 	mp_graph_free(l->graph);
 	mp_pipeline_free(l->pipeline);
 	mp_diags_fini(&l->diags);

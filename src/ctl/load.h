@@ -11,6 +11,7 @@ struct mp_loaded {
 	const char *path; /* as given; "-" is standard input */
 	struct mp_pipeline *pipeline;
 	struct mp_graph *graph;
+	struct mp_buf cbor;      /* what nodes are sent */
 	struct mp_param *params; /* of -p, as many as param_count; names and values are argv's */
 	size_t param_count;
 	char *names; /* where the names of params are */
@@ -24,9 +25,9 @@ struct mp_loaded {
 	}
 
 /*
- * Reads, checks and, if expand is set, expands the file with the parameters of -p. 0, or the exit
- * code after the mistakes were printed as "file:line:column: text". Free it in both cases; it must
- * stay where it is.
+ * Reads, checks, compiles and, if expand is set, expands the file with the parameters of -p. 0, or
+ * the exit code after the mistakes were printed as "file:line:column: text". Free it in both cases;
+ * it must stay where it is.
  */
 int mp_load(struct mp_cmd_ctx *ctx, const char *path, bool expand, struct mp_loaded *out);
 void mp_loaded_free(struct mp_loaded *loaded);

@@ -26,24 +26,14 @@ find_inputs(struct mp_cmd_ctx *ctx, struct mp_submitter *s)
 int
 mp_submitter_prepare(struct mp_cmd_ctx *ctx, struct mp_submitter *s, const char *path)
 {
-	int code, rc;
+	int code;
 
 	*s = (struct mp_submitter){.inputs = {.dir_fd = -1}};
 	mp_buf_init(&s->inputs.manifest, ctx->alloc, 0);
-	mp_buf_init(&s->cbor, ctx->alloc, MP_PIPELINE_BYTES_MAX);
 	code = mp_load(ctx, path, true, &s->loaded);
 	if (code == MP_EXIT_DONE)
 		code = find_inputs(ctx, s);
-	if (code != MP_EXIT_DONE)
-		return code;
-	rc = mp_pipeline_encode(s->loaded.pipeline, &s->cbor);
-	if (rc == 0 && s->cbor.n > MP_MSG_MAX - MP_RUN_RECORD_MAX)
-		rc = MP_ELIMIT;
-	if (rc == 0)
-		return MP_EXIT_DONE;
-	(void)mp_fail(&ctx->err, rc, "%s: %s", path,
-		rc == MP_ELIMIT ? "the pipeline is too long to be sent" : mp_strerror(rc));
-	return mp_cmd_fail(ctx, &ctx->err);
+	return code;
 }
 
 static int
@@ -62,7 +52,7 @@ send_request(
 			mp_span_str(s->loaded.params[i].value)};
 	mp_buf_init(&buf, ctx->alloc, MP_MSG_MAX);
 	rc = mp_ctl_submit_encode(
-		&buf, mp_buf_span(&s->cbor), params, n, &s->inputs.manifest_digest, key);
+		&buf, mp_buf_span(&s->loaded.cbor), params, n, &s->inputs.manifest_digest, key);
 	free(params);
 	return mp_cmd_call(ctx, rc, &buf, payload, &ctx->err);
 }
@@ -85,6 +75,5 @@ void
 mp_submitter_fini(struct mp_submitter *s)
 {
 	mp_inputs_fini(&s->inputs);
-	mp_buf_fini(&s->cbor);
 	mp_loaded_free(&s->loaded);
 }

@@ -10,7 +10,6 @@
 struct mp_submitter {
 	struct mp_loaded loaded;
 	struct mp_inputs inputs;
-	struct mp_buf cbor;
 };
 
 /* Everything that needs no node: reads, checks, expands, finds and hashes inputs. 0, or the exit

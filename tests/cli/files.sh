@@ -143,4 +143,30 @@ exits 3 'an input that leads out' "$mpctl" submit inputs.yaml --state "$tap_tmp"
 says 'leads out of the folder' 'and says so'
 rm src/out
 exits 4 'good inputs' "$mpctl" submit inputs.yaml --state "$tap_tmp"
+# ---- bounds: one for every command ----
+# fan N FILE: one module that needs N others
+fan()
+{
+	awk -v n="$1" 'BEGIN {
+		printf "meshpipe: 1\nname: fan\nmodules:\n  all: { needs: [each], run: x }\n"
+		printf "  each:\n    run: x\n    matrix:\n      i: ["
+		for (i = 0; i < n; i++)
+			printf "%s%d", (i ? ", " : ""), i
+		print "]"
+	}' >"$2"
+}
+fan 12000 fan.yaml
+exits 0 'a module that needs 12,000 others' "$mpctl" validate fan.yaml
+fan 12001 fan.yaml
+exits 3 'a module that needs 12,001 others' "$mpctl" validate fan.yaml
+says "fan.yaml:4:18: 'all' needs more than 12000 modules" 'it is said where'
+awk 'BEGIN {
+	printf "meshpipe: 1\nname: long\nmodules:\n"
+	for (i = 0; i < 130; i++)
+		printf "  m%d: { run: \"echo %0125000d\" }\n", i, 0
+}' >long.yaml
+for command in validate compile plan submit run; do
+	exits 3 "$command: a pipeline that is too long to be sent" "$mpctl" $command long.yaml
+	says 'long.yaml: .*more than 15 MiB' 'it is said why'
+done
 tap_end
