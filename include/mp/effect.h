@@ -33,11 +33,12 @@ enum mp_effect_kind {
 	MP_FX_CACHE_GET,  /* read records */
 	MP_FX_BLOB_LIST,  /* which blobs are complete? one at a time */
 	MP_FX_EXEC_START,
-	MP_FX_LOG_READ,  /* what has an attempt written that runs here? */
-	MP_FX_EXEC_KILL, /* SIGTERM, grace, SIGKILL to the whole tree; DONE follows */
-	MP_FX_READY,     /* this node can take work: print the line, tell systemd */
-	MP_FX_STOPPED,   /* graceful stop is complete: exit 0 */
-	MP_FX_FATAL,     /* cannot go on: print the text, exit 1 */
+	MP_FX_LOG_READ,   /* what has an attempt written that runs here? */
+	MP_FX_EXEC_KILL,  /* SIGTERM, grace, SIGKILL to the whole tree; DONE follows */
+	MP_FX_EXEC_LEASE, /* what needs one has a longer lease */
+	MP_FX_READY,      /* this node can take work: print the line, tell systemd */
+	MP_FX_STOPPED,    /* graceful stop is complete: exit 0 */
+	MP_FX_FATAL,      /* cannot go on: print the text, exit 1 */
 };
 
 struct mp_effect {
@@ -117,6 +118,10 @@ struct mp_effect {
 		struct {
 			struct mp_attempt_key key;
 		} exec_kill;
+		struct {
+			struct mp_attempt_key key;
+			mp_time until_ms; /* as lease_until_ms of the request */
+		} exec_lease;
 		struct {
 			const char *text;
 		} fatal;

@@ -199,4 +199,9 @@
 /* Questions of one kind of one peer to our cache that are open. More: answered with nothing. */
 #define MP_CACHE_PEER_MAX 64
 
+/* What runs of a `once` module needs a lease of so long from a leader of its run. Without one it
+ * gets SIGTERM, and SIGKILL after at most that pause. */
+#define MP_ONCE_LEASE_MS 20000
+#define MP_ONCE_KILL_MS  5000
+
 #endif

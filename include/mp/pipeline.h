@@ -171,6 +171,7 @@ struct mp_pipeline_module {
 	uint64_t placement_timeout_ms; /* unplaceable for so long: failed; 0: waits for ever */
 	uint64_t grace_ms;             /* between SIGTERM and SIGKILL */
 	bool cache;
+	bool once; /* never started twice: retry.attempts is 1, and cache false unless written */
 };
 
 struct mp_pipeline {
@@ -232,6 +233,7 @@ struct mp_graph_module {
 	uint64_t timeout_ms; /* of one attempt; 0: none. The executor has it in its spec too */
 	uint64_t placement_timeout_ms; /* 0: waits for ever */
 	bool cache;
+	bool once; /* the spec has it too */
 };
 
 struct mp_graph {
@@ -278,6 +280,7 @@ uint64_t mp_retry_backoff_ms(const struct mp_retry *r, uint32_t used);
  *   4 inputs, array of globs (absent: all)    5 outputs, array of globs
  *   6 timeout_ms (absent: none)               7 grace_ms (absent: MP_GRACE_MS_DEFAULT)
  *   8 true: no result cache                   9 tools, array of names, as the module asks for
+ *   10 once, true (absent: false)
  */
 struct mp_env_var {
 	const char *name;
@@ -296,6 +299,7 @@ struct mp_spec {
 	uint64_t grace_ms;
 	bool no_cache;              /* no result of it counts for another execution */
 	struct mp_names_list tools; /* whose versions count when a result is looked up */
+	bool once;                  /* never started twice */
 };
 
 /* Strict: accepts exactly what mp_graph_expand makes. 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT,

@@ -62,6 +62,7 @@ struct mp_exec_dep {
 struct mp_exec_request {
 	struct mp_attempt_key key;
 	uint64_t fence_term;         /* for MP_FENCE */
+	mp_time lease_until_ms;      /* CLOCK_BOOTTIME; killed then. 0: needs no lease */
 	struct mp_span module_name;  /* instance name */
 	uint32_t attempt_number;     /* 1 for the first, for MP_ATTEMPT */
 	struct mp_span spec;         /* see mp_spec_decode() */

@@ -181,6 +181,7 @@ request_items(enum mp_ctl_number number)
 {
 	switch (number) {
 	case MP_CTL_SUBMIT:
+	case MP_CTL_RESOLVE:
 		return 5;
 	case MP_CTL_LOG:
 		return 9;
@@ -213,6 +214,7 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	case MP_CTL_SHOW:
 	case MP_CTL_WAIT:
 	case MP_CTL_CANCEL:
+	case MP_CTL_RESOLVE:
 		out->run = mp_cbor_r_text(r, MP_NAME_MAX);
 		break;
 	case MP_CTL_FETCH:
@@ -230,7 +232,11 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	case MP_CTL_ERROR:
 		break;
 	}
-	if (out->number == MP_CTL_CANCEL)
+	if (out->number == MP_CTL_RESOLVE) {
+		out->module = mp_cbor_r_text(r, MP_NAME_MAX);
+		out->rerun = mp_cbor_r_bool(r);
+	}
+	if (out->number == MP_CTL_CANCEL || out->number == MP_CTL_RESOLVE)
 		out->by = mp_cbor_r_text(r, MP_NAME_MAX);
 	if (out->number == MP_CTL_SHOW || out->number == MP_CTL_NODES) {
 		out->from = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
@@ -317,6 +323,22 @@ mp_ctl_cancel_encode(struct mp_buf *buf, const char *run, const char *by)
 	mp_cbor_w_array(&w, 3);
 	mp_cbor_w_uint(&w, MP_CTL_CANCEL);
 	mp_cbor_w_text(&w, run);
+	mp_cbor_w_text(&w, by);
+	return w.rc;
+}
+
+int
+mp_ctl_resolve_encode(
+	struct mp_buf *buf, const char *run, const char *module, bool rerun, const char *by)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 5);
+	mp_cbor_w_uint(&w, MP_CTL_RESOLVE);
+	mp_cbor_w_text(&w, run);
+	mp_cbor_w_text(&w, module);
+	mp_cbor_w_bool(&w, rerun);
 	mp_cbor_w_text(&w, by);
 	return w.rc;
 }

@@ -35,6 +35,7 @@ enum mp_ctl_number {
 			     * -> [offset, bytes] of an attempt that runs on that node; MP_ENOENT:
 			     * it does not, or the node cannot be asked */
 	MP_CTL_LEAVE_ANYWAY = 109, /* [109] as LEAVE, whatever goes with it */
+	MP_CTL_RESOLVE = 110,      /* [110, run, module, rerun, by] -> null */
 	MP_CTL_OK = 200,
 	MP_CTL_ERROR = 201,
 };
@@ -55,7 +56,9 @@ struct mp_ctl_request {
 	struct mp_span params;   /* SUBMIT: the encoded array, checked */
 	struct mp_hash inputs;   /* SUBMIT: zero when there are none */
 	struct mp_span key;      /* SUBMIT: empty when there is none */
-	struct mp_span by;       /* CANCEL */
+	struct mp_span by;       /* CANCEL, RESOLVE */
+	struct mp_span module;   /* RESOLVE */
+	bool rerun;              /* RESOLVE: false for done */
 	struct mp_span blobs;    /* FETCH: the encoded array, checked */
 	struct mp_span holders;  /* FETCH: the encoded array, checked */
 	struct mp_node_id node;  /* LOG */
@@ -86,6 +89,8 @@ int mp_ctl_simple_encode(struct mp_buf *buf, enum mp_ctl_number number, const ch
 int mp_ctl_page_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run,
 	uint32_t from, uint32_t count);
 int mp_ctl_cancel_encode(struct mp_buf *buf, const char *run, const char *by);
+int mp_ctl_resolve_encode(
+	struct mp_buf *buf, const char *run, const char *module, bool rerun, const char *by);
 int mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_blob_ref *blobs, size_t count,
 	const struct mp_node_id *holders, size_t holder_count);
 int mp_ctl_log_encode(

@@ -520,6 +520,30 @@ mp_msg_work_end_decode(struct mp_span bytes, struct mp_work_head *out)
 	return mp_cbor_r_end(&r);
 }
 
+int
+mp_msg_work_lease_encode(
+	struct mp_buf *buf, enum mp_msg_work number, const struct mp_msg_work_lease *m)
+{
+	struct mp_cbor_w w;
+
+	msg_begin(&w, buf, 5, number);
+	head_write(&w, &m->head);
+	mp_cbor_w_uint(&w, (uint64_t)m->asked_ms);
+	return w.rc;
+}
+
+int
+mp_msg_work_lease_decode(
+	struct mp_span bytes, enum mp_msg_work number, struct mp_msg_work_lease *out)
+{
+	struct mp_cbor_r r;
+
+	msg_expect(&r, bytes, 5, number);
+	head_read(&r, &out->head);
+	out->asked_ms = (mp_time)mp_cbor_r_uint(&r, INT64_MAX);
+	return mp_cbor_r_end(&r);
+}
+
 /* ---- worker to leader ---- */
 
 int
@@ -541,7 +565,7 @@ state_element(struct mp_cbor_r *r, void *scratch)
 
 	mp_cbor_r_array_exact(r, 4);
 	mp_attempt_read(r, &state->attempt);
-	state->phase = (enum mp_work_phase)mp_cbor_r_uint(r, MP_WORK_DONE);
+	state->phase = (enum mp_work_phase)mp_cbor_r_uint(r, MP_WORK_UNSURE);
 }
 
 bool

@@ -30,12 +30,14 @@ enum mp_msg_work {
 	MP_MSG_WORK_SETTLED = 63,
 	MP_MSG_WORK_KILL = 64,
 	MP_MSG_WORK_END = 65,
+	MP_MSG_WORK_LEASE = 66,
 	/* worker to leader */
 	MP_MSG_WORK_WHO = 70,
 	MP_MSG_WORK_STATUS = 71,
 	MP_MSG_WORK_RESULT = 72,
 	MP_MSG_WORK_REJECT = 73,
 	MP_MSG_WORK_FREE = 74,
+	MP_MSG_WORK_RENEW = 75,
 };
 
 /* Items of one WORK_ASSIGN. */
@@ -46,7 +48,7 @@ enum mp_msg_work {
 /* First element of a message; 0 for what is no message. */
 uint64_t mp_msg_number(struct mp_span bytes);
 
-/* Which run a message 60 to 73 is about, to dispatch it. The rest is unread. */
+/* Which run a message 60 to 73, or 75, is about, to dispatch it. The rest is unread. */
 int mp_msg_work_run(struct mp_span bytes, struct mp_run_id *run);
 
 /* ---- opening ---- */
@@ -177,6 +179,21 @@ bool mp_attempts_next(struct mp_list *list, struct mp_attempt_id *out);
 int mp_msg_work_end_encode(struct mp_buf *buf, const struct mp_work_head *head);
 int mp_msg_work_end_decode(struct mp_span bytes, struct mp_work_head *out);
 
+/*
+ * [66 | 75, run, generation, term, asked]: a worker asks its leader for a lease on what it runs of
+ * `once` modules of that run, and gets one of MP_ONCE_LEASE_MS. `asked` is the worker's own clock
+ * when it asked, and comes back: the lease counts from there, so that it is over for the worker
+ * before it is over for the leader, however long a message took.
+ */
+struct mp_msg_work_lease {
+	struct mp_work_head head;
+	mp_time asked_ms;
+};
+int mp_msg_work_lease_encode(
+	struct mp_buf *buf, enum mp_msg_work number, const struct mp_msg_work_lease *m);
+int mp_msg_work_lease_decode(
+	struct mp_span bytes, enum mp_msg_work number, struct mp_msg_work_lease *out);
+
 /* ---- worker to leader ---- */
 
 /* [70, run] */
@@ -190,6 +207,8 @@ enum mp_work_phase {
 	MP_WORK_RUNNING = 2,
 	MP_WORK_STORING = 3, /* ended; its outputs are being stored and copied */
 	MP_WORK_DONE = 4,    /* the result is held until the leader settles it */
+	MP_WORK_UNSURE = 5,  /* of a `once` module, started before this node was; how far it came
+			      * nobody knows */
 };
 struct mp_work_state {
 	struct mp_attempt_id attempt;

@@ -142,9 +142,10 @@ w_needs(struct mp_cbor_w *w, const struct mp_pipeline_module *m)
 static size_t
 module_keys(const struct mp_pipeline_module *m)
 {
-	return (size_t)1 + (m->env.n > 0) + !m->cache + (m->grace_ms != MP_GRACE_MS_DEFAULT) +
-	       (m->need_count > 0) + (m->retry.attempts > 1) + m->inputs.set + (m->matrix != NULL) +
-	       (m->outputs.n > 0) + (m->timeout_ms > 0) + (requires_count(m->requires) > 0) +
+	return (size_t)1 + (m->env.n > 0) + m->once + (m->cache == m->once) +
+	       (m->grace_ms != MP_GRACE_MS_DEFAULT) + (m->need_count > 0) +
+	       (m->retry.attempts > 1) + m->inputs.set + (m->matrix != NULL) + (m->outputs.n > 0) +
+	       (m->timeout_ms > 0) + (requires_count(m->requires) > 0) +
 	       (m->placement_timeout_ms > 0);
 }
 
@@ -158,9 +159,13 @@ w_module(struct mp_cbor_w *w, const struct mp_pipeline_module *m)
 		w_text(w, "run", m->shell.s);
 	else
 		w_texts(w, "run", &m->argv);
-	if (!m->cache) {
+	if (m->once) {
+		mp_cbor_w_text(w, "once");
+		mp_cbor_w_bool(w, true);
+	}
+	if (m->cache == m->once) {
 		mp_cbor_w_text(w, "cache");
-		mp_cbor_w_bool(w, false);
+		mp_cbor_w_bool(w, m->cache);
 	}
 	if (m->grace_ms != MP_GRACE_MS_DEFAULT)
 		w_uint(w, "grace", m->grace_ms);

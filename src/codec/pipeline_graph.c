@@ -333,7 +333,8 @@ expand_spec(struct expansion *e, const struct mp_pipeline_module *m, struct mp_g
 		.timeout_ms = m->timeout_ms,
 		.grace_ms = m->grace_ms,
 		.no_cache = !m->cache,
-		.tools = out->tools};
+		.tools = out->tools,
+		.once = m->once};
 	int rc;
 
 	if (m->shell.s != NULL)
@@ -398,6 +399,7 @@ expand_instance(struct expansion *e, const struct mp_pipeline_module *m, uint32_
 		.timeout_ms = m->timeout_ms,
 		.placement_timeout_ms = m->placement_timeout_ms,
 		.cache = m->cache,
+		.once = m->once,
 	};
 	out->name = instance_name(e, m);
 	if (m->requires != NULL) {

@@ -52,6 +52,14 @@ read_cache(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
 }
 
 static void
+read_once(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
+{
+	struct mp_draft *d = into;
+
+	(void)mp_read_bool(r, v, &d->m.once);
+}
+
+static void
 read_attempts(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
 {
 	struct mp_draft *d = into;
@@ -331,7 +339,7 @@ mp_read_module(struct mp_pipeline_reader *r, const struct mp_value *v, struct mp
 		{"placement_timeout", read_placement_timeout},
 		{"grace", read_grace},
 		{"cache", read_cache},
-		{"once", NULL},
+		{"once", read_once},
 		{"when", NULL},
 		{"not_in_parallel", NULL},
 		{"secrets", NULL},

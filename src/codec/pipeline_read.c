@@ -379,6 +379,25 @@ merge_draft(struct mp_draft *d, const struct mp_draft *from)
 	d->set |= missing;
 }
 
+/* Of `defaults`, what may not start twice takes neither retries nor the cache. */
+static void
+merge_once(struct mp_pipeline_reader *r, struct mp_draft *d)
+{
+	if (!d->m.once)
+		return;
+	if ((d->set & MP_SET_ATTEMPTS) != 0 && d->m.retry.attempts > 1)
+		mp_pipeline_reader_fail(r, d->retry_pos,
+			"'retry' of more than one attempt, and 'once: true': never started twice");
+	if ((d->set & MP_SET_RETRY) == 0 || (d->set & MP_SET_ATTEMPTS) != 0) {
+		d->set |= MP_SET_RETRY | MP_SET_ATTEMPTS;
+		d->m.retry.attempts = 1;
+	}
+	if ((d->set & MP_SET_CACHE) == 0) {
+		d->set |= MP_SET_CACHE;
+		d->m.cache = false;
+	}
+}
+
 /* What nobody wrote; and one form for what means the same. */
 static void
 finish_draft(struct mp_pipeline_reader *r, struct mp_draft *d)
@@ -447,6 +466,7 @@ mp_pipeline_reader_end(struct mp_pipeline_reader *r, struct mp_pos root, const c
 			p->module_count = n;
 	}
 	for (uint32_t i = 0; i < p->module_count; i++) {
+		merge_once(r, &r->drafts[i]);
 		merge_draft(&r->drafts[i], &r->defaults);
 		finish_draft(r, &r->drafts[i]);
 		p->modules[i] = r->drafts[i].m;

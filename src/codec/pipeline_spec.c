@@ -17,6 +17,7 @@ enum {
 	SPEC_GRACE = 7,
 	SPEC_NO_CACHE = 8,
 	SPEC_TOOLS = 9,
+	SPEC_ONCE = 10,
 	SPEC_KEYS,
 };
 
@@ -56,7 +57,7 @@ mp_spec_encode(const struct mp_spec *s, struct mp_buf *out)
 	mp_cbor_w_init(&w, out);
 	mp_cbor_w_map(&w, (size_t)2 + (s->env_count > 0) + !s->all_inputs + (s->outputs.n > 0) +
 				  (s->timeout_ms > 0) + (s->grace_ms != MP_GRACE_MS_DEFAULT) +
-				  s->no_cache + (s->tools.n > 0));
+				  s->no_cache + (s->tools.n > 0) + s->once);
 	mp_cbor_w_uint(&w, SPEC_VERSION);
 	mp_cbor_w_uint(&w, 1);
 	if (s->shell == NULL) {
@@ -85,6 +86,10 @@ mp_spec_encode(const struct mp_spec *s, struct mp_buf *out)
 	}
 	if (s->tools.n > 0)
 		w_list(&w, SPEC_TOOLS, s->tools);
+	if (s->once) {
+		mp_cbor_w_uint(&w, SPEC_ONCE);
+		mp_cbor_w_bool(&w, true);
+	}
 	if (w.rc != 0)
 		out->n = before;
 	return w.rc;
@@ -194,6 +199,9 @@ r_member(struct mp_cbor_r *r, struct mp_arena *arena, struct mp_spec *s, uint64_
 		break;
 	case SPEC_TOOLS:
 		s->tools = r_list(r, arena);
+		break;
+	case SPEC_ONCE:
+		s->once = mp_cbor_r_bool(r);
 		break;
 	default:
 		r->rc = MP_EVERSION;

@@ -117,6 +117,14 @@ mp_body_term_start_decode(struct mp_span body, struct mp_node_id *leader)
 }
 
 static void
+assigned_write(struct mp_cbor_w *w, const struct mp_assigned *a)
+{
+	mp_cbor_w_array(w, 4);
+	mp_attempt_write(w, &a->attempt);
+	mp_cbor_w_bytes(w, a->worker.b, sizeof(a->worker.b));
+}
+
+static void
 assigned_read(struct mp_cbor_r *r, void *scratch)
 {
 	struct mp_assigned *a = scratch;
@@ -133,11 +141,8 @@ mp_body_assigned_encode(struct mp_buf *buf, const struct mp_assigned *items, siz
 
 	mp_cbor_w_init(&w, buf);
 	mp_cbor_w_array(&w, n);
-	for (size_t i = 0; i < n; i++) {
-		mp_cbor_w_array(&w, 4);
-		mp_attempt_write(&w, &items[i].attempt);
-		mp_cbor_w_bytes(&w, items[i].worker.b, sizeof(items[i].worker.b));
-	}
+	for (size_t i = 0; i < n; i++)
+		assigned_write(&w, &items[i]);
 	return w.rc;
 }
 
@@ -315,6 +320,54 @@ mp_body_skip_decode(struct mp_span body, struct mp_skip *out)
 	if ((unsigned)out->what < MP_SKIP_SKIPPED)
 		reader_fail(&r, MP_EFORMAT);
 	out->text = mp_cbor_r_text(&r, MP_RESULT_ERROR_MAX);
+	return mp_cbor_r_end(&r);
+}
+
+int
+mp_body_once_begin_encode(struct mp_buf *buf, const struct mp_assigned *begin)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	assigned_write(&w, begin);
+	return w.rc;
+}
+
+int
+mp_body_once_begin_decode(struct mp_span body, struct mp_assigned *out)
+{
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, body);
+	assigned_read(&r, out);
+	return mp_cbor_r_end(&r);
+}
+
+int
+mp_body_once_end_encode(struct mp_buf *buf, const struct mp_once_end *end)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 5);
+	mp_attempt_write(&w, &end->attempt);
+	mp_cbor_w_uint(&w, (uint64_t)end->how);
+	text_write(&w, end->by, MP_NAME_MAX);
+	return w.rc;
+}
+
+int
+mp_body_once_end_decode(struct mp_span body, struct mp_once_end *out)
+{
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, body);
+	mp_cbor_r_array_exact(&r, 5);
+	mp_attempt_read(&r, &out->attempt);
+	out->how = (enum mp_once_how)mp_cbor_r_uint(&r, MP_ONCE_RERUN);
+	if ((unsigned)out->how < MP_ONCE_UNSTARTED)
+		reader_fail(&r, MP_EFORMAT);
+	out->by = mp_cbor_r_text(&r, MP_NAME_MAX);
 	return mp_cbor_r_end(&r);
 }
 

@@ -219,6 +219,26 @@ struct mp_skip {
 int mp_body_skip_encode(struct mp_buf *buf, const struct mp_skip *skip);
 int mp_body_skip_decode(struct mp_span body, struct mp_skip *out);
 
+/* [module, term, counter, worker]: this attempt of a `once` module may begin. Committed before the
+ * worker hears of it. */
+int mp_body_once_begin_encode(struct mp_buf *buf, const struct mp_assigned *begin);
+int mp_body_once_begin_decode(struct mp_span body, struct mp_assigned *out);
+
+/* How an attempt of a `once` module is over without a result of its own. */
+enum mp_once_how {
+	MP_ONCE_UNSTARTED = 1, /* its worker vouches that it never began */
+	MP_ONCE_DONE = 2,      /* an operator: the module has done what it was to do */
+	MP_ONCE_RERUN = 3,     /* an operator: it is to run again */
+};
+/* [module, term, counter, how, by] */
+struct mp_once_end {
+	struct mp_attempt_id attempt;
+	enum mp_once_how how;
+	struct mp_span by; /* the operator, for people; at most MP_NAME_MAX bytes */
+};
+int mp_body_once_end_encode(struct mp_buf *buf, const struct mp_once_end *end);
+int mp_body_once_end_decode(struct mp_span body, struct mp_once_end *out);
+
 enum mp_run_outcome {
 	MP_OUTCOME_SUCCEEDED = 1,
 	MP_OUTCOME_FAILED = 2,

@@ -82,6 +82,10 @@ attempt_strip(struct attempt *a)
 	a->source_count = 0;
 	a->text = NULL;
 	mp_dlist_remove(&a->queue);
+	if (a->beginning)
+		a->worker->running--;
+	a->beginning = false;
+	lease_drop(a);
 }
 
 /* It is over as far as slots and the queue's bound go. */
@@ -101,7 +105,7 @@ attempt_free(struct attempt *a)
 	attempt_strip(a);
 	if (attempt_is_active(a))
 		worker->active--;
-	if (a->phase == MP_WORK_DONE) {
+	if (a->phase >= MP_WORK_DONE) {
 		worker->held--;
 		if (--run->held_count == 0)
 			mp_dlist_remove(&run->holding);
@@ -112,6 +116,42 @@ attempt_free(struct attempt *a)
 	run->attempt_count--;
 	mp_map_remove(&worker->attempts, &a->node);
 	mp_dealloc(worker->alloc, a, sizeof(*a));
+}
+
+/* ---- its row ---- */
+
+static void
+key_write(uint8_t *p, uint64_t v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
+}
+
+/* run, then term, module and counter: in big-endian, so that rows of a run stand together. */
+void
+held_key(const struct attempt *a, uint8_t key[HELD_KEY])
+{
+	memcpy(key, a->run->id.b, 16);
+	key_write(key + 16, a->id.term, 8);
+	key_write(key + 24, a->id.module, 4);
+	key_write(key + 28, a->id.counter, 4);
+}
+
+static void
+held_delete(const struct attempt *a, struct mp_env *env)
+{
+	uint8_t key[HELD_KEY];
+
+	held_key(a, key);
+	mp_out_delete(env->out, MP_TABLE_HELD, mp_span(key, sizeof(key)));
+}
+
+void
+attempt_drop(struct attempt *a, struct mp_env *env)
+{
+	if (a->phase >= MP_WORK_DONE || a->started_seq != 0)
+		held_delete(a, env);
+	attempt_free(a);
 }
 
 /* ---- results ---- */
@@ -126,20 +166,33 @@ attempt_resend(struct attempt *a)
 		mp_dlist_push(&a->worker->dirty, &a->run->dirty);
 }
 
-/* The signed result is there. */
+/* Nothing of it runs any more; it is kept until its leader has settled it. */
 static void
-attempt_done(struct attempt *a)
+attempt_keep(struct attempt *a, enum mp_work_phase phase)
 {
 	struct mp_worker *worker = a->worker;
 
 	if (attempt_is_active(a))
 		worker->active--;
-	a->phase = MP_WORK_DONE;
+	a->phase = phase;
 	worker->held++;
 	if (a->run->held_count++ == 0)
 		mp_dlist_push(&worker->holding, &a->run->holding);
 	attempt_strip(a);
+}
+
+/* The signed result is there. */
+static void
+attempt_done(struct attempt *a)
+{
+	attempt_keep(a, MP_WORK_DONE);
 	attempt_resend(a);
+}
+
+void
+attempt_restore_unsure(struct attempt *a)
+{
+	attempt_keep(a, MP_WORK_UNSURE);
 }
 
 static int
@@ -165,25 +218,6 @@ attempt_restore(struct attempt *a, struct mp_span result, struct mp_list *holder
 		a->holder_count++;
 	attempt_done(a);
 	return 0;
-}
-
-static void
-key_write(uint8_t *p, uint64_t v, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(v >> (8 * (n - 1 - i)));
-}
-
-/* run, then term, module and counter: in big-endian, so that rows of a run stand together. */
-#define HELD_KEY (16 + 8 + 4 + 4)
-
-static void
-held_key(const struct attempt *a, uint8_t key[HELD_KEY])
-{
-	memcpy(key, a->run->id.b, 16);
-	key_write(key + 16, a->id.term, 8);
-	key_write(key + 24, a->id.module, 4);
-	key_write(key + 28, a->id.counter, 4);
 }
 
 /* ["mp-held", 1, signed result, [holder...]] */
@@ -310,7 +344,7 @@ attempt_trouble(struct attempt *a, struct mp_env *env)
 	struct mp_work_head head = {a->run->id, a->run->generation, a->run->term};
 
 	worker_reject(env, &a->run->leader, &head, MP_REJECT_TROUBLE, &a->id, 1, NULL);
-	attempt_free(a);
+	attempt_drop(a, env);
 }
 
 /* What it needs cannot be brought, with the text set. Frees it if that is this node's trouble. */
@@ -403,6 +437,8 @@ attempt_fetch(struct attempt *a, struct mp_env *env)
 		return;
 	}
 	a->phase = MP_WORK_FETCHING;
+	if (a->once)
+		lease_want(a, env);
 	for (size_t i = 0; counts != NULL && i < a->file_count; i++)
 		counts[a->file_sources[i]]++;
 	for (size_t i = 0; counts != NULL && i < a->source_count && rc == 0; i++)
@@ -457,18 +493,18 @@ attempt_begin(struct attempt *a, struct mp_env *env)
 
 /* ---- running ---- */
 
-static void
+void
 attempt_start(struct attempt *a, struct mp_env *env)
 {
 	struct mp_effect fx = {.kind = MP_FX_EXEC_START};
 
-	mp_dlist_remove(&a->queue);
 	a->phase = MP_WORK_RUNNING;
 	a->executing = true;
 	a->worker->running++;
 	fx.u.exec_start = (struct mp_exec_request){.key = {a->run->id, a->id},
 		/* The highest leader that let it go on, not the one that began it. */
 		.fence_term = a->run->term,
+		.lease_until_ms = a->leasing ? a->run->lease_until_ms : 0,
 		.module_name = a->name,
 		.attempt_number = a->number,
 		.spec = a->spec,
@@ -483,8 +519,15 @@ void
 attempts_pump(struct mp_worker *worker, struct mp_env *env)
 {
 	while (worker->running < worker->slots && !worker->stopping &&
-		!mp_dlist_empty(&worker->ready))
-		attempt_start(mp_container_of(worker->ready.next, struct attempt, queue), env);
+		!mp_dlist_empty(&worker->ready)) {
+		struct attempt *a = mp_container_of(worker->ready.next, struct attempt, queue);
+
+		mp_dlist_remove(&a->queue);
+		if (a->leasing)
+			lease_begin(a, env);
+		else
+			attempt_start(a, env);
+	}
 }
 
 static void
@@ -510,16 +553,13 @@ attempt_kill(struct attempt *a, struct mp_env *env)
 void
 attempt_forget(struct attempt *a, struct mp_env *env)
 {
-	uint8_t key[HELD_KEY];
-
-	if (a->phase == MP_WORK_DONE) {
-		held_key(a, key);
-		mp_out_delete(env->out, MP_TABLE_HELD, mp_span(key, sizeof(key)));
-	}
 	if (!a->executing) {
-		attempt_free(a);
+		attempt_drop(a, env);
 		return;
 	}
+	if (a->started_seq != 0)
+		held_delete(a, env);
+	a->started_seq = 0;
 	if (a->fate == FATE_REPORT)
 		executor_kill(a, env);
 	a->fate = FATE_FORGET;
@@ -545,7 +585,7 @@ attempt_unstored(struct attempt *a, struct mp_env *env, int rc)
 {
 	struct mp_exec_report *x = &a->report;
 
-	if (rc == MP_EFULL || rc == MP_ENOMEM) {
+	if ((rc == MP_EFULL || rc == MP_ENOMEM) && !a->leasing) {
 		attempt_trouble(a, env);
 		return;
 	}
@@ -645,19 +685,21 @@ attempt_ended(struct attempt *a, struct mp_env *env, const struct mp_exec_report
 	a->worker->running--;
 	a->worker->active--;
 	a->phase = MP_WORK_STORING;
-	if (a->fate == FATE_RETURN)
+	if (a->fate == FATE_RETURN && !a->leasing)
 		return MP_REJECT_STOPPING;
 	if (a->fate == FATE_FORGET) {
 		attempt_free(a);
 		return 0;
 	}
-	if (report->trouble && a->fate == FATE_REPORT)
+	/* What a `once` module did is not undone by a full disk. */
+	if (report->trouble && a->fate == FATE_REPORT &&
+		(!a->leasing || report->status == MP_STATUS_NOT_STARTED))
 		return MP_REJECT_TROUBLE;
 	a->report = *report;
 	if (n > 0)
 		memcpy(a->error.text, report->error.p, n);
 	a->error.text[n] = '\0';
-	if (a->fate == FATE_CANCEL && report->status != MP_STATUS_OK)
+	if (a->fate != FATE_REPORT && report->status != MP_STATUS_OK)
 		a->report.status = MP_STATUS_CANCELLED;
 	attempt_store(a, env);
 	return 0;

@@ -196,7 +196,8 @@ open_alone(struct open *o, struct mp_env *env)
 	if (o->r.number == MP_CTL_LOG)
 		open_fail(o, env, MP_ENOENT,
 			"that attempt does not run, or its node is out of reach");
-	else if (o->r.number != MP_CTL_CANCEL && have >= MP_RUNS_HAVE_STATE)
+	else if (o->r.number != MP_CTL_CANCEL && o->r.number != MP_CTL_RESOLVE &&
+		 have >= MP_RUNS_HAVE_STATE)
 		open_snapshot(o, env);
 	else if (have == MP_RUNS_HAVE_NOTHING)
 		open_fail(o, env, MP_ENOENT, "no such run is known here");
@@ -270,6 +271,21 @@ open_cancel(struct open *o, struct mp_env *env)
 }
 
 static void
+open_resolve(struct open *o, struct mp_env *env)
+{
+	struct mp_error err = {0};
+	int rc =
+		mp_runs_resolve(o->ctl->runs, env, &o->run, o->r.module, o->r.rerun, o->r.by, &err);
+
+	if (rc == 0)
+		open_answer_null(o, env);
+	else if (rc == MP_ENOTLEADER)
+		open_ask(o, env);
+	else
+		open_fail(o, env, rc, err.code != 0 ? err.text : mp_strerror(rc));
+}
+
+static void
 open_about_run(struct open *o, struct mp_env *env)
 {
 	int rc = mp_runs_find(o->ctl->runs, o->r.run, &o->run);
@@ -282,6 +298,8 @@ open_about_run(struct open *o, struct mp_env *env)
 		open_fail(o, env, MP_ENOENT, "no such run is known here; mpctl runs lists them");
 	else if (o->r.number == MP_CTL_CANCEL)
 		open_cancel(o, env);
+	else if (o->r.number == MP_CTL_RESOLVE)
+		open_resolve(o, env);
 	else if (o->r.number == MP_CTL_WAIT && !mp_runs_ended(o->ctl->runs, &o->run))
 		o->state = OPEN_WAITING;
 	else
@@ -506,6 +524,7 @@ open_begin(struct open *o, struct mp_env *env)
 	case MP_CTL_SHOW:
 	case MP_CTL_WAIT:
 	case MP_CTL_CANCEL:
+	case MP_CTL_RESOLVE:
 		open_about_run(o, env);
 		break;
 	case MP_CTL_RUNS:

@@ -52,6 +52,7 @@ wrun_free(struct mp_worker *worker, struct wrun *run)
 	mp_dlist_remove(&run->age);
 	mp_dlist_remove(&run->dirty);
 	mp_dlist_remove(&run->holding);
+	mp_dlist_remove(&run->leasing);
 	mp_map_remove(&worker->runs, &run->node);
 	mp_buf_fini(&run->certificate);
 	mp_buf_fini(&run->record);
@@ -95,6 +96,7 @@ run_new(struct mp_worker *worker, const struct mp_run_id *id)
 	mp_dlist_init(&run->unsent);
 	mp_dlist_init(&run->dirty);
 	mp_dlist_init(&run->holding);
+	mp_dlist_init(&run->leasing);
 	if (mp_map_add(&worker->runs, &run->node, run_hash(id)) != 0) {
 		mp_dealloc(worker->alloc, run, sizeof(*run));
 		return NULL;
@@ -285,6 +287,7 @@ lead_raise(struct mp_worker *worker, struct mp_env *env, const struct mp_run_rec
 	fence_put(run, env);
 	run_touch(worker, run);
 	wrun_resend(run);
+	lease_hurry(run, env);
 	return 0;
 }
 

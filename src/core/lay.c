@@ -239,6 +239,7 @@ attempt_lay(struct attempt *a, const struct mp_env *env, struct mp_error *err)
 
 	if (rc != 0)
 		return mp_fail(err, rc, "module specification: %s", mp_strerror(rc));
+	a->once = spec->once;
 	rc = lay_files(a, spec, err);
 	if (rc == 0)
 		lay_cache_key(a, env, spec);

@@ -158,7 +158,7 @@ lead_worker_of(struct mp_lead *lead, struct mp_env *env, const struct mp_node_id
 	*w = (struct lead_worker){.id = *id, .slot = m->slot, .boot = mp_member_boot(m)};
 	mp_dlist_init(&w->in_dirty);
 	mp_dlist_init(&w->attempts);
-	w->asked_ms = w->heard_ms = env->now_ms;
+	w->asked_ms = w->heard_ms = w->leased_ms = env->now_ms;
 	mp_buf_init(&w->settle, lead->alloc, MP_WORK_LIST_MAX * sizeof(struct mp_attempt_id));
 	mp_buf_init(&w->kill, lead->alloc, MP_WORK_LIST_MAX * sizeof(struct mp_attempt_id));
 	lead->workers[m->slot] = w;
@@ -170,21 +170,6 @@ lead_dirty(struct mp_lead *lead, struct lead_worker *w)
 {
 	if (!mp_dlist_linked(&w->in_dirty))
 		mp_dlist_push(&lead->dirty, &w->in_dirty);
-}
-
-/* When memory is out nothing is noted: the worker goes on naming the attempt, and is told then. */
-void
-lead_settle(struct mp_lead *lead, struct lead_worker *w, const struct mp_attempt_id *id)
-{
-	(void)mp_buf_append(&w->settle, id, sizeof(*id));
-	lead_dirty(lead, w);
-}
-
-void
-lead_kill(struct mp_lead *lead, struct lead_worker *w, const struct mp_attempt_id *id)
-{
-	(void)mp_buf_append(&w->kill, id, sizeof(*id));
-	lead_dirty(lead, w);
 }
 
 static void
@@ -237,82 +222,6 @@ lead_untrack(struct mp_lead *lead, struct lead_attempt *a)
 	lead->outstanding--;
 	mp_dlist_remove(&a->in_worker);
 	mp_dealloc(lead->alloc, a, sizeof(*a));
-}
-
-/* ---- sending ---- */
-
-void
-lead_introduce(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w)
-{
-	const struct mp_msg_work_lead m = {
-		.record = lead->c.signed_record,
-		.certificate = mp_raft_certificate(lead->c.raft),
-	};
-	struct mp_buf *buf;
-
-	if (w->introduced)
-		return;
-	buf = mp_out_scratch(env->out);
-	if (mp_msg_work_lead_encode(buf, &m) != 0)
-		return;
-	mp_out_send(env->out, &w->id, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
-	w->introduced = true;
-}
-
-static void
-send_list(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, enum mp_msg_work number,
-	struct mp_buf *list)
-{
-	struct mp_buf *buf;
-
-	if (list->n == 0)
-		return;
-	buf = mp_out_scratch(env->out);
-	if (mp_msg_work_list_encode(buf, number, &lead->head,
-		    (const struct mp_attempt_id *)(const void *)list->p,
-		    list->n / sizeof(struct mp_attempt_id)) == 0)
-		mp_out_send(env->out, &w->id, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
-	mp_buf_fini(list);
-}
-
-static void
-send_ask(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w)
-{
-	const struct mp_msg_work_status_req m = {.head = lead->head, .seq = w->seq + 1};
-	struct mp_buf *buf = mp_out_scratch(env->out);
-
-	if (mp_msg_work_status_req_encode(buf, &m) != 0)
-		return;
-	mp_out_send(env->out, &w->id, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
-	w->seq++;
-	w->ask = false;
-	w->asked_ms = env->now_ms;
-}
-
-static void
-send_end(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w)
-{
-	struct mp_buf *buf = mp_out_scratch(env->out);
-
-	if (mp_msg_work_end_encode(buf, &lead->head) == 0)
-		mp_out_send(env->out, &w->id, MP_CLASS_CONTROL, mp_buf_span(buf), 0);
-}
-
-void
-lead_flush(struct mp_lead *lead, struct mp_env *env)
-{
-	struct mp_dlist *l;
-
-	while ((l = mp_dlist_first(&lead->dirty)) != NULL) {
-		struct lead_worker *w = mp_container_of(l, struct lead_worker, in_dirty);
-
-		mp_dlist_remove(l);
-		lead_introduce(lead, env, w);
-		send_list(lead, env, w, MP_MSG_WORK_SETTLED, &w->settle);
-		send_list(lead, env, w, MP_MSG_WORK_KILL, &w->kill);
-		if (w->ask)
-			send_ask(lead, env, w);
-	}
 }
 
 /* ---- what the log says ---- */
@@ -386,7 +295,7 @@ applied_end(struct mp_lead *lead, struct mp_env *env)
 	lead_flush(lead, env);
 	for (size_t i = 0; i < lead->worker_cap; i++) {
 		if (lead->workers[i] != NULL && lead->workers[i]->introduced)
-			send_end(lead, env, lead->workers[i]);
+			lead_tell_end(lead, env, lead->workers[i]);
 	}
 }
 
@@ -399,6 +308,10 @@ mp_lead_applied(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_e
 		applied_lost_late(lead, entry);
 	else if (entry->kind == MP_ENTRY_CACHED)
 		applied_cached(lead, entry);
+	else if (entry->kind == MP_ENTRY_ONCE_BEGIN)
+		lead_once_applied(lead, entry, rc);
+	else if (entry->kind == MP_ENTRY_ONCE_END)
+		lead_once_ended(lead, entry);
 	else if (entry->kind == MP_ENTRY_CANCEL && rc == 0)
 		applied_cancel(lead);
 	else if (entry->kind == MP_ENTRY_END && rc == 0)
@@ -466,14 +379,31 @@ head_is_ours(const struct mp_lead *lead, const struct mp_work_head *head)
 	return head->generation == lead->head.generation && head->term == lead->head.term;
 }
 
+void
+lead_adopt(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
+	const struct mp_attempt_id *id)
+{
+	struct mp_assigned item = {*id, w->id};
+	struct mp_buf body;
+
+	mp_buf_init(&body, lead->alloc, MP_RESULT_MAX);
+	if (mp_body_assigned_encode(&body, &item, 1) == 0 &&
+		lead_propose(lead, env, MP_ENTRY_ASSIGNED, &body) == 0 &&
+		lead_track(lead, env, w, id, env->now_ms) == 0) {
+		mp_sched_taken(lead->sched, w->slot);
+		mp_sched_drop(lead->sched, id->module);
+		lead_recall_drop(lead, id->module);
+		lead->current[id->module]->seen = true;
+	}
+	mp_buf_fini(&body);
+}
+
 /* Somebody has an attempt that this leader does not wait for. */
 static void
 status_unknown(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 	const struct mp_work_state *s)
 {
 	enum mp_module_state state = mp_run_module_state(lead->c.run, s->attempt.module);
-	struct mp_assigned item = {s->attempt, w->id};
-	struct mp_buf body;
 
 	if (mp_module_ended(state) || lead->c.run->cancelled) {
 		if (s->phase == MP_WORK_DONE && mp_module_ended(state))
@@ -487,17 +417,8 @@ status_unknown(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 		(lead->flags[s->attempt.module] & (LEAD_FINISHED | LEAD_CACHED)) != 0 ||
 		(state != MP_MODULE_READY && state != MP_MODULE_RUNNING))
 		return;
-	/* Adopted: its ASSIGNED went down with its leader, or it was given up too early. */
-	mp_buf_init(&body, lead->alloc, MP_RESULT_MAX);
-	if (mp_body_assigned_encode(&body, &item, 1) == 0 &&
-		lead_propose(lead, env, MP_ENTRY_ASSIGNED, &body) == 0 &&
-		lead_track(lead, env, w, &s->attempt, env->now_ms) == 0) {
-		mp_sched_taken(lead->sched, w->slot);
-		mp_sched_drop(lead->sched, s->attempt.module);
-		lead_recall_drop(lead, s->attempt.module);
-		lead->current[s->attempt.module]->seen = true;
-	}
-	mp_buf_fini(&body);
+	/* Its ASSIGNED went down with its leader, or it was given up too early. */
+	lead_adopt(lead, env, w, &s->attempt);
 }
 
 /* Whatever was handed out before the request and is not in the answer is missing there. */
@@ -515,7 +436,7 @@ status_missing(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 		a->seen = false;
 		if (seen)
 			a->misses = 0;
-		if (seen || a->done || a->given_up || m->seq <= a->asked)
+		if (seen || a->done || a->given_up || lead_unsent(a) || m->seq <= a->asked)
 			continue;
 		a->misses++;
 		if (a->boot != 0 && m->boot > a->boot)
@@ -549,7 +470,8 @@ lead_status(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 	while (mp_work_states_next(&states, &s)) {
 		struct lead_attempt *a;
 
-		if (s.attempt.module >= lead->c.graph->module_count)
+		if (s.attempt.module >= lead->c.graph->module_count ||
+			lead_once_status(lead, env, w, &s))
 			continue;
 		a = lead->current[s.attempt.module];
 		if (a == NULL || a->worker != w || !mp_attempt_eq(&a->id, &s.attempt))
@@ -569,7 +491,7 @@ lead_status(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 	}
 	status_missing(lead, env, w, &m);
 	if (m.states.left > 0 && mp_run_state_ended(mp_run_state(lead->c.run)))
-		send_end(lead, env, w);
+		lead_tell_end(lead, env, w);
 	if (m.boot > w->boot)
 		w->boot = m.boot;
 	return 0;
@@ -630,6 +552,24 @@ result_propose(struct mp_lead *lead, struct mp_env *env, const struct lead_worke
 	return rc;
 }
 
+/* May a result that is not waited for decide about its module? A failure only where nothing else
+ * is on its way, and of a `once` module only that of the attempt that began last. */
+static bool
+result_counts(const struct mp_lead *lead, const struct mp_result *result)
+{
+	uint32_t module = result->attempt.module;
+	enum mp_module_state state = mp_run_module_state(lead->c.run, module);
+
+	if (result->status == MP_STATUS_OK)
+		return true;
+	if (lead->current[module] != NULL)
+		return false;
+	if (lead_is_once(lead, module))
+		return state == MP_MODULE_MAYBE_RAN && result->status != MP_STATUS_CANCELLED &&
+		       mp_attempt_eq(&lead->c.run->modules[module].attempt, &result->attempt);
+	return state == MP_MODULE_READY;
+}
+
 /* One result. Refused for good: settled, for the worker need not keep it. */
 static int
 result_take(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
@@ -641,7 +581,8 @@ result_take(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 	struct mp_result result;
 	int rc;
 
-	if (mp_module_ended(mp_run_module_state(lead->c.run, module))) {
+	if (mp_module_ended(mp_run_module_state(lead->c.run, module)) ||
+		(lead->c.run->cancelled && lead_ending(lead))) {
 		lead_settle(lead, w, &done->attempt);
 		return 0;
 	}
@@ -650,8 +591,7 @@ result_take(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 	rc = result_check(lead, env, w, done, &result);
 	if (rc == MP_ENOMEM)
 		return rc;
-	if (rc == 0 && result.status != MP_STATUS_OK && !current &&
-		(a != NULL || mp_run_module_state(lead->c.run, module) != MP_MODULE_READY)) {
+	if (rc == 0 && !current && !result_counts(lead, &result)) {
 		lead_settle(lead, w, &done->attempt);
 		return 0;
 	}
@@ -704,6 +644,10 @@ rejected(struct mp_lead *lead, struct mp_env *env, struct lead_attempt *a, enum 
 
 	if (a->done || a->given_up)
 		return;
+	if (why != MP_REJECT_BAD && lead_is_once(lead, module)) {
+		lead_once_returned(lead, a);
+		return;
+	}
 	if (why == MP_REJECT_BAD || why == MP_REJECT_TROUBLE || lead->c.run->cancelled) {
 		lead_give_up(lead, env, a, MP_LOST_REFUSED);
 		return;
@@ -764,7 +708,7 @@ lead_who(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, struct
 	w->introduced = false;
 	lead_introduce(lead, env, w);
 	if (mp_run_state_ended(mp_run_state(lead->c.run)))
-		send_end(lead, env, w);
+		lead_tell_end(lead, env, w);
 	else if (lead->begun)
 		lead_ask(lead, w);
 	return 0;
@@ -790,6 +734,8 @@ mp_lead_message(struct mp_lead *lead, struct mp_env *env, const struct mp_node_i
 		return lead_result(lead, env, w, bytes);
 	case MP_MSG_WORK_REJECT:
 		return lead_reject(lead, env, w, bytes);
+	case MP_MSG_WORK_RENEW:
+		return lead_renew(lead, env, w, bytes);
 	default:
 		return MP_EUNSUPPORTED;
 	}

@@ -21,6 +21,9 @@
  * its age, at most 5 min). What an attempt that was given up reports is taken all the same if it
  * comes first.
  *
+ * A `once` module begins with an entry of its own, and what is lost of it waits for an operator:
+ * once.c.
+ *
  * Before a ready module is handed out the result caches of the cluster are asked (DESIGN 8), unless
  * it has `cache: false`, or was handed out before. All that they may have for this run is asked for
  * at the beginning of the leadership, so a run that finds nothing waits for one round trip, once. A
@@ -76,8 +79,8 @@ void mp_lead_free(struct mp_lead *lead);
 void mp_lead_applied(
 	struct mp_lead *lead, struct mp_env *env, const struct mp_raft_entry *entry, int rc);
 
-/* Messages 70 to 73 of a member about this run. 0 or MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, MP_ESIG,
- * MP_EAUTH, MP_EREPLAY (of another term), MP_ENOMEM. */
+/* Messages 70 to 75 of a member, but 74, about this run. 0 or MP_EFORMAT, MP_ETRUNC, MP_ELIMIT,
+ * MP_ESIG, MP_EAUTH, MP_EREPLAY (of another term), MP_ENOMEM. */
 int mp_lead_message(struct mp_lead *lead, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes);
 
@@ -97,6 +100,11 @@ mp_time mp_lead_deadline(const struct mp_lead *lead);
 /* Proposes CANCEL. 0, also when it was said before or the run is ending; MP_ENOTLEADER,
  * MP_ENOMEM. */
 int mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by);
+
+/* An operator says what became of a module that may have run: MP_ONCE_DONE or MP_ONCE_RERUN. 0: it
+ * is on its way through the log. MP_EINVAL: it does not wait for that; MP_ENOTLEADER, MP_ENOMEM. */
+int mp_lead_resolve(struct mp_lead *lead, struct mp_env *env, uint32_t module, enum mp_once_how how,
+	struct mp_span by);
 
 /* Why a ready module is not running, if no live member could run it. */
 bool mp_lead_unplaceable(struct mp_lead *lead, uint32_t module, struct mp_error *why);

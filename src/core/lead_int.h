@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What lead.c (workers and their messages), plan.c (what is missing), recall.c (results of other
- * runs) and offer.c (handing out) share. Nobody else includes this. */
+ * runs), offer.c (handing out), once.c (what may not start twice) and tell.c (what workers are
+ * told) share. Nobody else includes this. */
 #ifndef MP_CORE_LEAD_INT_H
 #define MP_CORE_LEAD_INT_H
 
@@ -21,7 +22,11 @@ struct lead_attempt {
 	uint8_t misses;   /* answers in a row that did not name it */
 	bool seen;        /* named by the answer that is being read */
 	bool done;        /* its result came, FINISHED is on its way through the log */
-	bool given_up;    /* LOST is on its way */
+	bool given_up;    /* LOST is on its way, or ONCE_END */
+	/* Of a `once` module: its worker has not heard of it before ONCE_BEGIN is committed. */
+	bool begins;   /* that entry is on its way */
+	bool due;      /* it is to be handed out now */
+	bool returned; /* it never began: ONCE_END is to say so */
 };
 
 struct lead_worker {
@@ -36,6 +41,7 @@ struct lead_worker {
 	uint64_t boot; /* the highest it has shown */
 	mp_time asked_ms;
 	mp_time heard_ms;
+	mp_time leased_ms;    /* no lease of this worker was given after this */
 	struct mp_buf settle; /* struct mp_attempt_id, one after the other */
 	struct mp_buf kill;
 };
@@ -52,6 +58,7 @@ struct lead_backoff {
 #define LEAD_SKIP     0x8u  /* a SKIP is */
 #define LEAD_BACKOFF  0x10u /* it is among the backoffs */
 #define LEAD_CACHED   0x20u /* a CACHED for it is on its way through the log */
+#define LEAD_RESOLVED 0x40u /* an operator's ONCE_END is on its way through the log */
 
 struct mp_lead {
 	const struct mp_alloc *alloc;
@@ -90,21 +97,30 @@ struct mp_lead {
 struct lead_worker *lead_worker_of(
 	struct mp_lead *lead, struct mp_env *env, const struct mp_node_id *id);
 void lead_dirty(struct mp_lead *lead, struct lead_worker *worker);
-/* Puts an attempt on the list of those that a worker is told to forget, or to kill. */
-void lead_settle(struct mp_lead *lead, struct lead_worker *worker, const struct mp_attempt_id *id);
-void lead_kill(struct mp_lead *lead, struct lead_worker *worker, const struct mp_attempt_id *id);
 /* Begins or ends waiting for an attempt. track: 0 or MP_ENOMEM. */
 int lead_track(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker,
 	const struct mp_attempt_id *id, mp_time since_ms);
 void lead_untrack(struct mp_lead *lead, struct lead_attempt *attempt);
 /* The result is there, or it is lost: its slot is free. */
 void lead_slot_free(struct mp_lead *lead, struct lead_attempt *attempt);
-/* Sends what the worker has not got yet of WORK_LEAD. */
-void lead_introduce(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker);
-/* Sends everything that the lists above have gathered. */
-void lead_flush(struct mp_lead *lead, struct mp_env *env);
 /* Notes that a module is to be looked at by the next plan. */
 void lead_touch(struct mp_lead *lead, uint32_t module);
+
+/* Logs that an attempt goes on, which nobody waited for, and waits for it. */
+void lead_adopt(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker,
+	const struct mp_attempt_id *id);
+
+/* tell.c */
+
+/* Puts an attempt on the list of those that a worker is told to forget, or to kill. */
+void lead_settle(struct mp_lead *lead, struct lead_worker *worker, const struct mp_attempt_id *id);
+void lead_kill(struct mp_lead *lead, struct lead_worker *worker, const struct mp_attempt_id *id);
+/* Sends what the worker has not got yet of WORK_LEAD. */
+void lead_introduce(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker);
+/* Sends everything that those lists have gathered. */
+void lead_flush(struct mp_lead *lead, struct mp_env *env);
+/* WORK_END, at once. */
+void lead_tell_end(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker);
 
 /* plan.c */
 
@@ -118,6 +134,9 @@ void lead_give_up(struct mp_lead *lead, struct mp_env *env, struct lead_attempt 
 	enum mp_lost_why why);
 /* A module that the log has as running is handed out again. */
 void lead_requeue(struct mp_lead *lead, struct mp_env *env, uint32_t module);
+/* END is in the log, ours or an earlier leader's, and not applied yet. Whatever undoes it undoes
+ * all that would follow it. */
+bool lead_ending(const struct mp_lead *lead);
 
 /* recall.c */
 
@@ -147,5 +166,44 @@ int lead_offer_hash(struct mp_lead *lead, struct mp_env *env, const struct mp_at
 	struct mp_hash *out);
 /* Places what can be placed, logs it and hands it out. */
 void lead_place(struct mp_lead *lead, struct mp_env *env);
+/* Sends one attempt that the log has as running to its worker. 0, or why nothing was sent. */
+int lead_hand_out(struct mp_lead *lead, struct mp_env *env, const struct lead_attempt *attempt);
+
+/* once.c */
+
+static inline bool
+lead_is_once(const struct mp_lead *lead, uint32_t module)
+{
+	return lead->c.graph->modules[module].once;
+}
+
+/* Its worker has not heard of it. */
+static inline bool
+lead_unsent(const struct lead_attempt *a)
+{
+	return a->begins || a->due || a->returned;
+}
+
+/* Has the attempt begin. False: it could not be logged, and is not waited for. */
+bool lead_once_begin(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker,
+	const struct mp_attempt_id *id);
+/* ONCE_BEGIN was given to mp_run_apply(), which returned rc. */
+void lead_once_applied(struct mp_lead *lead, const struct mp_raft_entry *entry, int rc);
+/* Hands out what has begun, or says that it never did. */
+void lead_once_visit(struct mp_lead *lead, struct mp_env *env, struct lead_attempt *attempt);
+/* The worker refused it, unstarted. */
+void lead_once_returned(struct mp_lead *lead, struct lead_attempt *attempt);
+/* What a worker has of a `once` module. False: as of any other one. */
+bool lead_once_status(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker,
+	const struct mp_work_state *state);
+/* ONCE_END was given to mp_run_apply(). */
+void lead_once_ended(struct mp_lead *lead, const struct mp_raft_entry *entry);
+/* Of a module that may have run, something is on its way through the log. */
+bool lead_once_pending(const struct mp_lead *lead);
+/* Whatever its worker had of `once` modules is dead for want of a lease. */
+bool lead_once_dead(const struct lead_worker *worker, mp_time now_ms);
+/* WORK_RENEW */
+int lead_renew(
+	struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker, struct mp_span bytes);
 
 #endif

@@ -27,11 +27,13 @@ libmp_core_a_SOURCES = \
 	%D%/lend.h \
 	%D%/leave.c \
 	%D%/leave.h \
+	%D%/lease.c \
 	%D%/manifests.c \
 	%D%/manifests.h \
 	%D%/node.c \
 	%D%/node.h \
 	%D%/offer.c \
+	%D%/once.c \
 	%D%/open.c \
 	%D%/open.h \
 	%D%/out.c \
@@ -73,6 +75,7 @@ libmp_core_a_SOURCES = \
 	%D%/swim_probe.c \
 	%D%/swim_sync.c \
 	%D%/swim_view.c \
+	%D%/tell.c \
 	%D%/worker.c \
 	%D%/worker.h \
 	%D%/worker_int.h \

@@ -5,7 +5,7 @@
  *   rows     -> dgram (keys), roster, runs, worker
  *   datagram -> dgram opens it -> swim (who is there), pulse (who leads)
  *   message  -> by the range of its number: swim 1-35, join 36-38, raft 40-46, open 50-55,
- *               ctl 56-57, worker 60-65, lead 70-74, fetch 80-82, hold 83-84, shelf 90-95
+ *               ctl 56-57, worker 60-66, lead 70-75, fetch 80-82, hold 83-84, shelf 90-95
  *
  * RESTORING -> BOOTING (the boot counter goes to disk) -> JOINING -> RUNNING -> STOPPING
  */

@@ -18,6 +18,17 @@ lead_dep(struct mp_lead *lead, uint32_t need, struct mp_finished *out, struct mp
 	       mp_run_result(&entry, out, result) == 0;
 }
 
+/* An operator said that it is done: it leaves nothing, and whoever needs it is not told of it. */
+static bool
+dep_is_bare(const struct mp_lead *lead, uint32_t need)
+{
+	struct mp_raft_entry entry;
+
+	return lead_is_once(lead, need) &&
+	       mp_raft_entry_at(lead->c.raft, lead->c.run->modules[need].entry, &entry) &&
+	       entry.kind == MP_ENTRY_ONCE_END;
+}
+
 int
 lead_hashes(struct mp_lead *lead, struct mp_env *env, uint32_t module, struct mp_hash *spec,
 	struct mp_hash *inputs)
@@ -27,6 +38,7 @@ lead_hashes(struct mp_lead *lead, struct mp_env *env, uint32_t module, struct mp
 	size_t size = g->need_count * sizeof(struct mp_hash) + 1;
 	struct mp_hash *deps = mp_realloc(lead->alloc, NULL, 0, size);
 	int rc = deps != NULL ? 0 : MP_ENOMEM;
+	size_t n = 0;
 
 	for (uint32_t i = 0; i < g->need_count && rc == 0; i++) {
 		struct mp_finished finished;
@@ -34,15 +46,17 @@ lead_hashes(struct mp_lead *lead, struct mp_env *env, uint32_t module, struct mp
 		struct mp_result result;
 		struct mp_span record;
 
+		if (dep_is_bare(lead, g->needs[i]))
+			continue;
 		if (!lead_dep(lead, g->needs[i], &finished, &result) ||
 			mp_signed_result_decode(finished.result, &record, &sig) != 0)
 			rc = MP_ECORRUPT;
 		else
-			env->crypto->hash(&deps[i], &record, 1);
+			env->crypto->hash(&deps[n++], &record, 1);
 	}
 	if (rc == 0)
 		rc = mp_inputs_hash(env->crypto, lead->alloc,
-			mp_hash_is_zero(manifest) ? NULL : manifest, deps, g->need_count, inputs);
+			mp_hash_is_zero(manifest) ? NULL : manifest, deps, n, inputs);
 	if (rc == 0)
 		env->crypto->hash(spec, &g->spec, 1);
 	mp_dealloc(lead->alloc, deps, size);
@@ -89,6 +103,8 @@ item_deps(struct mp_lead *lead, struct mp_cbor_w *w, const struct mp_graph_modul
 		struct mp_result result;
 		size_t n = 0;
 
+		if (dep_is_bare(lead, g->needs[i]))
+			continue;
 		if (!lead_dep(lead, g->needs[i], &finished, &result))
 			return MP_ECORRUPT;
 		while (n < MP_HOLDERS_MAX && mp_holders_next(&finished.holders, &holders[n]))
@@ -115,6 +131,7 @@ item_encode(struct mp_lead *lead, struct mp_env *env, struct mp_buf *buf,
 	};
 	struct mp_hash spec, inputs, offer;
 	struct mp_cbor_w w;
+	size_t deps = 0;
 	int rc = lead_hashes(lead, env, id->module, &spec, &inputs);
 
 	if (rc == 0)
@@ -123,7 +140,9 @@ item_encode(struct mp_lead *lead, struct mp_env *env, struct mp_buf *buf,
 		return rc;
 	env->crypto->sign(env->secret, &item.offer_sig, mp_span(offer.b, sizeof(offer.b)));
 	mp_cbor_w_init(&w, buf);
-	mp_work_assign_item(&w, &item, g->need_count);
+	for (uint32_t i = 0; i < g->need_count; i++)
+		deps += !dep_is_bare(lead, g->needs[i]);
+	mp_work_assign_item(&w, &item, deps);
 	return item_deps(lead, &w, g);
 }
 
@@ -145,6 +164,21 @@ assign_send(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker
 	}
 	mp_buf_fini(&buf);
 	return w.rc;
+}
+
+int
+lead_hand_out(struct mp_lead *lead, struct mp_env *env, const struct lead_attempt *a)
+{
+	const struct mp_assigned assigned = {a->id, a->worker->id};
+	struct mp_buf items;
+	int rc;
+
+	mp_buf_init(&items, lead->alloc, MP_MSG_MAX);
+	rc = item_encode(lead, env, &items, &assigned);
+	if (rc == 0)
+		rc = assign_send(lead, env, a->worker, &items, 1);
+	mp_buf_fini(&items);
+	return rc;
 }
 
 /* ---- one batch ---- */
@@ -212,6 +246,14 @@ place_prefer(void *ctx, uint32_t module, uint32_t workers[MP_SCHED_PREFER_MAX])
 }
 
 static void
+batch_undo(struct mp_lead *lead, struct mp_env *env, const struct mp_assigned *item, uint32_t slot)
+{
+	mp_sched_done(lead->sched, slot);
+	(void)mp_sched_push(lead->sched, item->attempt.module, env->now_ms);
+	lead_again(lead, env->now_ms + MP_LEAD_BUSY_MS);
+}
+
+static void
 batch_gather(struct mp_lead *lead, struct mp_env *env, struct batch *b)
 {
 	struct mp_placement p;
@@ -220,31 +262,23 @@ batch_gather(struct mp_lead *lead, struct mp_env *env, struct batch *b)
 		mp_sched_next(lead->sched, env->now_ms, place_prefer, lead, &p)) {
 		const struct mp_member *m = mp_roster_slot(lead->c.roster, p.worker);
 		struct lead_worker *worker = lead_worker_of(lead, env, &m->id);
+		struct mp_assigned item = {.worker = m->id,
+			.attempt = {.module = p.module,
+				.term = lead->head.term,
+				.counter = ++lead->counter}};
 
-		if (worker == NULL) {
-			mp_sched_done(lead->sched, p.worker);
-			(void)mp_sched_push(lead->sched, p.module, env->now_ms);
-			lead_again(lead, env->now_ms + MP_LEAD_BUSY_MS);
+		if (worker == NULL || (lead_is_once(lead, p.module) &&
+					      !lead_once_begin(lead, env, worker, &item.attempt))) {
+			batch_undo(lead, env, &item, p.worker);
 			return;
 		}
+		if (lead_is_once(lead, p.module))
+			continue;
 		b->workers[b->count] = worker;
-		b->items[b->count].worker = worker->id;
-		b->items[b->count++].attempt = (struct mp_attempt_id){
-			.module = p.module,
-			.term = lead->head.term,
-			.counter = ++lead->counter,
-		};
+		b->items[b->count++] = item;
 	}
 	if (b->count == PLACE_MAX)
 		lead_again(lead, env->now_ms);
-}
-
-static void
-batch_undo(struct mp_lead *lead, struct mp_env *env, const struct mp_assigned *item, uint32_t slot)
-{
-	mp_sched_done(lead->sched, slot);
-	(void)mp_sched_push(lead->sched, item->attempt.module, env->now_ms);
-	lead_again(lead, env->now_ms + MP_LEAD_BUSY_MS);
 }
 
 static int

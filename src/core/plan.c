@@ -198,6 +198,8 @@ lead_visit(struct mp_lead *lead, struct mp_env *env, uint32_t module, bool takin
 		visit_cancelled(lead, env, module);
 	else if (state == MP_MODULE_RUNNING && a == NULL && taking_over)
 		visit_taken_over(lead, env, module);
+	else if (state == MP_MODULE_RUNNING && a != NULL && lead_unsent(a))
+		lead_once_visit(lead, env, a);
 }
 
 /* ---- beginning ---- */
@@ -322,13 +324,15 @@ check_worker(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w)
 	for (struct mp_dlist *l = w->attempts.next; l != &w->attempts; l = l->next) {
 		struct lead_attempt *a = mp_container_of(l, struct lead_attempt, in_worker);
 
-		if (a->done || a->given_up)
+		if (a->done || a->given_up || lead_unsent(a))
 			continue;
 		if (m->state == MP_MEMBER_LEFT)
 			lead_give_up(lead, env, a, MP_LOST_LEFT);
 		else if (m->refused && !self)
 			lead_give_up(lead, env, a, MP_LOST_REFUSED);
-		else if (silent >= silence_allowed(a, env->now_ms))
+		else if (lead_is_once(lead, a->id.module)
+				 ? lead_once_dead(w, env->now_ms)
+				 : silent >= silence_allowed(a, env->now_ms))
 			lead_give_up(lead, env, a, MP_LOST_SILENT);
 	}
 }
@@ -369,13 +373,26 @@ plan_expired(struct mp_lead *lead, struct mp_env *env)
 	}
 }
 
+bool
+lead_ending(const struct mp_lead *lead)
+{
+	struct mp_raft_entry entry;
+
+	for (uint64_t i = lead->c.run->applied + 1; mp_raft_entry_at(lead->c.raft, i, &entry);
+		i++) {
+		if (entry.kind == MP_ENTRY_END)
+			return true;
+	}
+	return false;
+}
+
 static void
 plan_end(struct mp_lead *lead, struct mp_env *env)
 {
 	enum mp_run_outcome outcome;
 	struct mp_buf body;
 
-	if (lead->end_proposed || !mp_run_outcome(lead->c.run, &outcome))
+	if (lead->end_proposed || !mp_run_outcome(lead->c.run, &outcome) || lead_once_pending(lead))
 		return;
 	mp_buf_init(&body, lead->alloc, MP_RESULT_MAX);
 	if (mp_body_end_encode(&body, outcome) == 0 &&
@@ -457,21 +474,6 @@ mp_lead_deadline(const struct mp_lead *lead)
 			first = due[i];
 	}
 	return first;
-}
-
-/* END is in the log, ours or an earlier leader's, and not applied yet. Whatever undoes it undoes
- * all that would follow it. */
-static bool
-lead_ending(const struct mp_lead *lead)
-{
-	struct mp_raft_entry entry;
-
-	for (uint64_t i = lead->c.run->applied + 1; mp_raft_entry_at(lead->c.raft, i, &entry);
-		i++) {
-		if (entry.kind == MP_ENTRY_END)
-			return true;
-	}
-	return false;
 }
 
 int

@@ -179,19 +179,23 @@ run_end_module(struct mp_run *run, uint32_t module, enum mp_module_state to, mp_
 		run_skip_dependants(run, module, wall_ms);
 }
 
-/* An attempt is gone without a word of its own about the module. */
+/* An attempt is gone without a word of its own about the module. How far one of a `once` module
+ * came nobody knows. */
 static void
 run_lose(struct mp_run *run, uint32_t module, mp_time wall_ms)
 {
 	struct mp_run_module *m = &run->modules[module];
+	bool once = run->graph->modules[module].once;
 
-	if (run->cancelled) {
+	if (run->cancelled && !once) {
 		run_end_module(run, module, MP_MODULE_CANCELLED, wall_ms);
 		return;
 	}
 	if (m->lost < UINT8_MAX)
 		m->lost++;
-	if (m->lost > MP_LOST_MAX)
+	if (once)
+		run_move(run, module, MP_MODULE_MAYBE_RAN);
+	else if (m->lost > MP_LOST_MAX)
 		run_end_module(run, module, MP_MODULE_FAILED, wall_ms);
 	else if (m->state != MP_MODULE_READY)
 		run_move(run, module, MP_MODULE_READY);
@@ -240,6 +244,9 @@ assigned_possible(
 	if (a->attempt.module >= run->graph->module_count || a->attempt.term > entry->term)
 		return false;
 	m = &run->modules[a->attempt.module];
+	/* Of a `once` module only the attempt that began, found alive after it was given up. */
+	if (run->graph->modules[a->attempt.module].once)
+		return m->state == MP_MODULE_MAYBE_RAN && mp_attempt_eq(&m->attempt, &a->attempt);
 	return m->state == MP_MODULE_READY || m->state == MP_MODULE_RUNNING ||
 	       (m->state == MP_MODULE_BACKOFF && m->not_before_ms != MP_TIME_NEVER);
 }
@@ -274,7 +281,8 @@ apply_assigned(struct mp_run *run, const struct mp_raft_entry *entry)
 		if (m->state == MP_MODULE_RUNNING)
 			continue; /* its worker did not take it; this is the same attempt elsewhere
 				   */
-		m->attempts++;
+		if (m->state != MP_MODULE_MAYBE_RAN)
+			m->attempts++;
 		run_move(run, a.attempt.module, MP_MODULE_RUNNING);
 	}
 	return 0;
@@ -306,8 +314,12 @@ apply_failure(struct mp_run *run, const struct mp_raft_entry *entry, const struc
 	struct mp_run_module *m = &run->modules[module];
 
 	m->entry = entry->index;
+	/* Killed: for the run, or for want of a lease. */
 	if (result->status == MP_STATUS_CANCELLED) {
-		run_lose(run, module, entry->wall_ms);
+		if (run->cancelled)
+			run_end_module(run, module, MP_MODULE_CANCELLED, entry->wall_ms);
+		else
+			run_lose(run, module, entry->wall_ms);
 		return 0;
 	}
 	if (m->failures < UINT16_MAX)
@@ -374,26 +386,37 @@ finished_decode(const struct mp_run *run, const struct mp_raft_entry *entry,
 	return 0;
 }
 
+/* May a result that is no success decide about the module? Only that of the attempt that the run
+ * waits for, or of any while it waits for none. */
+static bool
+failure_counts(const struct mp_run *run, const struct mp_result *result)
+{
+	const struct mp_run_module *m = &run->modules[result->attempt.module];
+	bool current = mp_attempt_eq(&m->attempt, &result->attempt);
+
+	if (m->state == MP_MODULE_MAYBE_RAN)
+		return current && result->status != MP_STATUS_CANCELLED;
+	return (m->state == MP_MODULE_RUNNING && current) ||
+	       (m->state == MP_MODULE_READY && !run->graph->modules[result->attempt.module].once);
+}
+
 static int
 apply_finished(struct mp_run *run, const struct mp_raft_entry *entry)
 {
 	struct mp_finished finished;
 	struct mp_result result;
 	struct mp_run_module *m;
-	bool current;
 	uint32_t node;
 	int rc = finished_decode(run, entry, &finished, &result);
 
 	if (rc != 0)
 		return rc;
 	m = &run->modules[finished.attempt.module];
-	current = mp_attempt_eq(&m->attempt, &finished.attempt);
 	if (m->state == MP_MODULE_WAITING)
 		return MP_EFORMAT;
 	if (mp_module_ended((enum mp_module_state)m->state))
 		return MP_EEXIST;
-	if (result.status != MP_STATUS_OK && !(m->state == MP_MODULE_RUNNING && current) &&
-		m->state != MP_MODULE_READY)
+	if (result.status != MP_STATUS_OK && !failure_counts(run, &result))
 		return MP_EEXIST;
 	if (run_add_node(run, &finished.worker, &node) != 0)
 		return MP_ENOMEM;
@@ -481,6 +504,75 @@ apply_skip(struct mp_run *run, const struct mp_raft_entry *entry)
 }
 
 static int
+apply_once_begin(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	struct mp_assigned begin;
+	struct mp_run_module *m;
+	uint32_t node;
+	int rc = mp_body_once_begin_decode(entry->body, &begin);
+
+	if (rc != 0)
+		return rc;
+	if (begin.attempt.module >= run->graph->module_count || begin.attempt.term > entry->term ||
+		!run->graph->modules[begin.attempt.module].once)
+		return MP_EFORMAT;
+	m = &run->modules[begin.attempt.module];
+	if (m->state != MP_MODULE_READY)
+		return MP_EEXIST;
+	if (run_add_node(run, &begin.worker, &node) != 0)
+		return MP_ENOMEM;
+	m->attempt = begin.attempt;
+	m->worker = node;
+	m->assigned_ms = entry->wall_ms;
+	m->attempts++;
+	run_move(run, begin.attempt.module, MP_MODULE_RUNNING);
+	return 0;
+}
+
+/* The attempt never began: as if it had not been tried. */
+static int
+once_unstarted(struct mp_run *run, const struct mp_raft_entry *entry, uint32_t module)
+{
+	struct mp_run_module *m = &run->modules[module];
+
+	if (m->state != MP_MODULE_RUNNING)
+		return MP_EEXIST;
+	m->attempts--;
+	if (run->cancelled)
+		run_end_module(run, module, MP_MODULE_CANCELLED, entry->wall_ms);
+	else
+		run_move(run, module, MP_MODULE_READY);
+	return 0;
+}
+
+static int
+apply_once_end(struct mp_run *run, const struct mp_raft_entry *entry)
+{
+	struct mp_once_end end;
+	struct mp_run_module *m;
+	int rc = mp_body_once_end_decode(entry->body, &end);
+
+	if (rc != 0)
+		return rc;
+	if (end.attempt.module >= run->graph->module_count)
+		return MP_EFORMAT;
+	m = &run->modules[end.attempt.module];
+	if (!run->graph->modules[end.attempt.module].once ||
+		!mp_attempt_eq(&m->attempt, &end.attempt))
+		return MP_EEXIST;
+	if (end.how == MP_ONCE_UNSTARTED)
+		return once_unstarted(run, entry, end.attempt.module);
+	if (m->state != MP_MODULE_MAYBE_RAN || (end.how == MP_ONCE_RERUN && run->cancelled))
+		return MP_EEXIST;
+	m->entry = entry->index;
+	if (end.how == MP_ONCE_DONE)
+		run_end_module(run, end.attempt.module, MP_MODULE_SUCCEEDED, entry->wall_ms);
+	else
+		run_move(run, end.attempt.module, MP_MODULE_READY);
+	return 0;
+}
+
+static int
 apply_cancel(struct mp_run *run, const struct mp_raft_entry *entry)
 {
 	struct mp_span by;
@@ -496,7 +588,8 @@ apply_cancel(struct mp_run *run, const struct mp_raft_entry *entry)
 	for (uint32_t i = 0; i < run->graph->module_count; i++) {
 		enum mp_module_state state = mp_run_module_state(run, i);
 
-		if (mp_module_ended(state) || state == MP_MODULE_RUNNING)
+		if (mp_module_ended(state) || state == MP_MODULE_RUNNING ||
+			state == MP_MODULE_MAYBE_RAN)
 			continue;
 		run->modules[i].ended_ms = entry->wall_ms;
 		run_move(run, i, MP_MODULE_CANCELLED);
@@ -553,7 +646,9 @@ apply_kind(struct mp_run *run, const struct mp_raft_entry *entry)
 	case MP_ENTRY_END:
 		return apply_end(run, entry);
 	case MP_ENTRY_ONCE_BEGIN:
+		return apply_once_begin(run, entry);
 	case MP_ENTRY_ONCE_END:
+		return apply_once_end(run, entry);
 	case MP_ENTRY_PAUSE:
 	case MP_ENTRY_RESUME:
 	case MP_ENTRY_PRIORITY:
@@ -580,9 +675,11 @@ mp_run_apply(struct mp_run *run, const struct mp_raft_entry *entry)
 bool
 mp_run_outcome(const struct mp_run *run, enum mp_run_outcome *outcome)
 {
-	if (!run->opened || run->ended_count < run->graph->module_count)
+	uint32_t unsure = run->cancelled ? run->counts[MP_MODULE_MAYBE_RAN] : 0;
+
+	if (!run->opened || run->ended_count + unsure < run->graph->module_count)
 		return false;
-	if (run->counts[MP_MODULE_CANCELLED] > 0)
+	if (run->counts[MP_MODULE_CANCELLED] + unsure > 0)
 		*outcome = MP_OUTCOME_CANCELLED;
 	else if (run->counts[MP_MODULE_SUCCEEDED] + run->counts[MP_MODULE_IGNORED] <
 		 run->graph->module_count)

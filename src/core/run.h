@@ -11,6 +11,9 @@
  *   SKIPPED                        BACKOFF ◀─────────────────────  FAILED, TIMED_OUT
  *   CANCEL: what has not started is CANCELLED at once, what runs when it ends
  *
+ * A `once` module: READY ──ONCE_BEGIN──▶ RUNNING ──LOST, killed──▶ MAYBE_RAN ──ONCE_END──▶ as the
+ * operator says; a result that comes after all counts. In a cancelled run MAYBE_RAN is an end.
+ *
  * Applying an entry costs O(1), plus the dependants of a module once, when it ends: O(modules +
  * edges) for a whole run.
  */
@@ -40,7 +43,7 @@ struct mp_run_module {
 	uint32_t next;     /* used inside mp_run_apply() only */
 	struct mp_attempt_id attempt; /* the last one; counter 0: none yet */
 	uint32_t worker;   /* of that attempt, or who made the cached result; see mp_run_node() */
-	uint64_t entry;    /* index of the last FINISHED, CACHED or SKIP that counts; 0 */
+	uint64_t entry;    /* index of the last FINISHED, CACHED, SKIP or ONCE_END that counts */
 	mp_time queued_ms; /* wall times, of the leader; 0: not yet */
 	mp_time assigned_ms;
 	mp_time ended_ms;
@@ -97,11 +100,11 @@ int mp_run_apply(struct mp_run *run, const struct mp_raft_entry *entry);
 int mp_run_result(
 	const struct mp_raft_entry *entry, struct mp_finished *out, struct mp_result *result);
 
-/* An ended module never changes again. */
+/* An ended module never changes again. MAYBE_RAN waits for an operator. */
 static inline bool
 mp_module_ended(enum mp_module_state state)
 {
-	return state >= MP_MODULE_SUCCEEDED;
+	return state >= MP_MODULE_SUCCEEDED && state != MP_MODULE_MAYBE_RAN;
 }
 
 static inline enum mp_module_state

@@ -407,7 +407,7 @@ mp_runs_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_i
 		}
 		return 0;
 	}
-	if (kind >= MP_MSG_WORK_WHO && kind < MP_MSG_WORK_FREE)
+	if (kind >= MP_MSG_WORK_WHO && kind <= MP_MSG_WORK_RENEW)
 		return on_work(runs, env, from, bytes);
 	return MP_EUNSUPPORTED;
 }
@@ -601,6 +601,35 @@ mp_runs_cancel(
 	if (k->box == NULL || k->box->lead == NULL)
 		return MP_ENOTLEADER;
 	return mp_lead_cancel(k->box->lead, env, by);
+}
+
+int
+mp_runs_resolve(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run,
+	struct mp_span module, bool rerun, struct mp_span by, struct mp_error *err)
+{
+	const struct known *k = known_find(runs, run);
+	struct mp_run_box *box = k != NULL ? k->box : NULL;
+	uint32_t i = 0;
+	int rc;
+
+	if (k == NULL)
+		return mp_fail(err, MP_ENOENT, "no such run is known here");
+	if (k->ended)
+		return mp_fail(err, MP_EINVAL, "the run has ended");
+	if (box == NULL || box->lead == NULL)
+		return MP_ENOTLEADER;
+	while (i < box->graph->module_count &&
+		!mp_span_eq(mp_span_str(box->graph->modules[i].name), module))
+		i++;
+	if (i == box->graph->module_count)
+		return mp_fail(err, MP_EINVAL, "the run has no module %.*s",
+			(int)mp_min_size(module.n, MP_NAME_MAX), (const char *)module.p);
+	rc = mp_lead_resolve(box->lead, env, i, rerun ? MP_ONCE_RERUN : MP_ONCE_DONE, by);
+	if (rc == MP_EINVAL)
+		return mp_fail(err, rc, "%s is %s: only what may have run waits for this",
+			box->graph->modules[i].name,
+			mp_module_state_word(mp_run_module_state(&box->run, i)));
+	return rc;
 }
 
 struct mp_raft *

@@ -120,6 +120,12 @@ uint64_t mp_runs_ends(const struct mp_runs *runs);
 int mp_runs_cancel(
 	struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run, struct mp_span by);
 
+/* An operator says of a `once` module that may have run that it is done, or is to run again. 0: it
+ * is on its way through the log. MP_ENOTLEADER: ask mp_runs_whom(); with *err filled: MP_ENOENT (no
+ * such module), MP_EINVAL (it does not wait for this). */
+int mp_runs_resolve(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run,
+	struct mp_span module, bool rerun, struct mp_span by, struct mp_error *err);
+
 /* ---- for pulse, the simulator and tests ---- */
 
 /* The log of a run that this node is an elector of and that is not put away; NULL. */

@@ -78,6 +78,40 @@ show_ending(const struct mp_run_box *box, uint32_t i, enum mp_module_state state
 	out->text = mp_span_str(why->text);
 }
 
+/* What an operator has to say, or has said, about a module that may have run. */
+static void
+show_unsure(
+	const struct mp_run_box *box, uint32_t i, struct mp_show_module *out, struct mp_error *text)
+{
+	const struct mp_run_module *m = &box->run.modules[i];
+	const char *node = m->worker == MP_RUN_NO_NODE ? "?" : (const char *)out->node.name.p;
+	struct mp_error because = {0};
+	struct mp_raft_entry entry;
+	struct mp_once_end end;
+
+	if (out->state == MP_MODULE_SUCCEEDED && box->graph->modules[i].once && m->entry != 0 &&
+		mp_raft_entry_at(box->raft, m->entry, &entry) && entry.kind == MP_ENTRY_ONCE_END &&
+		mp_body_once_end_decode(entry.body, &end) == 0) {
+		(void)mp_fail(text, MP_ECANCELED, "done, as %.*s said", (int)end.by.n,
+			(const char *)end.by.p);
+		out->text = mp_span_str(text->text);
+	}
+	if (out->state != MP_MODULE_MAYBE_RAN)
+		return;
+	if (out->text.n > 0)
+		(void)mp_fail(&because, MP_ECANCELED, " (%.*s)", (int)mp_min_size(out->text.n, 200),
+			(const char *)out->text.p);
+	if (box->run.cancelled)
+		(void)mp_fail(text, MP_ECANCELED, "may have run on %s%s", node, because.text);
+	else
+		(void)mp_fail(text, MP_ECANCELED,
+			"may have run on %s%s: find out, then mpctl resolve %02x%02x%02x%02x %s "
+			"done|rerun",
+			node, because.text, box->known->id.b[0], box->known->id.b[1],
+			box->known->id.b[2], box->known->id.b[3], box->graph->modules[i].name);
+	out->text = mp_span_str(text->text);
+}
+
 static enum mp_module_state
 show_state(const struct mp_run_box *box, uint32_t i, struct mp_error *why)
 {
@@ -116,6 +150,7 @@ show_module(
 		out.attempt_counter = m->attempt.counter;
 	}
 	show_result(box, m, &out, &finished);
+	show_unsure(box, i, &out, &why);
 	while (m->entry != 0 && n < MP_HOLDERS_MAX &&
 		mp_holders_next(&finished.holders, &holders[n]))
 		n++;
@@ -147,6 +182,7 @@ run_state(const struct mp_runs *runs, const struct mp_env *env, const struct mp_
 {
 	enum mp_run_state state = mp_run_state(&box->run);
 	mp_time since = mp_raft_stalled_since(box->raft);
+	uint32_t unsure = box->run.counts[MP_MODULE_MAYBE_RAN];
 
 	if (mp_run_state_ended(state))
 		return state;
@@ -154,6 +190,10 @@ run_state(const struct mp_runs *runs, const struct mp_env *env, const struct mp_
 		stalled_text(runs, box, text);
 		return MP_RUN_STALLED;
 	}
+	if (unsure > 0 && !box->run.cancelled)
+		(void)mp_fail(text, MP_EBUSY,
+			"%u module%s may have run: mpctl resolve says what became of %s", unsure,
+			unsure == 1 ? "" : "s", unsure == 1 ? "it" : "them");
 	if (box->run.cancelled)
 		(void)mp_fail(text, MP_ECANCELED, "cancelled by %s", box->run.cancelled_by.s);
 	return state;

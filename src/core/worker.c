@@ -32,6 +32,8 @@ mp_worker_new(struct mp_env *env, const struct mp_roster *roster, struct mp_fetc
 	mp_map_init(&worker->attempts, env->alloc);
 	mp_dlist_init(&worker->runs_by_age);
 	mp_dlist_init(&worker->ready);
+	mp_dlist_init(&worker->beginning);
+	mp_dlist_init(&worker->leasing);
 	mp_dlist_init(&worker->dirty);
 	mp_dlist_init(&worker->holding);
 	mp_dlist_init(&worker->deferring);
@@ -72,7 +74,30 @@ key_read(const uint8_t *p, size_t n)
 	return v;
 }
 
-/* See held_put(). A result whose fence is gone has nobody to go to. */
+/* See held_put() and lease.c. Empty result: it may have been started. */
+static int
+held_decode(struct mp_span value, struct mp_span *result, struct mp_list *holders)
+{
+	struct mp_cbor_r r;
+	char domain[16];
+	size_t items;
+
+	*result = mp_span(NULL, 0);
+	mp_cbor_r_init(&r, value);
+	items = mp_cbor_r_array(&r, 4);
+	mp_cbor_r_str(&r, domain, sizeof(domain));
+	if (r.rc != 0 || mp_cbor_r_uint(&r, UINT64_MAX) != 1)
+		return MP_ECORRUPT;
+	if (items == 2 && strcmp(domain, "mp-started") == 0)
+		return mp_cbor_r_end(&r) == 0 ? 0 : MP_ECORRUPT;
+	if (items != 4 || strcmp(domain, "mp-held") != 0)
+		return MP_ECORRUPT;
+	*result = mp_cbor_r_bytes(&r, MP_SIGNED_RESULT_MAX);
+	mp_holders_read(&r, holders);
+	return mp_cbor_r_end(&r) == 0 && result->n > 0 ? 0 : MP_ECORRUPT;
+}
+
+/* What has no fence has nobody to go to. */
 static int
 held_restore(struct mp_worker *worker, const struct mp_row *row)
 {
@@ -80,10 +105,8 @@ held_restore(struct mp_worker *worker, const struct mp_row *row)
 	struct mp_span result;
 	struct mp_list holders;
 	struct mp_run_id run_id;
-	struct mp_cbor_r r;
 	struct attempt *a;
 	struct wrun *run;
-	char domain[16];
 
 	if (row->key.n != 32)
 		return MP_ECORRUPT;
@@ -91,18 +114,15 @@ held_restore(struct mp_worker *worker, const struct mp_row *row)
 	id.term = key_read(row->key.p + 16, 8);
 	id.module = (uint32_t)key_read(row->key.p + 24, 4);
 	id.counter = (uint32_t)key_read(row->key.p + 28, 4);
-	mp_cbor_r_init(&r, row->value);
-	mp_cbor_r_array_exact(&r, 4);
-	mp_cbor_r_str(&r, domain, sizeof(domain));
-	if (r.rc != 0 || strcmp(domain, "mp-held") != 0 || mp_cbor_r_uint(&r, UINT64_MAX) != 1)
-		return MP_ECORRUPT;
-	result = mp_cbor_r_bytes(&r, MP_SIGNED_RESULT_MAX);
-	mp_holders_read(&r, &holders);
 	run = wrun_find(worker, &run_id);
-	if (mp_cbor_r_end(&r) != 0 || result.n == 0 || run == NULL ||
+	if (held_decode(row->value, &result, &holders) != 0 || run == NULL ||
 		attempt_find(worker, &run_id, &id) != NULL)
 		return MP_ECORRUPT;
 	a = attempt_new(worker, run, &id);
+	if (a != NULL && result.n == 0) {
+		attempt_restore_unsure(a);
+		return 0;
+	}
 	if (a == NULL || attempt_restore(a, result, &holders) == 0)
 		return a == NULL ? MP_ENOMEM : 0;
 	attempt_free(a);
@@ -119,9 +139,12 @@ mp_worker_restore(struct mp_worker *worker, struct mp_env *env, const struct mp_
 void
 mp_worker_start(struct mp_worker *worker, struct mp_env *env)
 {
-	(void)env;
-	for (struct mp_dlist *l = worker->holding.next; l != &worker->holding; l = l->next)
-		wrun_resend(mp_container_of(l, struct wrun, holding));
+	for (struct mp_dlist *l = worker->holding.next; l != &worker->holding; l = l->next) {
+		struct wrun *run = mp_container_of(l, struct wrun, holding);
+
+		wrun_resend(run);
+		run->resend_ms = env->now_ms + WORKER_RESEND_MS;
+	}
 }
 
 /* ---- messages of leaders ---- */
@@ -239,6 +262,8 @@ mp_worker_message(struct mp_worker *worker, struct mp_env *env, const struct mp_
 		return on_list(worker, env, from, bytes, (enum mp_msg_work)number);
 	case MP_MSG_WORK_END:
 		return on_end(worker, env, from, bytes);
+	case MP_MSG_WORK_LEASE:
+		return lease_take(worker, env, from, bytes);
 	default:
 		return MP_EFORMAT;
 	}
@@ -249,6 +274,7 @@ mp_worker_persisted(struct mp_worker *worker, struct mp_env *env)
 {
 	struct mp_dlist *l, *next, messages;
 
+	lease_pump(worker, env);
 	for (l = worker->deferring.next; l != &worker->deferring; l = next) {
 		struct wrun *run = mp_container_of(l, struct wrun, deferring);
 		struct mp_node_id leader = run->leader;
@@ -301,7 +327,7 @@ mp_worker_exec(struct mp_worker *worker, struct mp_env *env, const struct mp_exe
 		head = (struct mp_work_head){a->run->id, a->run->generation, a->run->term};
 		worker_reject(
 			env, &a->run->leader, &head, (enum mp_reject_why)why, &a->id, 1, NULL);
-		attempt_free(a);
+		attempt_drop(a, env);
 	}
 	attempts_pump(worker, env);
 }
@@ -380,6 +406,7 @@ mp_worker_tick(struct mp_worker *worker, struct mp_env *env)
 		run->resend_pause_ms = pause_ms < RESEND_MAX_MS ? pause_ms : RESEND_MAX_MS;
 		run->resend_ms = env->now_ms + run->resend_pause_ms;
 	}
+	lease_tick(worker, env);
 	if (worker->stopping && !worker->killed && env->now_ms >= worker->stop_ms) {
 		struct mp_map_node *n = NULL;
 		size_t bucket = 0;
@@ -401,7 +428,7 @@ mp_worker_deadline(const struct mp_worker *worker)
 		if (run->resend_ms < at)
 			at = run->resend_ms;
 	}
-	return at;
+	return lease_deadline(worker) < at ? lease_deadline(worker) : at;
 }
 
 /* ---- stopping ---- */
@@ -425,7 +452,7 @@ mp_worker_stop(struct mp_worker *worker, struct mp_env *env)
 		if (!attempt_return(a, env, false))
 			continue;
 		worker_reject(env, &run->leader, &head, MP_REJECT_STOPPING, &a->id, 1, NULL);
-		attempt_free(a);
+		attempt_drop(a, env);
 	}
 }
 

@@ -11,7 +11,7 @@
  * the newer certificate. Attempts go on when the leader changes; their results go to whoever leads
  * then.
  *
- * node.c gives this module rows of FENCE and HELD, messages 60 to 65, EXEC events, LINK events of
+ * node.c gives this module rows of FENCE and HELD, messages 60 to 66, EXEC events, LINK events of
  * the control class, and calls mp_worker_persisted() after mp_out_persisted() and mp_worker_flush()
  * at the end of each step, before mp_hold_flush(). Messages to this node itself (its own leader)
  * are sent like all others: node.c loops them back.
@@ -44,7 +44,7 @@ int mp_worker_restore(struct mp_worker *worker, struct mp_env *env, const struct
 void mp_worker_start(struct mp_worker *worker, struct mp_env *env);
 
 /*
- * Messages 60 to 65 of a member. 0, or why it was refused: MP_EFORMAT, MP_ETRUNC, MP_ELIMIT
+ * Messages 60 to 66 of a member. 0, or why it was refused: MP_EFORMAT, MP_ETRUNC, MP_ELIMIT
  * (malformed), MP_ESIG (a record, certificate or offer that does not verify), MP_EAUTH (not from
  * the leader), MP_EREPLAY (fenced: a lower term), MP_EBUSY, MP_ENOMEM.
  */

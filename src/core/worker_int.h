@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the worker share: worker.c (messages, fences), attempt.c (the life of one
- * attempt) and lay.c (what its workspace will hold). */
+/* What the parts of the worker share: worker.c (messages), fence.c (whom it obeys), assign.c (what
+ * it takes), attempt.c (the life of one attempt), lease.c (what may not start twice) and lay.c
+ * (what its workspace will hold). */
 #ifndef MP_CORE_WORKER_INT_H
 #define MP_CORE_WORKER_INT_H
 
@@ -43,6 +44,12 @@ struct wrun {
 	size_t held_count;
 	mp_time resend_ms;
 	mp_time resend_pause_ms;
+	/* The lease of its `once` modules. */
+	struct mp_dlist leasing; /* in mp_worker.leasing while there are some that are not done */
+	size_t leasing_count;
+	mp_time lease_until_ms;
+	mp_time lease_ask_ms;   /* when to ask for it again */
+	uint32_t lease_unheard; /* how often that was in vain */
 };
 
 /* A message of a leader that waits for its fence. */
@@ -83,7 +90,11 @@ struct attempt {
 	struct mp_attempt_id id;
 	enum mp_work_phase phase;
 	enum attempt_fate fate;
-	bool executing; /* the executor has it */
+	bool executing;       /* the executor has it */
+	bool once;            /* known once it is laid */
+	bool leasing;         /* of a `once` module, and not done */
+	bool beginning;       /* has a slot, and waits for lease and disk */
+	uint64_t started_seq; /* its row says that it may have been started; 0: there is none */
 	/* What was offered. */
 	uint64_t generation;
 	uint32_t number;
@@ -134,7 +145,9 @@ struct mp_worker {
 	struct mp_map runs;
 	struct mp_dlist runs_by_age;
 	struct mp_map attempts;
-	struct mp_dlist ready; /* could run, wait for a slot */
+	struct mp_dlist ready;     /* could run, wait for a slot */
+	struct mp_dlist beginning; /* by `queue` too */
+	struct mp_dlist leasing;   /* of runs */
 	struct mp_dlist dirty;
 	struct mp_dlist holding;
 	struct mp_dlist deferring;
@@ -186,6 +199,36 @@ void attempt_resend(struct attempt *a);
 
 /* A restored one: copies the signed result. 0 or MP_ENOMEM. */
 int attempt_restore(struct attempt *a, struct mp_span result, struct mp_list *holders);
+
+/* Hands it to the executor. It has a slot, and no list has it. */
+void attempt_start(struct attempt *a, struct mp_env *env);
+
+/* Frees it, and its row too: it is given back, or nobody wants it any more. */
+void attempt_drop(struct attempt *a, struct mp_env *env);
+
+/* Its row in MP_TABLE_HELD. */
+#define HELD_KEY (16 + 8 + 4 + 4)
+void held_key(const struct attempt *a, uint8_t key[HELD_KEY]);
+
+/* A restored one, of a `once` module: it may have been started by an earlier boot. */
+void attempt_restore_unsure(struct attempt *a);
+
+/* ---- lease.c ---- */
+
+/* The attempt turned out to be one of a `once` module. */
+void lease_want(struct attempt *a, struct mp_env *env);
+void lease_drop(struct attempt *a);
+/* It is its turn: takes the slot that is free, and starts when lease and disk allow it. */
+void lease_begin(struct attempt *a, struct mp_env *env);
+/* Starts what can start now. */
+void lease_pump(struct mp_worker *worker, struct mp_env *env);
+/* WORK_LEASE. The errors of mp_worker_message(). */
+int lease_take(struct mp_worker *worker, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes);
+/* Another leader: it is asked at once. */
+void lease_hurry(struct wrun *run, struct mp_env *env);
+void lease_tick(struct mp_worker *worker, struct mp_env *env);
+mp_time lease_deadline(const struct mp_worker *worker);
 
 /* ---- assign.c ---- */
 

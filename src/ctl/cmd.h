@@ -121,6 +121,8 @@ int mp_cmd_run_name(
 	struct mp_cmd_ctx *ctx, const char *arg, char out[MP_CMD_RUN_SIZE], struct mp_error *err);
 /* "address": HOST:PORT, or null. */
 void mp_cmd_write_address(struct mp_writer *w, const struct mp_addr *addr);
+/* Who asks, as it is logged: user@host. */
+void mp_cmd_who(char out[MP_NAME_MAX + 1]);
 /* Whole text of an id in hex. */
 void mp_cmd_run_hex(char out[33], const struct mp_run_id *run);
 

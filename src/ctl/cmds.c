@@ -12,8 +12,6 @@ ABSENT(resume, "resume", "RUN", "end a pause");
 ABSENT(retry, "retry", "RUN", "run again what failed");
 ABSENT(takeover, "takeover", "RUN", "lead a run whose electors are lost for good");
 ABSENT(priority, "priority", "RUN N", "change how urgent a run is");
-ABSENT(resolve, "resolve", "RUN MODULE done|rerun",
-	"say what became of a module that may have run");
 ABSENT(verify, "verify", "RUN", "check the signatures from pipeline to artifact");
 ABSENT(trace, "trace", "RUN", "print when what ran");
 ABSENT(drain, "drain", "NODE", "give a node no new work");
@@ -33,6 +31,7 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_logs,
 	&mp_cmd_outputs,
 	&mp_cmd_cancel,
+	&mp_cmd_resolve,
 	&mp_cmd_nodes,
 	&mp_cmd_health,
 	&mp_cmd_cache,
@@ -47,7 +46,6 @@ const struct mp_cmd *const mp_cmds[] = {
 	&absent_retry,
 	&absent_takeover,
 	&absent_priority,
-	&absent_resolve,
 	&absent_verify,
 	&absent_trace,
 	&absent_drain,

@@ -15,6 +15,7 @@ extern const struct mp_cmd mp_cmd_logs;
 extern const struct mp_cmd mp_cmd_nodes;
 extern const struct mp_cmd mp_cmd_outputs;
 extern const struct mp_cmd mp_cmd_plan;
+extern const struct mp_cmd mp_cmd_resolve;
 extern const struct mp_cmd mp_cmd_run;
 extern const struct mp_cmd mp_cmd_runs;
 extern const struct mp_cmd mp_cmd_show;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "codec/msg_ctl.h"
 #include "codec/msg_show.h"
 #include "ctl/cmd.h"
+#include "util/utf8.h"
 
 MP_PRINTF(2, 0)
 static void
@@ -219,4 +221,19 @@ mp_cmd_write_address(struct mp_writer *w, const struct mp_addr *addr)
 	}
 	(void)snprintf(text, sizeof(text), v4 ? "%s:%u" : "[%s]:%u", ip, addr->port);
 	mp_w_text(w, "address", text);
+}
+
+void
+mp_cmd_who(char out[MP_NAME_MAX + 1])
+{
+	const struct passwd *pw = getpwuid(getuid());
+	char host[65] = "";
+
+	(void)gethostname(host, sizeof(host) - 1);
+	if (pw != NULL)
+		(void)snprintf(out, MP_NAME_MAX + 1, "%.60s@%.60s", pw->pw_name, host);
+	else
+		(void)snprintf(out, MP_NAME_MAX + 1, "uid %u@%.60s", (unsigned)getuid(), host);
+	if (!mp_utf8_printable(mp_span_str(out)))
+		(void)snprintf(out, MP_NAME_MAX + 1, "uid %u", (unsigned)getuid());
 }

@@ -9,10 +9,12 @@
 #include "ctl/livelog.h"
 #include "ctl/visit.h"
 
-#define POLL_FIRST_MS   20
-#define POLL_MS         250
-#define AGAIN_MS        300
-#define RECONNECT_MS    20000
+#define POLL_FIRST_MS 20
+#define POLL_MS       250
+#define AGAIN_MS      300
+#define RECONNECT_MS  20000
+/* Whoever waits for the end looks that often whether there is something to do. */
+#define LOOK_MS         3000
 #define FAILURES_SHOWN  10
 #define FAILURE_LINES   10
 #define STATUS_LINE_MAX 256
@@ -26,6 +28,7 @@ struct follow {
 	bool can_draw;
 	bool told_stalled;
 	bool told_unplaceable;
+	uint32_t told_unsure; /* of so many modules that may have run */
 	mp_time pause_ms;
 	struct mp_livelog *log;
 	/* The run as it was seen last. */
@@ -132,10 +135,12 @@ on_head(void *arg, const struct mp_show *s)
 	return 0;
 }
 
-/* Blocks until the run has ended, for when nobody watches. */
+/* Blocks until the run has ended, for when nobody watches; or until it is time for a look. */
 static int
 ask_wait(struct follow *f, struct mp_error *err)
 {
+	mp_time saved = f->ctx->deadline_ms, look = mp_client_now_ms() + LOOK_MS;
+	struct mp_visitor head = {.run = on_head, .arg = f};
 	struct mp_span payload;
 	struct mp_show show;
 	struct mp_buf buf;
@@ -143,7 +148,12 @@ ask_wait(struct follow *f, struct mp_error *err)
 
 	mp_buf_init(&buf, f->ctx->alloc, 256);
 	rc = mp_ctl_simple_encode(&buf, MP_CTL_WAIT, f->config->run);
+	if (saved == 0 || look < saved)
+		f->ctx->deadline_ms = look;
 	rc = mp_cmd_call(f->ctx, rc, &buf, &payload, err);
+	f->ctx->deadline_ms = saved;
+	if (rc == MP_ETIMEOUT && (saved == 0 || look < saved))
+		return mp_visit(f->ctx, f->config->run, &head, err);
 	if (rc == 0 && (rc = mp_show_decode(payload, &show)) != 0)
 		return mp_fail(err, rc, "the node's answer makes no sense");
 	if (rc == 0)
@@ -222,6 +232,33 @@ tell_unplaceable(struct follow *f)
 		return;
 	/* It may have been placed meanwhile. */
 	f->told_unplaceable = mp_visit(f->ctx, f->config->run, &v, &err) == MP_ECANCELED;
+}
+
+static int
+on_unsure(void *arg, uint32_t index, const struct mp_show_module *m)
+{
+	struct follow *f = arg;
+
+	(void)index;
+	if (m->state == MP_MODULE_MAYBE_RAN)
+		mp_cmd_note(f->ctx, "%.*s %.*s", (int)m->name.n, (const char *)m->name.p,
+			(int)m->text.n, m->text.n > 0 ? (const char *)m->text.p : "");
+	return 0;
+}
+
+/* What may have run waits for an operator, and with it whoever needs it. */
+static void
+tell_unsure(struct follow *f)
+{
+	struct mp_visitor v = {.module = on_unsure, .arg = f};
+	uint32_t n = f->states[MP_MODULE_MAYBE_RAN];
+	struct mp_error quiet = {0};
+
+	if (n > f->told_unsure && !f->ctx->quiet) {
+		undraw(f);
+		(void)mp_visit(f->ctx, f->config->run, &v, &quiet);
+	}
+	f->told_unsure = n;
 }
 
 /* Short at first, for short runs; never so short that asking is most of what happens. */
@@ -325,6 +362,7 @@ follow_loop(struct follow *f, struct mp_error *err)
 		if (mp_run_state_ended(f->state) && f->ended_ms > 0)
 			return 0;
 		tell_unplaceable(f);
+		tell_unsure(f);
 		draw(f);
 		pause = next_pause(f, mp_client_now_ms() - before);
 		nap(deadline - before < pause ? deadline - before : pause);

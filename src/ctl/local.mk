@@ -35,6 +35,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/plan.c \
 	%D%/products.c \
 	%D%/products.h \
+	%D%/resolve.c \
 	%D%/run.c \
 	%D%/runs.c \
 	%D%/show.c \

@@ -131,6 +131,9 @@ daemon_effect(struct mp_daemon *d, const struct mp_effect *fx)
 	case MP_FX_EXEC_KILL:
 		mp_exec_kill(d->exec, &fx->u.exec_kill.key);
 		break;
+	case MP_FX_EXEC_LEASE:
+		mp_exec_lease(d->exec, &fx->u.exec_lease.key, fx->u.exec_lease.until_ms);
+		break;
 	case MP_FX_READY:
 		daemon_ready(d);
 		break;

@@ -321,6 +321,18 @@ mp_exec_kill(struct mp_exec *x, const struct mp_attempt_key *key)
 	}
 }
 
+void
+mp_exec_lease(struct mp_exec *x, const struct mp_attempt_key *key, mp_time until_ms)
+{
+	struct exec_attempt *a = exec_find(x, key);
+
+	if (a == NULL || a->killed)
+		return;
+	a->req.lease_until_ms = until_ms;
+	if (a->phase == EXEC_RUNNING)
+		exec_keeper_lease(a->keeper, (uint64_t)until_ms);
+}
+
 int
 mp_exec_log_path(struct mp_exec *x, const struct mp_attempt_key *key, enum mp_exec_log which,
 	char *path, size_t size)

@@ -41,6 +41,10 @@ void mp_exec_start(struct mp_exec *exec, const struct mp_exec_request *req);
 /* SIGTERM, grace, SIGKILL to the whole tree; DONE follows. Unknown keys: nothing. */
 void mp_exec_kill(struct mp_exec *exec, const struct mp_attempt_key *key);
 
+/* What was started with a lease may live until then, on CLOCK_BOOTTIME; its end is watched outside
+ * of this process. Unknown keys: nothing. */
+void mp_exec_lease(struct mp_exec *exec, const struct mp_attempt_key *key, mp_time until_ms);
+
 enum mp_exec_log {
 	MP_EXEC_LOG_OUT,
 	MP_EXEC_LOG_ERR,

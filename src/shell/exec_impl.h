@@ -113,6 +113,7 @@ void exec_keeper_close(struct exec_keeper *k);
 /* Hands an attempt to an idle keeper. */
 void exec_keeper_spawn(struct exec_keeper *k, struct exec_attempt *a);
 void exec_keeper_kill(struct exec_keeper *k);
+void exec_keeper_lease(struct exec_keeper *k, uint64_t until_ms);
 
 /* ---- exec.c ---- */
 

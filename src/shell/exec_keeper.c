@@ -110,6 +110,7 @@ exec_keeper_spawn(struct exec_keeper *k, struct exec_attempt *a)
 	a->keeper = k;
 	a->phase = EXEC_RUNNING;
 	m.u.spawn = a->spawn;
+	m.u.spawn.lease_ms = (uint64_t)a->req.lease_until_ms;
 	rc = keeper_send(k, &m);
 	if (rc == 0)
 		return;
@@ -128,6 +129,16 @@ exec_keeper_kill(struct exec_keeper *k)
 
 	if (keeper_send(k, &m) != 0)
 		keeper_lost(k); /* no memory for six bytes: that kills as well */
+}
+
+void
+exec_keeper_lease(struct exec_keeper *k, uint64_t until_ms)
+{
+	struct mp_keeper_msg m = {.kind = MP_KEEPER_LEASE, .id = k->attempt->id};
+
+	m.u.lease.until_ms = until_ms;
+	if (keeper_send(k, &m) != 0)
+		keeper_lost(k);
 }
 
 static void
@@ -170,6 +181,7 @@ keeper_take(struct exec_keeper *k, const struct mp_keeper_msg *m)
 		return true;
 	case MP_KEEPER_SPAWN:
 	case MP_KEEPER_KILL:
+	case MP_KEEPER_LEASE:
 		return false;
 	}
 	return false;

@@ -275,6 +275,10 @@ exec_judge(struct exec_attempt *a)
 		a->report.status = MP_STATUS_TIMED_OUT;
 		(void)mp_fail(&a->err, MP_ETIMEOUT, "timed out after %llu ms",
 			(unsigned long long)a->spec->timeout_ms);
+	} else if (e->unleased) {
+		a->report.status = MP_STATUS_CANCELLED;
+		(void)mp_fail(&a->err, MP_ECANCELED,
+			"killed: no leader of the run was heard for %d s", MP_ONCE_LEASE_MS / 1000);
 	} else if (e->killed) {
 		a->report.status = MP_STATUS_CANCELLED;
 		(void)mp_fail(&a->err, MP_ECANCELED, "cancelled");

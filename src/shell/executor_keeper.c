@@ -32,6 +32,9 @@
 
 #define KEEPER_NEVER INT64_MAX
 
+/* A lease is looked at so often: while a machine sleeps, poll(2) counts no time. */
+#define KEEPER_LEASE_LOOK_US 1000000
+
 /* Longer times are as good as this one: thirty years. */
 #define KEEPER_MS_MAX 1000000000000ull
 
@@ -41,6 +44,7 @@ struct keeper_job {
 	struct mp_spool out, err;
 	struct mp_keeper_exited end;
 	int64_t started_us, timeout_us; /* monotonic */
+	uint64_t lease_ms;              /* CLOCK_BOOTTIME; 0: needs none */
 	int64_t kill_us;                /* SIGKILL is due; KEEPER_NEVER before SIGTERM */
 	int64_t sweep_us;               /* next look for what is left */
 	int64_t give_up_us;
@@ -62,6 +66,15 @@ keeper_now_us(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static uint64_t
+keeper_boot_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 static int64_t
@@ -113,13 +126,13 @@ keeper_say(struct keeper *k, const struct mp_keeper_msg *m)
 /* ---- a job ---- */
 
 static void
-job_term(struct keeper *k, int64_t now_us)
+job_term(struct keeper *k, int64_t now_us, uint64_t grace_ms)
 {
 	struct keeper_job *j = &k->job;
 
 	if (j->kill_us != KEEPER_NEVER)
 		return;
-	j->kill_us = keeper_after(now_us, j->spawn.u.spawn.grace_ms);
+	j->kill_us = keeper_after(now_us, grace_ms);
 	(void)mp_tree_signal(getpid(), SIGTERM, NULL, NULL);
 	(void)mp_tree_signal(getpid(), SIGCONT, NULL, NULL);
 }
@@ -135,6 +148,12 @@ job_failed(struct keeper *k, const struct mp_error *err)
 	mp_keeper_msg_fini(&k->job.spawn);
 }
 
+static bool
+job_unleased(const struct keeper_job *j)
+{
+	return j->lease_ms != 0 && keeper_boot_ms() >= j->lease_ms;
+}
+
 static int
 job_spawn(struct keeper *k, struct mp_error *err)
 {
@@ -144,6 +163,8 @@ job_spawn(struct keeper *k, struct mp_error *err)
 		.argv = s->argv, .env = s->env, .dir = s->dir, .in = k->null, .err = -1};
 	int rc = MP_EIO;
 
+	if (job_unleased(j))
+		return mp_fail(err, rc, "its lease was over before it started");
 	j->out.pipe = j->out.file = j->err.pipe = j->err.file = -1;
 	spawn.out = mp_spool_open(&j->out, s->out, s->keep_max);
 	if (spawn.out >= 0)
@@ -173,6 +194,7 @@ job_start(struct keeper *k, struct mp_keeper_msg *spawn)
 
 	*j = (struct keeper_job){.spawn = *spawn,
 		.started_us = now_us,
+		.lease_ms = spawn->u.spawn.lease_ms,
 		.timeout_us = KEEPER_NEVER,
 		.kill_us = KEEPER_NEVER,
 		.sweep_us = KEEPER_NEVER,
@@ -269,6 +291,23 @@ job_end(struct keeper *k)
 	mp_keeper_msg_fini(&j->spawn);
 }
 
+/* Nobody answers for it any more, and soon somebody may ask for it to run elsewhere. */
+static void
+job_unlease(struct keeper *k, int64_t now_us)
+{
+	struct keeper_job *j = &k->job;
+	uint64_t grace_ms = j->spawn.u.spawn.grace_ms;
+	int64_t kill_us;
+
+	grace_ms = grace_ms < MP_ONCE_KILL_MS ? grace_ms : MP_ONCE_KILL_MS;
+	kill_us = keeper_after(now_us, grace_ms);
+	j->lease_ms = 0;
+	j->end.unleased = j->kill_us == KEEPER_NEVER;
+	job_term(k, now_us, grace_ms);
+	if (j->kill_us > kill_us)
+		j->kill_us = kill_us;
+}
+
 static void
 job_timers(struct keeper *k)
 {
@@ -278,8 +317,10 @@ job_timers(struct keeper *k)
 	if (now_us >= j->timeout_us) {
 		j->timeout_us = KEEPER_NEVER;
 		j->end.timed_out = j->kill_us == KEEPER_NEVER;
-		job_term(k, now_us);
+		job_term(k, now_us, j->spawn.u.spawn.grace_ms);
 	}
+	if (j->leader != 0 && job_unleased(j))
+		job_unlease(k, now_us);
 	if (j->kill_us != KEEPER_NEVER && j->sweep_us == KEEPER_NEVER && now_us >= j->kill_us)
 		j->sweep_us = now_us;
 	if (now_us >= j->sweep_us && !j->gone) {
@@ -299,7 +340,17 @@ keeper_kill(struct keeper *k, uint64_t id)
 		return; /* it ended meanwhile */
 	if (k->job.kill_us == KEEPER_NEVER)
 		k->job.end.killed = true;
-	job_term(k, keeper_now_us());
+	job_term(k, keeper_now_us(), k->job.spawn.u.spawn.grace_ms);
+}
+
+static void
+keeper_lease(struct keeper *k, const struct mp_keeper_msg *m)
+{
+	struct keeper_job *j = &k->job;
+
+	if (keeper_busy(k) && j->spawn.id == m->id && j->lease_ms != 0 &&
+		m->u.lease.until_ms > j->lease_ms)
+		j->lease_ms = m->u.lease.until_ms;
 }
 
 static void
@@ -314,6 +365,9 @@ keeper_take(struct keeper *k, struct mp_keeper_msg *m)
 		break;
 	case MP_KEEPER_KILL:
 		keeper_kill(k, m->id);
+		return;
+	case MP_KEEPER_LEASE:
+		keeper_lease(k, m);
 		return;
 	case MP_KEEPER_STARTED:
 	case MP_KEEPER_EXITED:
@@ -364,6 +418,8 @@ keeper_timeout_ms(const struct keeper *k)
 	if (keeper_busy(k)) {
 		due = j->timeout_us < due ? j->timeout_us : due;
 		due = j->sweep_us < due ? j->sweep_us : due;
+		if (j->lease_ms != 0 && due > keeper_now_us() + KEEPER_LEASE_LOOK_US)
+			due = keeper_now_us() + KEEPER_LEASE_LOOK_US;
 		if (j->sweep_us == KEEPER_NEVER)
 			due = j->kill_us < due ? j->kill_us : due;
 	}

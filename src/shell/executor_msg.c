@@ -47,6 +47,7 @@ msg_put_spawn(struct mp_cbor_w *w, const struct mp_keeper_spawn *s)
 	mp_cbor_w_uint(w, s->timeout_ms);
 	mp_cbor_w_uint(w, s->grace_ms);
 	mp_cbor_w_uint(w, s->keep_max);
+	mp_cbor_w_uint(w, s->lease_ms);
 }
 
 static void
@@ -56,6 +57,7 @@ msg_put_exited(struct mp_cbor_w *w, const struct mp_keeper_exited *e)
 	mp_cbor_w_int(w, e->signal);
 	mp_cbor_w_bool(w, e->timed_out);
 	mp_cbor_w_bool(w, e->killed);
+	mp_cbor_w_bool(w, e->unleased);
 	mp_cbor_w_uint(w, e->strays);
 	mp_cbor_w_uint(w, e->left);
 	mp_cbor_w_int(w, e->started_ms);
@@ -78,14 +80,15 @@ msg_items(enum mp_keeper_kind kind)
 {
 	switch (kind) {
 	case MP_KEEPER_SPAWN:
-		return 2 + 8;
+		return 2 + 9;
 	case MP_KEEPER_KILL:
 		return 2;
 	case MP_KEEPER_STARTED:
 	case MP_KEEPER_FAILED:
+	case MP_KEEPER_LEASE:
 		return 2 + 1;
 	case MP_KEEPER_EXITED:
-		return 2 + 18;
+		return 2 + 19;
 	}
 	mp_unreachable();
 }
@@ -118,6 +121,9 @@ mp_keeper_msg_encode(struct mp_buf *buf, const struct mp_keeper_msg *m)
 		break;
 	case MP_KEEPER_FAILED:
 		msg_put_str(&w, m->u.failed.text);
+		break;
+	case MP_KEEPER_LEASE:
+		mp_cbor_w_uint(&w, m->u.lease.until_ms);
 		break;
 	}
 	size = buf->n - start - MSG_HEAD;
@@ -195,6 +201,7 @@ msg_get_spawn(struct mp_cbor_r *r, struct mp_keeper_spawn *s)
 	s->timeout_ms = mp_cbor_r_uint(r, UINT64_MAX);
 	s->grace_ms = mp_cbor_r_uint(r, UINT64_MAX);
 	s->keep_max = mp_cbor_r_uint(r, UINT64_MAX);
+	s->lease_ms = mp_cbor_r_uint(r, INT64_MAX);
 	if (r->rc == 0 && s->argv[0] == NULL)
 		r->rc = MP_EFORMAT;
 }
@@ -219,6 +226,7 @@ msg_get_exited(struct mp_cbor_r *r, struct mp_keeper_exited *e)
 	e->signal = msg_get_int32(r);
 	e->timed_out = mp_cbor_r_bool(r);
 	e->killed = mp_cbor_r_bool(r);
+	e->unleased = mp_cbor_r_bool(r);
 	e->strays = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 	e->left = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 	e->started_ms = mp_cbor_r_int(r);
@@ -253,7 +261,7 @@ msg_decode_body(struct mp_span body, struct mp_keeper_msg *m)
 
 	mp_cbor_r_init(&r, body);
 	items = mp_cbor_r_array(&r, 32);
-	m->kind = (enum mp_keeper_kind)mp_cbor_r_uint(&r, MP_KEEPER_FAILED);
+	m->kind = (enum mp_keeper_kind)mp_cbor_r_uint(&r, MP_KEEPER_LEASE);
 	m->id = mp_cbor_r_uint(&r, UINT64_MAX);
 	if (r.rc == 0 && (m->kind < MP_KEEPER_SPAWN || items != msg_items(m->kind)))
 		r.rc = MP_EFORMAT;
@@ -273,6 +281,9 @@ msg_decode_body(struct mp_span body, struct mp_keeper_msg *m)
 		break;
 	case MP_KEEPER_FAILED:
 		msg_get_text(&r, m->u.failed.text, sizeof(m->u.failed.text));
+		break;
+	case MP_KEEPER_LEASE:
+		m->u.lease.until_ms = mp_cbor_r_uint(&r, INT64_MAX);
 		break;
 	}
 	return mp_cbor_r_end(&r);

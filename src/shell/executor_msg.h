@@ -23,6 +23,7 @@ enum mp_keeper_kind {
 	MP_KEEPER_STARTED = 3,
 	MP_KEEPER_EXITED = 4, /* everything of it is gone; the keeper is idle again */
 	MP_KEEPER_FAILED = 5, /* it was not started; the keeper is idle again */
+	MP_KEEPER_LEASE = 6,  /* mpnode: it may live until then */
 };
 
 struct mp_keeper_spawn {
@@ -34,6 +35,7 @@ struct mp_keeper_spawn {
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t grace_ms;   /* between SIGTERM and SIGKILL */
 	uint64_t keep_max;   /* of stdout and stderr each */
+	uint64_t lease_ms;   /* CLOCK_BOOTTIME: it may live until then; 0: for ever */
 	void *mem;           /* of a decoded one, for mp_keeper_msg_fini() */
 };
 
@@ -42,6 +44,7 @@ struct mp_keeper_exited {
 	int32_t signal;    /* 0 when no signal killed it */
 	bool timed_out;
 	bool killed;     /* by MP_KEEPER_KILL, before it had ended */
+	bool unleased;   /* its lease was over, before it had ended */
 	uint32_t strays; /* processes that were left when the command ended, and killed */
 	uint32_t left;   /* processes that would not die; the keeper closes its socket */
 	int64_t started_ms, ended_ms;                   /* wall */
@@ -60,6 +63,9 @@ struct mp_keeper_msg {
 			pid_t pid;
 		} started;
 		struct mp_keeper_exited exited;
+		struct {
+			uint64_t until_ms; /* as lease_ms of the spawn, and not 0 */
+		} lease;
 		struct {
 			char text[MP_ERROR_TEXT_MAX];
 		} failed;

@@ -15,6 +15,7 @@ cli_tests = \
 	%D%/cluster_live.sh \
 	%D%/cluster_leave.sh \
 	%D%/cluster_release.sh \
+	%D%/cluster_once.sh \
 	%D%/cluster_restart.sh \
 	%D%/cluster_state.sh \
 	%D%/cluster_stranger.sh \

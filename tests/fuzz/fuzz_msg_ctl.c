@@ -65,7 +65,7 @@ copy_fetch(struct mp_buf *buf, const struct mp_ctl_request *r)
 static int
 copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 {
-	char *run = text(r->run), *by = text(r->by);
+	char *run = text(r->run), *by = text(r->by), *module = text(r->module);
 	int rc = 0;
 
 	switch (r->number) {
@@ -89,6 +89,9 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	case MP_CTL_CANCEL:
 		rc = mp_ctl_cancel_encode(buf, run, by);
 		break;
+	case MP_CTL_RESOLVE:
+		rc = mp_ctl_resolve_encode(buf, run, module, r->rerun, by);
+		break;
 	case MP_CTL_FETCH:
 		rc = copy_fetch(buf, r);
 		break;
@@ -101,6 +104,7 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	}
 	free(run);
 	free(by);
+	free(module);
 	return rc;
 }
 

@@ -92,9 +92,12 @@ check_leader(struct mp_buf *buf, struct mp_span in)
 	struct mp_msg_work_status_req req;
 	struct mp_msg_work_list list;
 	struct mp_msg_work_lead lead;
+	struct mp_msg_work_lease lease;
 	struct mp_work_head head;
 	size_t n = 0;
 
+	if (mp_msg_work_lease_decode(in, MP_MSG_WORK_LEASE, &lease) == 0)
+		same(buf, mp_msg_work_lease_encode(buf, MP_MSG_WORK_LEASE, &lease), in);
 	if (mp_msg_work_lead_decode(in, &lead) == 0)
 		same(buf, mp_msg_work_lead_encode(buf, &lead), in);
 	if (mp_msg_work_status_req_decode(in, &req) == 0)

@@ -62,6 +62,8 @@ static void
 check_bodies(struct mp_buf *buf, struct mp_span in)
 {
 	enum mp_run_outcome outcome;
+	struct mp_assigned begin;
+	struct mp_once_end once;
 	struct mp_node_id leader;
 	struct mp_retry_at retry;
 	struct mp_lost lost;
@@ -83,6 +85,10 @@ check_bodies(struct mp_buf *buf, struct mp_span in)
 		same(buf, mp_body_skip_encode(buf, &skip), in);
 	if (mp_end_decode(in, &end) == 0)
 		same(buf, mp_end_encode(buf, &end), in);
+	if (mp_body_once_begin_decode(in, &begin) == 0)
+		same(buf, mp_body_once_begin_encode(buf, &begin), in);
+	if (mp_body_once_end_decode(in, &once) == 0)
+		same(buf, mp_body_once_end_encode(buf, &once), in);
 	if (mp_body_end_decode(in, &outcome) == 0)
 		same(buf, mp_body_end_encode(buf, outcome), in);
 }

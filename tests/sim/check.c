@@ -234,7 +234,7 @@ module_reads(struct sim *sim, const struct check_run *run, uint32_t module)
 	for (uint32_t i = 0; i < g->need_count; i++) {
 		const char *need = run->graph->modules[g->needs[i]].name;
 
-		if (need[0] != 'o')
+		if (need[0] != 'o' || run->modules[g->needs[i]].resolved)
 			continue;
 		sim_model_output(need, run->modules[g->needs[i]].reads, &out);
 		reads += sim_model_read(out.file.path, &out.file.digest);
@@ -254,6 +254,8 @@ entry_success(
 	struct mp_span bytes;
 	struct mp_buf buf;
 
+	if (m->resolved)
+		return; /* it comes too late */
 	if (m->succeeded)
 		sim_fail(sim, "I5: two results of %s are committed", name);
 	m->succeeded = true;
@@ -357,6 +359,7 @@ check_entry(struct sim_host *host, struct check_run *run, const struct mp_raft_e
 	if (run->ended && e->kind != MP_ENTRY_TERM_START)
 		sim_fail(sim, "I5: entry %" PRIu64 " of run %s is committed after its end",
 			e->index, check_run_text(&run->id));
+	check_once_entry(sim, run, e);
 	if (e->kind == MP_ENTRY_ASSIGNED)
 		entry_assigned(sim, run, e);
 	else if (e->kind == MP_ENTRY_LOST)

@@ -37,6 +37,13 @@ struct check_module {
 	uint64_t reads;          /* with success: what it read, see sim_model_read() */
 	uint32_t assigned, lost, failed;
 	uint32_t executions;
+	/* A `once` module. */
+	bool begun;                 /* and nobody has said that it may begin anew */
+	bool maybe;                 /* it may have run, as far as the log says */
+	bool asked;                 /* an operator was asked, and answered */
+	bool resolved;              /* done on an operator's word */
+	struct mp_attempt_id began; /* the last that did */
+	uint32_t began_runs;        /* how often it was executed */
 };
 
 struct check_stale {
@@ -81,6 +88,12 @@ struct sim_check {
 	const struct check_run *last_led;
 	uint64_t elections, executions, finished, lost;
 };
+
+/* ---- once.c: I12, a `once` module never runs twice without an operator ---- */
+
+void check_once_entry(struct sim *sim, struct check_run *run, const struct mp_raft_entry *e);
+void check_once_exec(
+	struct sim_host *host, struct check_run *run, const struct mp_exec_request *req);
 
 const char *check_run_text(const struct mp_run_id *id);
 struct check_run *check_run_find(const struct sim_check *check, const struct mp_run_id *id);

@@ -166,6 +166,22 @@ sim_client_cancel(struct sim_host *host, uint32_t run_number)
 }
 
 void
+sim_client_resolve(
+	struct sim_host *host, const struct mp_run_id *run, const char *module, bool rerun)
+{
+	struct sim *sim = host->sim;
+	char hex[2 * sizeof(struct mp_run_id) + 1];
+	struct mp_buf bytes;
+
+	run_hex(run, hex);
+	mp_buf_init(&bytes, &sim->alloc, 4096);
+	mp_assert(mp_ctl_resolve_encode(&bytes, hex, module, rerun, "somebody") == 0);
+	sim_trace(sim, host, "resolve %s: %s", module, rerun ? "rerun" : "done");
+	(void)client_ask(host, MP_CTL_RESOLVE, 0, mp_buf_span(&bytes));
+	mp_buf_fini(&bytes);
+}
+
+void
 sim_client_look(struct sim_host *host)
 {
 	static const enum mp_ctl_number kinds[] = {

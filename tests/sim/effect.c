@@ -211,6 +211,8 @@ check_exec(struct sim_host *host, const struct mp_exec_request *req)
 			host->index, module->name, req->key.attempt.term,
 			check_fence_on_disk(host, run));
 	check_past(host, &run->id, "executes a command");
+	if (module->once)
+		check_once_exec(host, run, req);
 	for (size_t i = 0; i < run->stale_count; i++) {
 		if (run->stale[i].host == host->index &&
 			mp_attempt_eq(&run->stale[i].attempt, &req->key.attempt))

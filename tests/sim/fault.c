@@ -148,9 +148,11 @@ fault_revive(struct sim *sim, uint64_t arg)
 static void
 fault_pause(struct sim *sim, uint64_t arg)
 {
+	sim_time most = sim->plan.pause_max > 0 ? sim->plan.pause_max : 5 * SIM_SEC;
+
 	if (sim->healed)
 		return;
-	sim_host_pause(hurt_host(sim), sim->now + sim_between(sim, 50 * SIM_MS, 5 * SIM_SEC));
+	sim_host_pause(hurt_host(sim), sim->now + sim_between(sim, 50 * SIM_MS, most));
 	sim_at(sim, soon(sim, sim->plan.pause_every), fault_pause, arg);
 }
 
@@ -255,6 +257,19 @@ fault_drop(struct sim *sim, uint64_t arg)
 	sim_at(sim, soon(sim, sim->plan.drop_every), fault_drop, arg);
 }
 
+/* ---- the operator ---- */
+
+/* What may have run waits for a word, for good: so this goes on after healing. */
+static void
+fault_resolve(struct sim *sim, uint64_t arg)
+{
+	struct sim_host *host = any_host(sim);
+
+	if (host->ready && host->node != NULL)
+		sim_check_resolve(host);
+	sim_at(sim, sim->now + sim->plan.resolve_every, fault_resolve, arg);
+}
+
 /* ---- all of them ---- */
 
 void
@@ -275,6 +290,7 @@ sim_fault_schedule(struct sim *sim)
 		{plan->blob_every, fault_blob},
 		{plan->drop_every, fault_drop},
 		{SIM_SEC, fault_look},
+		{plan->once > 0 ? plan->resolve_every : 0, fault_resolve},
 	};
 
 	for (uint32_t i = 0; i < plan->hosts; i++)

@@ -251,6 +251,9 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 	case MP_FX_EXEC_KILL:
 		sim_jobs_kill(host, &fx->u.exec_kill.key);
 		break;
+	case MP_FX_EXEC_LEASE:
+		sim_jobs_lease(host, &fx->u.exec_lease.key, fx->u.exec_lease.until_ms);
+		break;
 	case MP_FX_READY:
 		host->ready = true;
 		sim_trace(host->sim, host, "ready");

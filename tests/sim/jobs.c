@@ -17,8 +17,9 @@ struct job {
 	char name[MP_NAME_MAX + 1];
 	sim_time started;
 	bool killed;
-	bool whole;     /* its inputs are there */
-	uint64_t reads; /* see sim_model_read() */
+	bool whole;       /* its inputs are there */
+	uint64_t reads;   /* see sim_model_read() */
+	mp_time lease_ms; /* on its host's clock; 0: needs none */
 };
 
 #define JOBS_MAX 64
@@ -67,7 +68,13 @@ job_output(struct sim_host *host, const struct job *job, struct mp_exec_report *
 	mp_buf_fini(&buf);
 }
 
-/* arg: host, place, number of the job. */
+/* Names a job of a host: host, place, number. */
+static uint64_t
+job_arg(const struct sim_host *host, const struct job *job)
+{
+	return host->index | (uint64_t)(job - host->jobs->jobs) << 8 | (uint64_t)job->number << 16;
+}
+
 static void
 job_done(struct sim *sim, uint64_t arg)
 {
@@ -124,6 +131,80 @@ job_files(struct sim_host *host, const struct job *job, const struct mp_exec_req
 	return true;
 }
 
+static struct job *
+job_find(struct sim_host *host, const struct mp_attempt_key *key)
+{
+	for (size_t i = 0; i < JOBS_MAX; i++) {
+		struct job *job = &host->jobs->jobs[i];
+
+		if (job->used && mp_run_id_eq(&job->key.run, &key->run) &&
+			mp_attempt_eq(&job->key.attempt, &key->attempt))
+			return job;
+	}
+	return NULL;
+}
+
+static void
+job_kill(struct sim_host *host, struct job *job)
+{
+	job->killed = true;
+	sim_at(host->sim, host->sim->now + 5 * SIM_MS, job_done, job_arg(host, job));
+}
+
+void
+sim_jobs_kill(struct sim_host *host, const struct mp_attempt_key *key)
+{
+	struct job *job = job_find(host, key);
+
+	if (job != NULL)
+		job_kill(host, job);
+}
+
+/* The executor looks whether its lease holds, also while its host is paused. */
+static void
+job_lease(struct sim *sim, uint64_t arg)
+{
+	struct sim_host *host = &sim->hosts[arg & 0xff];
+	struct job *job = &host->jobs->jobs[arg >> 8 & 0xff];
+	mp_time left;
+
+	if (!job->used || job->killed || job->number != (uint32_t)(arg >> 16))
+		return;
+	left = job->lease_ms - sim_host_clock(host);
+	if (left > 0) {
+		sim_at(sim, sim->now + (left < 1000 ? left : 1000) * SIM_MS, job_lease, arg);
+		return;
+	}
+	sim_trace(sim, host, "job %s has no lease any more", job->name);
+	sim->sometimes[SIM_LEASE_OVER]++;
+	job_kill(host, job);
+}
+
+void
+sim_jobs_lease(struct sim_host *host, const struct mp_attempt_key *key, mp_time until_ms)
+{
+	struct job *job = job_find(host, key);
+
+	if (job != NULL)
+		job->lease_ms = until_ms;
+}
+
+bool
+sim_jobs_elsewhere(const struct sim *sim, const struct mp_attempt_key *key)
+{
+	for (uint32_t h = 0; h < sim->plan.hosts; h++) {
+		for (size_t i = 0; i < JOBS_MAX; i++) {
+			const struct job *job = &sim->hosts[h].jobs->jobs[i];
+
+			if (job->used && mp_run_id_eq(&job->key.run, &key->run) &&
+				job->key.attempt.module == key->attempt.module &&
+				!mp_attempt_eq(&job->key.attempt, &key->attempt))
+				return true;
+		}
+	}
+	return false;
+}
+
 void
 sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req)
 {
@@ -146,7 +227,8 @@ sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req)
 	*job = (struct job){.used = true,
 		.number = ++host->jobs->numbers,
 		.key = req->key,
-		.started = sim->now};
+		.started = sim->now,
+		.lease_ms = req->lease_until_ms};
 	memcpy(job->name, req->module_name.p, mp_min_size(req->module_name.n, MP_NAME_MAX));
 	job->whole = job_files(host, job, req);
 	for (size_t i = 0; i < req->file_count; i++)
@@ -157,24 +239,7 @@ sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req)
 	ev.u.exec.started_ms = sim_host_wall(host);
 	sim_deliver(host, sim->now + SIM_MS, &ev);
 	sim_at(sim, sim->now + SIM_MS + sim_between(sim, sim->plan.job_min, sim->plan.job_max),
-		job_done,
-		host->index | (uint64_t)(job - host->jobs->jobs) << 8 |
-			(uint64_t)job->number << 16);
-}
-
-void
-sim_jobs_kill(struct sim_host *host, const struct mp_attempt_key *key)
-{
-	struct sim *sim = host->sim;
-
-	for (size_t i = 0; i < JOBS_MAX; i++) {
-		struct job *job = &host->jobs->jobs[i];
-
-		if (!job->used || !mp_run_id_eq(&job->key.run, &key->run) ||
-			!mp_attempt_eq(&job->key.attempt, &key->attempt))
-			continue;
-		job->killed = true;
-		sim_at(sim, sim->now + 5 * SIM_MS, job_done,
-			host->index | (uint64_t)i << 8 | (uint64_t)job->number << 16);
-	}
+		job_done, job_arg(host, job));
+	if (job->lease_ms != 0)
+		job_lease(sim, job_arg(host, job));
 }

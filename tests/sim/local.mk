@@ -17,6 +17,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/model.c \
 	%D%/names.c \
 	%D%/net.c \
+	%D%/once.c \
 	%D%/plan.c \
 	%D%/script.c \
 	%D%/seed.c \
@@ -41,6 +42,8 @@ sim_scenarios = \
 	%D%/scenarios/leader-isolated.sim \
 	%D%/scenarios/leader-paused.sim \
 	%D%/scenarios/lossy.sim \
+	%D%/scenarios/once-crash.sim \
+	%D%/scenarios/once-paused.sim \
 	%D%/scenarios/one-host.sim \
 	%D%/scenarios/opener-crash.sim \
 	%D%/scenarios/power-cut.sim \

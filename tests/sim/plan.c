@@ -78,6 +78,8 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	plan->copies = 1 + (uint32_t)mp_rng_below(&r, 3);
 	plan->inputs = mp_rng_below(&r, 2) == 0;
 	plan->wide = mp_rng_below(&r, 8) == 0;
+	plan->once = mp_rng_below(&r, 3) == 0 ? (uint32_t)mp_rng_below(&r, 500) : 0;
+	plan->resolve_every = SIM_SEC + (sim_time)mp_rng_below(&r, 20 * SIM_SEC);
 	plan->fault_until = 8 * SIM_SEC + (sim_time)mp_rng_below(&r, 16 * SIM_SEC);
 	plan->finish_within = 300 * SIM_SEC;
 	plan->delay_min = 50 + (sim_time)mp_rng_below(&r, 500);
@@ -93,6 +95,13 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	if (mp_rng_below(&r, 3) > 0)
 		plan->contents = 1 + (uint32_t)mp_rng_below(&r, 2);
 	plan->fresh = mp_rng_below(&r, 4) == 0;
+	/* Long enough for a lease to end. */
+	if (plan->once > 0 && mp_rng_below(&r, 3) == 0) {
+		plan->job_max += (sim_time)mp_rng_below(&r, 40 * SIM_SEC);
+		plan->fault_until += (sim_time)mp_rng_below(&r, 60 * SIM_SEC);
+		plan->pause_max = 40 * SIM_SEC;
+		plan->finish_within += 2 * plan->modules * plan->runs * plan->job_max;
+	}
 }
 
 static void MP_PRINTF(2, 3) say(struct mp_buf *yaml, const char *fmt, ...)
@@ -156,10 +165,12 @@ sim_plan_pipeline(struct sim *sim, uint32_t run_number, struct mp_buf *yaml)
 		bool output = mp_rng_below(&r, 2) == 0;
 
 		(void)snprintf(name[i], sizeof(name[i]), "%c%" PRIu32, output ? 'o' : 'm', i);
-		say(yaml,
-			"  %s:\n    run: [\"work\", \"%s\"]\n    retry: { attempts: %" PRIu64
-			", backoff: 100ms }\n",
-			name[i], name[i], 1 + mp_rng_below(&r, 4));
+		say(yaml, "  %s:\n    run: [\"work\", \"%s\"]\n", name[i], name[i]);
+		if (mp_rng_below(&r, 1000) < sim->plan.once)
+			say(yaml, "    once: true\n");
+		else
+			say(yaml, "    retry: { attempts: %" PRIu64 ", backoff: 100ms }\n",
+				1 + mp_rng_below(&r, 4));
 		say_cache(yaml, &of_cache, sim->plan.inputs);
 		if (output)
 			say(yaml, "    outputs: [\"out/%s\"]\n", name[i]);

@@ -4,6 +4,7 @@
  *
  * Before the first that does something:
  *   hosts N | slots N | witnesses N | modules N | electors N | copies N | seed N | drift PPM
+ *   once PER_MILLE          so many modules may not start twice
  *   inputs yes              runs have input files
  *   wide yes                no module needs another
  *   contents N              so many different pipelines: submission N is submission 0 again
@@ -14,6 +15,7 @@
  *   run T                   let T pass
  *   submit HOST             submit the next pipeline there
  *   cancel RUN HOST         cancel the submission with that number, from 0
+ *   resolve HOST            an operator answers one question of what may have run
  *   crash HOST | start HOST | stop HOST | pause HOST T | full HOST T | clock HOST T
  *   power-cut               of all at once; they come back by themselves
  *   cut A B | cut A > B     both directions, or what A says to B
@@ -95,6 +97,7 @@ set_number(struct script *s, const char *verb, const char *a)
 		{"copies", &s->plan.copies, false},
 		{"contents", &s->plan.contents, false},
 		{"drift", &s->plan.drift_ppm, false},
+		{"once", &s->plan.once, false},
 		{"loss", &s->plan.loss, true},
 		{"duplicate", &s->plan.duplicate, true},
 	};
@@ -250,6 +253,8 @@ do_host(struct script *s, char **w, size_t n)
 		return script_fail(s, "no such host");
 	if (strcmp(w[0], "submit") == 0)
 		sim_client_submit(host, s->submits++);
+	else if (strcmp(w[0], "resolve") == 0)
+		sim_check_resolve(host);
 	else if (strcmp(w[0], "crash") == 0)
 		sim_host_crash(host, false);
 	else if (strcmp(w[0], "start") == 0) {

@@ -88,6 +88,13 @@ struct sim_shelf;
 	X(DISK_FULL, 200, "a disk was full for a while")                                           \
 	X(BLOB_LOST, 200, "a stored blob vanished")                                                \
 	X(RESULT_FILED, 200, "a result was put into a cache")                                      \
+	X(ONCE_BEGUN, 200, "a `once` module began")                                                \
+	X(ONCE_RETURNED, 5000, "a `once` module was given back unstarted")                         \
+	X(MAYBE_RAN, 500, "a `once` module may have run")                                          \
+	X(ONCE_RERUN, 2000, "a `once` module ran again on an operator's word")                     \
+	X(ONCE_DONE, 2000, "a `once` module was done on an operator's word")                       \
+	X(ONCE_AFTER_ALL, 20000, "a `once` module that was given up was heard of after all")       \
+	X(LEASE_OVER, 20000, "what ran was killed for want of a lease")                            \
 	X(BLOB_FETCHED, 200, "a blob came from a peer")                                            \
 	X(DECLARED_DEAD, 200, "a node was declared dead")                                          \
 	X(CACHED, 200, "a result of another run was taken")                                        \
@@ -118,16 +125,19 @@ struct sim_plan {
 	uint32_t job_fail;
 	sim_time join_within; /* hosts start within this time */
 	/* Mean times between faults; 0: never. */
+	sim_time pause_max; /* 0: 5 s */
 	sim_time crash_every, pause_every, cut_every, stop_every, clock_every, full_every;
 	sim_time blob_every, drop_every, cancel_after;
-	uint32_t power_cut; /* chance that a crash is one of all hosts at once */
-	uint32_t drift_ppm; /* clocks are fast or slow by at most this */
+	sim_time resolve_every; /* an operator looks for what may have run, also after healing */
+	uint32_t power_cut;     /* chance that a crash is one of all hosts at once */
+	uint32_t drift_ppm;     /* clocks are fast or slow by at most this */
 	bool cut_one_way;
 	bool tick_first;   /* a node that wakes judges its timers before it reads its sockets */
 	bool inputs;       /* runs have input files */
 	bool wide;         /* no module needs another */
 	uint32_t contents; /* so many different pipelines among the runs; 0: all are different */
 	bool fresh;        /* equal pipelines have one input that differs */
+	uint32_t once;     /* chance that a module is a `once` one */
 };
 
 /* One machine. */
@@ -278,6 +288,9 @@ struct sim_jobs *sim_jobs_new(struct sim_host *host);
 void sim_jobs_free(struct sim_jobs *jobs);
 void sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req);
 void sim_jobs_kill(struct sim_host *host, const struct mp_attempt_key *key);
+void sim_jobs_lease(struct sim_host *host, const struct mp_attempt_key *key, mp_time until_ms);
+/* Runs an attempt of this module anywhere, other than this one? */
+bool sim_jobs_elsewhere(const struct sim *sim, const struct mp_attempt_key *key);
 void sim_jobs_crash(struct sim_host *host);
 
 /* ---- model.c ---- */
@@ -310,6 +323,8 @@ void sim_check_free(struct sim_check *check);
 void sim_check_event(struct sim_host *host, const struct mp_event *ev);
 void sim_check_step(struct sim_host *host);
 void sim_check_effect(struct sim_host *host, const struct mp_effect *fx);
+/* Answers one question of what may have run, for an operator. */
+void sim_check_resolve(struct sim_host *host);
 void sim_check_down(struct sim_host *host);
 void sim_check_acknowledged(struct sim_host *host, const struct mp_run_id *id);
 bool sim_check_run_ended(const struct sim *sim, const struct mp_run_id *id);
@@ -335,6 +350,8 @@ struct sim_client *sim_client_new(struct sim *sim);
 void sim_client_free(struct sim_client *client);
 void sim_client_submit(struct sim_host *host, uint32_t run_number);
 /* False: that submission has not been acknowledged so far. */
+void sim_client_resolve(
+	struct sim_host *host, const struct mp_run_id *run, const char *module, bool rerun);
 bool sim_client_cancel(struct sim_host *host, uint32_t run_number);
 void sim_client_look(struct sim_host *host);
 void sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, bool last);

@@ -238,6 +238,18 @@ tests_unit_test_lead_SOURCES = %D%/test_lead.c %D%/fake_crypto.h %D%/graph.h %D%
 tests_unit_test_lead_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lead_LDADD = $(UNIT_LIBS)
 
+unit_tests += tests/unit/test_once
+tests_unit_test_once_SOURCES = %D%/test_once.c %D%/fake_crypto.h %D%/graph.h %D%/lead_world.h \
+	%D%/roster.h
+tests_unit_test_once_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_once_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_lease
+tests_unit_test_lease_SOURCES = %D%/test_lease.c %D%/worker_world.h %D%/blob_world.h \
+	%D%/fake_crypto.h
+tests_unit_test_lease_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lease_LDADD = $(UNIT_LIBS)
+
 unit_tests += tests/unit/test_runs
 tests_unit_test_runs_SOURCES = %D%/test_runs.c %D%/fake_crypto.h %D%/roster.h %D%/runs_cluster.h
 tests_unit_test_runs_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -34,6 +34,15 @@ now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static uint64_t
+boot_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 static void
 wait_readable(int fd)
 {
@@ -121,6 +130,7 @@ receive(struct fixture *f, struct mp_keeper_msg *m)
 struct run {
 	char *argv[8];
 	uint64_t timeout_ms, grace_ms, keep_max;
+	uint64_t lease_ms; /* from now; 0: needs none */
 	const char *dir;
 };
 
@@ -140,7 +150,8 @@ spawn(struct fixture *f, struct run *r)
 		.err = scratch_path(&f->scratch, "err"),
 		.timeout_ms = r->timeout_ms,
 		.grace_ms = r->grace_ms == 0 ? 5000 : r->grace_ms,
-		.keep_max = r->keep_max == 0 ? 1u << 20 : r->keep_max};
+		.keep_max = r->keep_max == 0 ? 1u << 20 : r->keep_max,
+		.lease_ms = r->lease_ms == 0 ? 0 : boot_ms() + r->lease_ms};
 	send_msg(f, &m);
 }
 
@@ -423,6 +434,34 @@ test_kill_after_grace(void **state)
 	assert_true(e.signal == SIGKILL || e.signal == SIGTERM);
 	send_msg(f, &m); /* too late: nothing */
 	assert_int_equal(run_sh(f, "exit 4").exit_code, 4);
+}
+
+/* A lease ends by itself; a longer one in time lets the command live. */
+static void
+test_lease(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {.argv = {"sleep", "60"}, .lease_ms = 300};
+	struct mp_keeper_msg m = {.kind = MP_KEEPER_LEASE};
+	struct mp_keeper_exited e = run(f, &r);
+	int64_t began_ms;
+
+	assert_true(e.unleased);
+	assert_false(e.timed_out || e.killed);
+	assert_int_equal(e.signal, SIGTERM);
+	r = (struct run){.argv = {"sleep", "1"}, .lease_ms = 700};
+	began_ms = now_ms();
+	spawn(f, &r);
+	m.id = f->id;
+	m.u.lease.until_ms = boot_ms() + PATIENCE_MS;
+	send_msg(f, &m);
+	(void)started(f);
+	e = exited(f);
+	/* Where the machine stood still for so long, the lease was over before it was renewed. */
+	if (now_ms() - began_ms < 1600)
+		assert_true(!e.unleased && e.exit_code == 0);
+	r = (struct run){.argv = {"true"}, .lease_ms = (uint64_t)-1};
+	expect_failed(f, &r, "lease");
 }
 
 static void
@@ -717,6 +756,7 @@ main(int argc, char **argv)
 		T(test_times_are_those_of_the_tree),
 		T(test_timeout),
 		T(test_kill_after_grace),
+		T(test_lease),
 		T(test_grace_is_for_the_whole_tree),
 		T(test_what_is_left_behind_is_killed),
 		T(test_daemons_die_too),

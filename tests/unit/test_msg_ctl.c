@@ -116,6 +116,12 @@ test_simple(void **state)
 	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
 	assert_true(mp_span_eq(r.by, mp_span_str("me")));
 	refuses_parts(&f, false);
+	assert_int_equal(mp_ctl_resolve_encode(&f.buf, "beef", "deploy", true, "me"), 0);
+	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
+	assert_int_equal(r.number, MP_CTL_RESOLVE);
+	assert_true(r.rerun && mp_span_eq(r.module, mp_span_str("deploy")));
+	assert_true(mp_span_eq(r.by, mp_span_str("me")));
+	refuses_parts(&f, false);
 	assert_int_equal(mp_ctl_simple_encode(&f.buf, MP_CTL_RUNS, NULL), 0);
 	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
 	refuses_parts(&f, false);

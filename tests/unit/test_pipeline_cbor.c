@@ -22,7 +22,7 @@ static const char everything[] =
 	"    inputs: []\n    outputs: [o, \"p/*\"]\n"
 	"    grace: 0s\n    placement_timeout: 10m\n    cache: false\n"
 	"  a: { run: \"echo ${params.b}\", needs: [\"z[linux,gcc]\", y], timeout: none }\n"
-	"  y: { run: c, requires: {}, retry: { attempts: 1, backoff: 7s, on: [3] } }\n";
+	"  y: { run: c, once: true, requires: {}, retry: { attempts: 1, backoff: 7s, on: [3] } }\n";
 
 static struct mp_pipeline *
 decode(const struct mp_alloc *alloc, struct mp_span cbor, int rc, const char *want)
@@ -232,7 +232,9 @@ test_spec(void **state)
 		ROW("\xa1\x00\x01", MP_EFORMAT),                       /* no command */
 		ROW("\xa3\x00\x01\x01\x81\x61x\x02\x61x", MP_EFORMAT), /* two */
 		ROW("\xa2\x00\x02\x01\x81\x61x", MP_EVERSION),
-		ROW("\xa3\x00\x01\x01\x81\x61x\x0a\x01", MP_EVERSION),
+		ROW("\xa3\x00\x01\x01\x81\x61x\x0a\xf5", 0),
+		ROW("\xa3\x00\x01\x01\x81\x61x\x0a\xf4", MP_EFORMAT),
+		ROW("\xa3\x00\x01\x01\x81\x61x\x0b\x01", MP_EVERSION),
 		ROW("\xa3\x00\x01\x01\x81\x61x\x08\xf5", 0),
 		ROW("\xa3\x00\x01\x01\x81\x61x\x08\xf4", MP_EFORMAT), /* a default, written */
 		ROW("\xa3\x00\x01\x01\x81\x61x\x08\x01", MP_EFORMAT),

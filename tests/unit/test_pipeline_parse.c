@@ -112,6 +112,31 @@ test_cache(void **state)
 	assert_int_equal(heap.live, 0);
 }
 
+/* What may not start twice takes neither retries nor the cache from `defaults`. */
+static void
+test_once(void **state)
+{
+	struct unit_heap heap = {0};
+	struct mp_alloc alloc = UNIT_ALLOC(&heap);
+	struct mp_pipeline *p = case_good(&alloc,
+		"meshpipe: 1\nname: t\ndefaults: { timeout: 1m, retry: { attempts: 3 } }\n"
+		"modules:\n"
+		"  a: { run: b, once: true }\n"
+		"  b: { run: b, once: true, retry: { attempts: 1 } }\n"
+		"  c: { run: b, once: false }\n");
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_true(p->modules[i].once && !p->modules[i].cache);
+		assert_int_equal(p->modules[i].retry.attempts, 1);
+		assert_int_equal(p->modules[i].timeout_ms, 60000);
+	}
+	assert_true(!p->modules[2].once && p->modules[2].cache);
+	assert_int_equal(p->modules[2].retry.attempts, 3);
+	mp_pipeline_free(p);
+	assert_int_equal(heap.live, 0);
+}
+
 static void
 test_name_of_file(void **state)
 {
@@ -236,19 +261,22 @@ static const struct bad bad_modules[] = {
 	{ONE "    out: [a]\n", "p.yaml:6:5: unknown key 'out'"},
 	{ONE "    output: [a]\n", "p.yaml:6:5: unknown key 'output': did you mean 'outputs'?"},
 	{ONE "    run: again\n", "p.yaml:6:5: 'run' is written twice, first at line 5"},
-	{ONE "    once: true\n    when: x\n    not_in_parallel: [x]\n    secrets: [x]\n"
+	{ONE "    once: true\n    retry: { attempts: 2 }\n",
+		"p.yaml:7:12: 'retry' of more than one attempt, and 'once: true': never started "
+		"twice"},
+	{ONE "    once: maybe\n", "p.yaml:6:11: expected true or false, found 'maybe'"},
+	{ONE "    when: x\n    not_in_parallel: [x]\n    secrets: [x]\n"
 	     "    resources: {}\n    pin: leader\n    priority: 1\n    always: true\n"
 	     "    ignore_failure: true\n    requires: { resources: {} }\n",
-		"p.yaml:6:5: 'once' is not implemented in this version\n"
-		"p.yaml:7:5: 'when' is not implemented in this version\n"
-		"p.yaml:8:5: 'not_in_parallel' is not implemented in this version\n"
-		"p.yaml:9:5: 'secrets' is not implemented in this version\n"
-		"p.yaml:10:5: 'resources' is not implemented in this version\n"
-		"p.yaml:11:5: 'pin' is not implemented in this version\n"
-		"p.yaml:12:5: 'priority' is not implemented in this version\n"
-		"p.yaml:13:5: 'always' is not implemented in this version\n"
-		"p.yaml:14:5: 'ignore_failure' is not implemented in this version\n"
-		"p.yaml:15:17: 'resources' is not implemented in this version"},
+		"p.yaml:6:5: 'when' is not implemented in this version\n"
+		"p.yaml:7:5: 'not_in_parallel' is not implemented in this version\n"
+		"p.yaml:8:5: 'secrets' is not implemented in this version\n"
+		"p.yaml:9:5: 'resources' is not implemented in this version\n"
+		"p.yaml:10:5: 'pin' is not implemented in this version\n"
+		"p.yaml:11:5: 'priority' is not implemented in this version\n"
+		"p.yaml:12:5: 'always' is not implemented in this version\n"
+		"p.yaml:13:5: 'ignore_failure' is not implemented in this version\n"
+		"p.yaml:14:17: 'resources' is not implemented in this version"},
 	{ONE "    timeout: 30\n", "p.yaml:6:14: expected a duration of at most 366d, such "
 				  "as 500ms, 30s or 1h30m, "
 				  "found '30'"},
@@ -479,6 +507,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_name_of_file),
 		cmocka_unit_test(test_bad_file),
 		cmocka_unit_test(test_bad_module),

@@ -222,6 +222,33 @@ test_bodies(void **state)
 }
 
 static void
+test_once_bodies(void **state)
+{
+	const struct mp_assigned begin = {{4, 1, 2}, nodes[1]};
+	const struct mp_once_end end = {{4, 1, 2}, MP_ONCE_RERUN, mp_span_str("anna@host")};
+	struct mp_once_end out_end;
+	struct mp_assigned out;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	assert_int_equal(mp_body_once_begin_encode(&f.buf, &begin), 0);
+	assert_int_equal(mp_body_once_begin_decode(mp_buf_span(&f.buf), &out), 0);
+	assert_true(mp_attempt_eq(&out.attempt, &begin.attempt));
+	assert_true(mp_node_id_eq(&out.worker, &nodes[1]));
+	assert_int_equal(mp_body_once_begin_decode(mp_span(f.buf.p, f.buf.n - 1), &out), MP_ETRUNC);
+	mp_buf_clear(&f.buf);
+	assert_int_equal(mp_body_once_end_encode(&f.buf, &end), 0);
+	assert_int_equal(mp_body_once_end_decode(mp_buf_span(&f.buf), &out_end), 0);
+	assert_true(mp_attempt_eq(&out_end.attempt, &end.attempt));
+	assert_int_equal(out_end.how, MP_ONCE_RERUN);
+	assert_true(mp_span_eq(out_end.by, end.by));
+	f.buf.p[4] = 0; /* how */
+	assert_int_equal(mp_body_once_end_decode(mp_buf_span(&f.buf), &out_end), MP_EFORMAT);
+	fixture_fini(&f);
+}
+
+static void
 test_end(void **state)
 {
 	struct mp_end in = {
@@ -417,6 +444,7 @@ main(void)
 		cmocka_unit_test(test_signed_result),
 		cmocka_unit_test(test_offer),
 		cmocka_unit_test(test_bodies),
+		cmocka_unit_test(test_once_bodies),
 		cmocka_unit_test(test_bodies_refuse),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_show),

@@ -42,6 +42,8 @@ static struct {
 	uint64_t seq;   /* of the last PERSIST */
 	size_t starts;
 	size_t kills;
+	size_t leases;
+	mp_time lease_until_ms; /* of the last start, or the last lease */
 	struct mp_attempt_key started[64];
 	size_t file_count; /* of the last start */
 	char files[16][32];
@@ -87,6 +89,7 @@ start_note(const struct mp_exec_request *x)
 {
 	T.started[T.starts++ % mp_countof(T.started)] = x->key;
 	T.dep_count = x->dep_count;
+	T.lease_until_ms = x->lease_until_ms;
 	T.file_count = x->file_count;
 	for (size_t i = 0; i < x->file_count; i++) {
 		assert_true(world_has(0, &x->files[i].digest));
@@ -110,6 +113,9 @@ on_effect(int node, const struct mp_effect *fx)
 		start_note(&fx->u.exec_start);
 	} else if (fx->kind == MP_FX_EXEC_KILL) {
 		T.kills++;
+	} else if (fx->kind == MP_FX_EXEC_LEASE) {
+		T.leases++;
+		T.lease_until_ms = fx->u.exec_lease.until_ms;
 	}
 }
 
@@ -255,6 +261,7 @@ struct give {
 	const char *input_glob;    /* NULL: all */
 	bool forged;
 	bool no_cache;
+	bool once;
 };
 
 static size_t
@@ -266,7 +273,8 @@ spec_bytes(const struct give *g, uint8_t out[256])
 		.all_inputs = g->input_glob == NULL,
 		.inputs = {globs, g->input_glob != NULL},
 		.grace_ms = MP_GRACE_MS_DEFAULT,
-		.no_cache = g->no_cache};
+		.no_cache = g->no_cache,
+		.once = g->once};
 	struct mp_buf buf;
 	size_t n;
 
@@ -361,7 +369,7 @@ list(int leader, uint64_t term, enum mp_msg_work number, uint32_t module, uint64
 	return say(leader, &buf);
 }
 
-static int
+static inline int
 end(int leader, uint64_t term)
 {
 	struct mp_work_head hd = head(term);
@@ -474,7 +482,7 @@ exec_done(uint64_t term, uint32_t module, enum mp_status how)
 
 /* ---- what there is to work on ---- */
 
-static struct mp_hash
+static inline struct mp_hash
 put_manifest(int node, const struct mp_file *files, size_t n)
 {
 	struct mp_blob_ref ref;
@@ -487,7 +495,7 @@ put_manifest(int node, const struct mp_file *files, size_t n)
 	return ref.digest;
 }
 
-static struct mp_file
+static inline struct mp_file
 put_file(int node, const char *path, const char *text)
 {
 	struct mp_blob_ref ref = world_put(node, text, strlen(text));
@@ -496,7 +504,7 @@ put_file(int node, const char *path, const char *text)
 }
 
 /* The signed result of a dependency with these outputs on node 4. */
-static struct mp_span
+static inline struct mp_span
 dep_result(const struct mp_file *files, size_t n, uint8_t out[1024])
 {
 	struct mp_result r = {
