@@ -284,6 +284,38 @@ test_lost(void **state)
 }
 
 /* It turns up while we wait for the next round. */
+/* Whoever is in haste is told after one round, and nobody else. */
+static void
+test_hasty(void **state)
+{
+	struct mp_blob_ref ref = world_put(4, "late", 4), refs[2];
+	struct want patient, hasty, both;
+
+	(void)state;
+	refs[0] = refs[1] = ref; /* twice in one want */
+	W.nodes[4].blobs[0].complete = false;
+	want(&patient, 0, &ref, 1, 1);
+	for (struct want *w = &hasty; w != NULL; w = w == &hasty ? &both : NULL) {
+		*w = (struct want){.req = {.done = on_done, .hasty = true}};
+		world_begin(0);
+		assert_int_equal(mp_fetch_get(W.nodes[0].fetch, &W.nodes[0].env, &w->req, refs,
+					 w == &hasty ? 1 : 2, NULL, 0),
+			0);
+		world_end(0);
+	}
+	world_settle();
+	assert_int_equal(patient.calls, 0);
+	assert_int_equal(hasty.calls, 1);
+	assert_int_equal(hasty.rc, MP_ENOENT);
+	assert_int_equal(both.calls, 1);
+	assert_int_equal(both.rc, MP_ENOENT);
+	W.nodes[4].blobs[0].complete = true;
+	world_pass(5000);
+	assert_int_equal(patient.calls, 1);
+	assert_int_equal(patient.rc, 0);
+	assert_int_equal(hasty.calls, 1);
+}
+
 static void
 test_turns_up(void **state)
 {
@@ -504,6 +536,7 @@ main(void)
 		T(test_wrong_bytes_among),
 		T(test_only_wrong_bytes),
 		T(test_lost),
+		T(test_hasty),
 		T(test_turns_up),
 		T(test_disk_full),
 		T(test_read),
