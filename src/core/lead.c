@@ -110,19 +110,6 @@ lead_touch(struct mp_lead *lead, uint32_t module)
 	lead->flags[module] |= LEAD_TOUCHED;
 }
 
-size_t
-mp_lead_outstanding(const struct mp_lead *lead)
-{
-	return lead->outstanding;
-}
-
-bool
-mp_lead_unplaceable(struct mp_lead *lead, uint32_t module, struct mp_error *why)
-{
-	return mp_run_module_state(lead->c.run, module) == MP_MODULE_READY &&
-	       lead->current[module] == NULL && mp_sched_unplaceable(lead->sched, module, why);
-}
-
 /* ---- workers ---- */
 
 static int
@@ -337,8 +324,10 @@ mp_lead_link(struct mp_lead *lead, struct mp_env *env, const struct mp_node_id *
 	/* What was under way on a stream that broke may be lost, in either direction. */
 	if (!mp_dlist_empty(&w->attempts) && state != MP_LINK_FAILED)
 		lead_ask(lead, w);
-	if (state == MP_LINK_REFUSED)
+	if (state == MP_LINK_REFUSED) {
 		lead->check_ms = env->now_ms;
+		lead_answered(lead, w);
+	}
 }
 
 void
@@ -357,8 +346,10 @@ mp_lead_members(struct mp_lead *lead, struct mp_env *env)
 			if (!mp_dlist_empty(&w->attempts))
 				lead_ask(lead, w);
 		}
-		if (m->state == MP_MEMBER_LEFT || m->refused)
+		if (m->state == MP_MEMBER_LEFT || m->refused) {
 			lead->check_ms = env->now_ms;
+			lead_answered(lead, w);
+		}
 	}
 }
 
@@ -413,7 +404,7 @@ status_unknown(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 		return;
 	}
 	/* Its result is on its way, or another attempt is: whichever comes first counts. */
-	if (s->phase == MP_WORK_DONE || lead->current[s->attempt.module] != NULL ||
+	if (lead->current[s->attempt.module] != NULL ||
 		(lead->flags[s->attempt.module] & (LEAD_FINISHED | LEAD_CACHED)) != 0 ||
 		(state != MP_MODULE_READY && state != MP_MODULE_RUNNING))
 		return;
@@ -490,6 +481,7 @@ lead_status(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 		lead_dirty(lead, w);
 	}
 	status_missing(lead, env, w, &m);
+	lead_answered(lead, w);
 	if (m.states.left > 0 && mp_run_state_ended(mp_run_state(lead->c.run)))
 		lead_tell_end(lead, env, w);
 	if (m.boot > w->boot)

@@ -12,9 +12,10 @@
  * called twice it emits nothing new. It acts only while mp_raft_may_dispatch().
  *
  * A leader of a run that had begun before first asks every live member what it runs and holds for
- * it. Attempts that the log has as running are withheld until their worker has answered or counts
- * as lost; everything else is handed out at once. ASSIGNED is logged and not awaited; FINISHED is
- * committed before dependants are released and before the worker is told to forget (SETTLED).
+ * it, and adopts that. Attempts that the log has as running are withheld until their worker has
+ * answered or counts as lost; everything else until all have answered or refuse connections, or a
+ * heartbeat's time is over. ASSIGNED is logged and not awaited; FINISHED is committed before
+ * dependants are released and before the worker is told to forget (SETTLED).
  *
  * An attempt is lost at once when its worker has left, refuses connections, or answers without it
  * in a newer boot; after two answers in a row without it; and on silence of max(15 s, a tenth of

@@ -36,6 +36,7 @@ struct lead_worker {
 	uint32_t slot;   /* in the roster */
 	bool introduced; /* it got WORK_LEAD on the link that is up */
 	bool ask;        /* it is to get a request for its status */
+	bool awaited;    /* asked when this leader began, and has not answered */
 	uint64_t seq;    /* of the last request */
 	uint64_t answered;
 	uint64_t boot; /* the highest it has shown */
@@ -85,6 +86,8 @@ struct mp_lead {
 	struct lead_worker **workers; /* by roster slot; NULL: nothing to do with it yet */
 	size_t worker_cap;
 	struct mp_dlist dirty;
+	size_t awaited;     /* workers that are */
+	mp_time collect_ms; /* they are waited for until then, at most */
 	mp_time began_ms;
 	mp_time check_ms;   /* when to look for the lost and the silent */
 	mp_time backoff_ms; /* the first of backoffs */
@@ -124,6 +127,8 @@ void lead_tell_end(struct mp_lead *lead, struct mp_env *env, struct lead_worker 
 
 /* plan.c */
 
+/* It has said what it has, or will not. */
+void lead_answered(struct mp_lead *lead, struct lead_worker *worker);
 /* The raft's propose; on an error the plan comes back to it soon. */
 int lead_propose(struct mp_lead *lead, struct mp_env *env, enum mp_entry_kind kind,
 	const struct mp_buf *body);

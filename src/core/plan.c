@@ -219,7 +219,28 @@ begin_asking(struct mp_lead *lead, struct mp_env *env)
 			continue;
 		w->ask = true;
 		lead_dirty(lead, w);
+		w->awaited = !m->refused;
+		lead->awaited += w->awaited;
 	}
+	lead->collect_ms = env->now_ms + env->profile->heartbeat_ms;
+}
+
+void
+lead_answered(struct mp_lead *lead, struct lead_worker *w)
+{
+	if (w->awaited && lead->awaited > 0)
+		lead->awaited--;
+	w->awaited = false;
+}
+
+/* Who has not answered may run what the log knows nothing of: a leader that is cut off from the
+ * other electors hands out for a while what it cannot log. */
+static bool
+lead_collects(struct mp_lead *lead, const struct mp_env *env)
+{
+	if (env->now_ms >= lead->collect_ms)
+		lead->awaited = 0;
+	return lead->awaited > 0;
 }
 
 static void
@@ -450,7 +471,7 @@ mp_lead_plan(struct mp_lead *lead, struct mp_env *env)
 		plan_check(lead, env);
 		plan_expired(lead, env);
 		plan_end(lead, env);
-		if (!lead->c.run->cancelled)
+		if (!lead->c.run->cancelled && !lead_collects(lead, env))
 			lead_place(lead, env);
 	}
 	lead_flush(lead, env);
@@ -463,6 +484,7 @@ mp_lead_deadline(const struct mp_lead *lead)
 		lead->again_ms,
 		lead->check_ms,
 		lead->backoff_ms,
+		lead->awaited > 0 ? lead->collect_ms : MP_TIME_NEVER,
 		mp_sched_deadline(lead->sched),
 	};
 	mp_time first = MP_TIME_NEVER;
@@ -493,4 +515,17 @@ mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by)
 		rc = lead_propose(lead, env, MP_ENTRY_CANCEL, &body);
 	mp_buf_fini(&body);
 	return rc;
+}
+
+size_t
+mp_lead_outstanding(const struct mp_lead *lead)
+{
+	return lead->outstanding;
+}
+
+bool
+mp_lead_unplaceable(struct mp_lead *lead, uint32_t module, struct mp_error *why)
+{
+	return mp_run_module_state(lead->c.run, module) == MP_MODULE_READY &&
+	       lead->current[module] == NULL && mp_sched_unplaceable(lead->sched, module, why);
 }

@@ -83,6 +83,8 @@ struct world_item {
 	struct mp_hash spec, inputs, offer;
 };
 
+static const struct mp_profile world_profile = {.heartbeat_ms = 250};
+
 struct world {
 	struct unit_heap heap;
 	struct mp_alloc alloc;
@@ -507,6 +509,7 @@ world_init(struct world *w, uint32_t slots)
 		memcpy(w->secrets[i].public_key, world_id(w, i)->b, 32);
 	w->record = (struct mp_run_record){.id = {{7}}, .copies = 2};
 	w->env = (struct mp_env){
+		.profile = &world_profile,
 		.alloc = &w->alloc,
 		.crypto = &fake_crypto,
 		.secret = &w->secrets[0],

@@ -131,20 +131,45 @@ test_takeover(void **state)
 		assert_int_equal(world_count(&w, i, MP_MSG_WORK_LEAD), 1);
 		assert_int_equal(world_count(&w, i, MP_MSG_WORK_STATUS_REQ), 1);
 	}
-	/* What runs is withheld, the rest goes out at once. */
-	assert_int_equal(mp_lead_outstanding(w.lead), 4);
-	assert_int_equal(w.items[2].id.term, 2);
-	assert_int_equal(w.items[2].worker, 3);
-	assert_int_equal(w.items[0].id.term, 1);
 	/* It runs: adopted, and its result counts. */
 	running = (struct mp_work_state){first.id, MP_WORK_RUNNING};
 	assert_int_equal(
 		world_status(&w, first.worker, world_asked(&w, first.worker), 1, &running, 1), 0);
 	world_settle(&w);
+	assert_int_equal(world_status(&w, 0, world_asked(&w, 0), 1, NULL, 0), 0);
+	assert_int_equal(world_status(&w, 3, world_asked(&w, 3), 1, NULL, 0), 0);
+	/* What runs is withheld until its worker has answered; the rest, until all have. */
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 2);
+	assert_true(mp_lead_deadline(w.lead) <= w.env.now_ms + 250);
+	mp_lead_link(w.lead, &w.env, world_id(&w, 2), MP_LINK_REFUSED);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 4);
+	assert_int_equal(w.items[2].id.term, 2);
+	assert_int_equal(w.items[2].worker, 3);
+	assert_int_equal(w.items[0].id.term, 1);
 	assert_int_equal(world_ok(&w, 0), 0);
 	world_settle(&w);
 	assert_int_equal(state_of(&w, 0), MP_MODULE_SUCCEEDED);
 	assert_int_equal(w.run.modules[0].lost, 0);
+	world_fini(&w);
+}
+
+/* Who is silent does not hold up the others for long. */
+static void
+test_takeover_silent(void **state)
+{
+	struct world w;
+
+	(void)state;
+	take_over(&w);
+	world_plan(&w);
+	world_sleep(&w, 249);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 2);
+	world_sleep(&w, 1);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 4);
 	world_fini(&w);
 }
 
@@ -167,6 +192,7 @@ test_disowned(void **state)
 	assert_int_equal(world_count(&w, first.worker, MP_MSG_WORK_STATUS_REQ), 1);
 	assert_int_equal(
 		world_status(&w, first.worker, world_asked(&w, first.worker), 1, NULL, 0), 0);
+	world_sleep(&w, 250);
 	world_settle(&w);
 	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
 	assert_int_equal(w.run.modules[0].lost, 1);
@@ -186,31 +212,31 @@ test_old_answer(void **state)
 	take_over(&w);
 	world_plan(&w);
 	seq = world_asked(&w, 3);
-	assert_int_equal(world_status(&w, 3, 0, 1, NULL, 0), 0);
-	assert_int_equal(world_status(&w, 3, 0, 1, NULL, 0), 0);
-	/* m2 went out in the same step as the request, before it. */
 	assert_true(seq > 0);
+	world_sleep(&w, 250);
+	world_plan(&w);
+	assert_int_equal(w.items[2].worker, 3);
+	assert_int_equal(world_status(&w, 3, seq, 1, NULL, 0), 0);
+	assert_int_equal(world_status(&w, 3, seq, 1, NULL, 0), 0);
 	world_settle(&w);
 	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 0);
 	world_fini(&w);
 }
 
-/* n2 runs m2, whose ASSIGNED went down with the old leader. */
+/* n2 has m2, whose ASSIGNED went down with the old leader. */
 static void
-test_adopts_unlogged(void **state)
+adopts_unlogged(enum mp_work_phase phase)
 {
 	struct mp_work_state states[2];
 	struct world w;
 
-	(void)state;
 	take_over(&w);
 	w.roster.caps[3].slots = 0;
 	mp_lead_members(w.lead, &w.env);
 	world_plan(&w);
 	assert_int_equal(state_of(&w, 2), MP_MODULE_READY);
 	states[0] = (struct mp_work_state){w.items[1].id, MP_WORK_RUNNING};
-	states[1] =
-		(struct mp_work_state){{.module = 2, .term = 1, .counter = 77}, MP_WORK_RUNNING};
+	states[1] = (struct mp_work_state){{.module = 2, .term = 1, .counter = 77}, phase};
 	assert_int_equal(world_status(&w, w.items[1].worker, world_asked(&w, w.items[1].worker), 1,
 				 states, 2),
 		0);
@@ -219,6 +245,15 @@ test_adopts_unlogged(void **state)
 	assert_true(mp_attempt_eq(&w.run.modules[2].attempt, &states[1].attempt));
 	assert_int_equal(mp_lead_outstanding(w.lead), 3);
 	world_fini(&w);
+}
+
+static void
+test_adopts_unlogged(void **state)
+{
+	(void)state;
+	adopts_unlogged(MP_WORK_QUEUED);
+	adopts_unlogged(MP_WORK_RUNNING);
+	adopts_unlogged(MP_WORK_DONE);
 }
 
 /* What ended before is killed where it still runs and settled where it is held. */
@@ -709,6 +744,7 @@ main(void)
 		cmocka_unit_test(test_nothing_without_lease),
 		cmocka_unit_test(test_log_refuses),
 		cmocka_unit_test(test_takeover),
+		cmocka_unit_test(test_takeover_silent),
 		cmocka_unit_test(test_disowned),
 		cmocka_unit_test(test_old_answer),
 		cmocka_unit_test(test_adopts_unlogged),
