@@ -19,7 +19,8 @@
 #   hurt NODE FROM                    what it ran at FROM (ms) and until now may run again
 #   next_dispatch WHAT                waits for the first module that begins after $struck_ms, in a
 #                                     newer term when the leader was hurt, and writes down how long
-#                                     that took, in $tap_tmp/gaps: MS WHAT
+#                                     that took, in $tap_tmp/gaps: MS WHAT. A short run then
+#                                     stands still until the fault is over
 #
 # What judge.awk holds against a run is said there.
 
@@ -95,6 +96,7 @@ chaos_pipeline()
 	} >"$tap_tmp/p.yaml"
 	: >"$tap_tmp/journal"
 	: >"$tap_tmp/faults"
+	rm -f "$tap_tmp/journal.hold"
 }
 
 chaos_alive()
@@ -219,6 +221,7 @@ chaos_begun()
 
 next_dispatch()
 {
+	rm -f "$tap_tmp/journal.hold"
 	chaos_term=-1
 	[ $chaos_led = no ] || chaos_term=$(awk -v until="$struck_ms" '
 		$6 <= until && $5 > term { term = $5 }
@@ -226,6 +229,7 @@ next_dispatch()
 	if until_true 30 chaos_begun "$chaos_term"; then
 		printf '%d %s\n' $((chaos_first - struck_ms)) "$1" >>"$tap_tmp/gaps"
 		tap_diag "$1: the next module began after $((chaos_first - struck_ms)) ms"
+		long || : >"$tap_tmp/journal.hold"
 	else
 		tap_not_ok "$1: a module begins within 30 s"
 		fi
@@ -280,6 +284,7 @@ play()
 			cli_die "$chaos_name: $chaos_part % of the run is done"
 		until_true 30 has_leader || cli_die "$chaos_name: somebody leads"
 		$chaos_fault
+		rm -f "$tap_tmp/journal.hold"
 		chaos_part=$((chaos_part + 25))
 	done
 	chaos_judge "$chaos_name"

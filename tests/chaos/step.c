@@ -6,7 +6,8 @@
  *	Writes `begin NAME ATTEMPT NODE FENCE UNIX-MS` to the journal, works for MS, makes NAME.out
  *	of the NEED.out that lie here, and writes the same line with `end`. A line is one write to
  *	a file opened with O_APPEND, so lines of all nodes stand whole and in their true order.
- *	Exit 75 (EX_TEMPFAIL) when the disk is full.
+ *	Nothing ends while there is a file JOURNAL.hold. Exit 75 (EX_TEMPFAIL) when the disk is
+ *full.
  *
  *   step check DIR BYTES <"NAME VALUE" lines
  *	DIR/NAME/NAME.out is what a module with this value makes, for each line. Says what is not.
@@ -115,6 +116,17 @@ artifact_write(const char *name, size_t size, unsigned long value)
 	return rc;
 }
 
+static void
+hold_wait(const char *journal)
+{
+	const struct timespec pause = {.tv_nsec = 20000000};
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s.hold", journal);
+	while (access(path, F_OK) == 0)
+		(void)nanosleep(&pause, NULL);
+}
+
 static int
 step_run(const char *journal, long ms, size_t size, int count, char **names)
 {
@@ -124,6 +136,7 @@ step_run(const char *journal, long ms, size_t size, int count, char **names)
 
 	while (nanosleep(&left, &left) != 0 && errno == EINTR)
 		continue;
+	hold_wait(journal);
 	for (int i = 1; i < count && rc == 0; i++) {
 		rc = need_read(names[i], &value);
 		sum = (sum * 31 + value) % VALUE_PRIME;
