@@ -23,7 +23,8 @@ enum mp_effect_kind {
 	MP_FX_SEND,      /* send one message on a stream, opening it when there is none */
 	MP_FX_DROP_PEER, /* close the peer's streams */
 	MP_FX_PERSIST, /* write rows in one transaction, then MP_EV_PERSISTED; at most one a step */
-	MP_FX_REPLY,   /* answer a control request */
+	MP_FX_ROWS_READ,  /* read rows back, in order of their keys */
+	MP_FX_REPLY,      /* answer a control request */
 	MP_FX_BLOB_STAT,  /* which of these blobs are complete? */
 	MP_FX_BLOB_READ,  /* read up to size bytes from offset */
 	MP_FX_BLOB_WRITE, /* keep a piece of a blob that comes from a peer */
@@ -66,6 +67,12 @@ struct mp_effect {
 			const struct mp_row *rows;
 			size_t count;
 		} persist;
+		struct {
+			uint64_t token;
+			enum mp_table table;
+			struct mp_span from, to; /* from <= key < to, bytewise */
+			uint32_t size;           /* keys and values of about so many bytes */
+		} rows_read;
 		struct {
 			uint64_t request;
 			struct mp_span bytes;

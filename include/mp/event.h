@@ -21,6 +21,7 @@ enum mp_event_kind {
 	MP_EV_LINK,      /* a stream to a peer came up or went down */
 	MP_EV_MESSAGE,   /* one whole message on a stream */
 	MP_EV_PERSISTED, /* rows up to a sequence number are on disk */
+	MP_EV_ROWS_READ, /* the answer to MP_FX_ROWS_READ */
 	MP_EV_CONTROL,   /* a request of mpctl */
 	MP_EV_CONTROL_CLOSED,
 	MP_EV_BLOB_STAT, /* the answer to MP_FX_BLOB_STAT */
@@ -76,6 +77,14 @@ struct mp_event {
 		struct {
 			uint64_t seq;
 		} persisted;
+		struct {
+			uint64_t token;
+			int rc; /* 0, MP_ECORRUPT (damaged; rows before it may be given), MP_EIO,
+				 * MP_ENOMEM */
+			const struct mp_row *rows; /* durable ones; op is PUT */
+			size_t count;
+			bool more; /* there are more, after the last one */
+		} rows_read;
 		struct {
 			uint64_t request; /* named by the shell, unique while it is open */
 			struct mp_span bytes;

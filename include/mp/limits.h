@@ -33,12 +33,17 @@
 /* Addresses in one member's signed record. */
 #define MP_ADDRS_MAX 4
 
-/* Runs that one node keeps in memory, unended and ended. More: the oldest ended one is unloaded;
- * when all are unended the submission is refused. */
+/* Runs of which one node has the log in memory. More: submissions are refused. */
 #define MP_RUNS_MAX 4096
 
-/* Runs of which a node keeps the record and the end. More: the oldest ended ones are forgotten. */
-#define MP_RUNS_KNOWN_MAX 100000
+/* Ended runs among them, and modules of these together. More: the one that has not been looked at
+ * for longest is on the disk only. */
+#define MP_RUNS_RESTING_MAX     8
+#define MP_RUNS_RESTING_MODULES 10000u
+
+/* Runs of which a node keeps the record and the end. More: the oldest ended ones are forgotten,
+ * with their logs. */
+#define MP_RUNS_KNOWN_MAX 20000
 
 /* Modules of one expanded pipeline, and edges between them. */
 #define MP_MODULES_MAX 1000000u

@@ -13,7 +13,7 @@
 #include "mp/base.h"
 #include "mp/limits.h"
 
-/* X(name, SQL table): rows are restored in this order, keys ascending. Add at the end only. */
+/* X(name, SQL table). The numbers go into checksums: add at the end only. */
 #define MP_TABLES(X)                                                                               \
 	X(META, "meta")     /* text name -> value: boot counter, gossip keys, … */               \
 	X(MEMBER, "member") /* node id -> credential, last signed statement, left */               \
@@ -30,6 +30,13 @@ enum mp_table {
 #undef X
 		MP_TABLE_COUNT
 };
+
+/*
+ * The tables whose rows are restored at the start, in this order, keys ascending. Logs are long,
+ * and most are of runs that have ended: the core asks for entries (MP_FX_ROWS_READ), and knows from
+ * KNOWN which runs have ended before it meets them in RUN.
+ */
+#define MP_TABLES_RESTORED(X) X(META) X(MEMBER) X(KNOWN) X(RUN) X(VOTE) X(FENCE) X(HELD)
 
 enum mp_row_op {
 	MP_ROW_PUT,

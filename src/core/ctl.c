@@ -14,6 +14,7 @@ enum open_state {
 	OPEN_SUBMITTING,
 	OPEN_FETCHING,
 	OPEN_WAITING, /* for the end of the run */
+	OPEN_LOADING, /* until the log of an ended run was read from the disk */
 	OPEN_READING, /* what an attempt of this node has written */
 	OPEN_LEAVING, /* for the end of this node */
 	OPEN_ASKING,  /* somebody else */
@@ -50,7 +51,8 @@ struct mp_ctl {
 	struct open *first;
 	size_t count;
 	uint64_t asks;
-	uint64_t ends; /* mp_runs_ends() when we looked last */
+	uint64_t ends;  /* mp_runs_ends() when we looked last */
+	uint64_t loads; /* mp_runs_loads(), likewise */
 };
 
 int
@@ -251,10 +253,16 @@ open_ask(struct open *o, struct mp_env *env)
 static void
 open_show(struct open *o, struct mp_env *env)
 {
-	if (mp_runs_have(o->ctl->runs, &o->run) == MP_RUNS_HAVE_LATEST)
+	enum mp_runs_have have = mp_runs_have(o->ctl->runs, &o->run);
+
+	if (have == MP_RUNS_HAVE_LATEST) {
 		open_snapshot(o, env);
-	else
+	} else if (have == MP_RUNS_HAVE_AWAY && o->state != OPEN_LOADING) {
+		o->state = OPEN_LOADING;
+		mp_runs_load(o->ctl->runs, env, &o->run);
+	} else {
 		open_ask(o, env);
+	}
 }
 
 static void
@@ -717,12 +725,14 @@ mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env)
 {
 	struct open *next;
 
-	if (mp_runs_ends(ctl->runs) == ctl->ends)
+	if (mp_runs_ends(ctl->runs) == ctl->ends && mp_runs_loads(ctl->runs) == ctl->loads)
 		return;
 	ctl->ends = mp_runs_ends(ctl->runs);
+	ctl->loads = mp_runs_loads(ctl->runs);
 	for (struct open *o = ctl->first; o != NULL; o = next) {
 		next = o->next;
-		if (o->state == OPEN_WAITING && mp_runs_ended(ctl->runs, &o->run))
+		if ((o->state == OPEN_WAITING && mp_runs_ended(ctl->runs, &o->run)) ||
+			(o->state == OPEN_LOADING && !mp_runs_loading(ctl->runs, &o->run)))
 			open_show(o, env);
 	}
 }

@@ -43,7 +43,7 @@ int mp_ctl_message(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_
 
 void mp_ctl_link(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer,
 	enum mp_link_state state);
-/* At the end of each step: runs that have ended are answered for. */
+/* At the end of each step: runs that have ended, or were read, are answered for. */
 void mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env);
 void mp_ctl_tick(struct mp_ctl *ctl, struct mp_env *env);
 /* This node has left its cluster, or (code not 0) has not: whoever asked for it is told. */

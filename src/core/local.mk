@@ -59,6 +59,7 @@ libmp_core_a_SOURCES = \
 	%D%/runs_file.c \
 	%D%/runs_int.h \
 	%D%/runs_known.c \
+	%D%/runs_load.c \
 	%D%/runs_show.c \
 	%D%/sched.c \
 	%D%/sched.h \

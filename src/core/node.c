@@ -573,6 +573,9 @@ node_dispatch(struct mp_node *node, const struct mp_event *ev)
 	case MP_EV_PERSISTED:
 		node_persisted(node, ev->u.persisted.seq);
 		break;
+	case MP_EV_ROWS_READ:
+		mp_runs_rows(node->runs, env, ev);
+		break;
 	case MP_EV_CONTROL:
 		mp_ctl_request(node->ctl, env, ev->u.control.request, ev->u.control.bytes,
 			node->phase == NODE_RUNNING);

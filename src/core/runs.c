@@ -56,6 +56,8 @@ mp_runs_new(struct mp_env *env, const struct mp_runs_parts *parts, struct mp_run
 		.alloc = env->alloc, .parts = *parts, .self = env->self, .have_ms = MP_TIME_NEVER};
 	mp_map_init(&runs->map, env->alloc);
 	mp_dlist_init(&runs->active);
+	mp_dlist_init(&runs->resting);
+	mp_dlist_init(&runs->to_load);
 	rc = mp_open_new(env, &open, &runs->open);
 	if (rc != 0) {
 		mp_dealloc(env->alloc, runs, sizeof(*runs));
@@ -81,29 +83,21 @@ mp_runs_free(struct mp_runs *runs)
 
 /* ---- restoring ---- */
 
+/* A run that has ended is not needed before somebody asks. */
 static int
 restore_run(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row)
 {
-	struct mp_run_record rec;
-	struct mp_span record, pipeline;
-	struct mp_list inputs;
-	struct mp_run_box *box;
-	struct known *k;
-	struct mp_cbor_r r;
+	struct known *k = NULL;
+	struct mp_run_id id;
 
-	mp_cbor_r_init(&r, row->value);
-	mp_cbor_r_array_exact(&r, 3);
-	record = mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
-	pipeline = mp_cbor_r_bytes(&r, MP_PIPELINE_CBOR_MAX);
-	mp_holders_read(&r, &inputs);
-	if (mp_cbor_r_end(&r) != 0 || row->key.n != sizeof(rec.id.b) ||
-		mp_run_record_verify(env->crypto, &env->cluster, record, &rec) != 0 ||
-		memcmp(rec.id.b, row->key.p, sizeof(rec.id.b)) != 0)
-		return MP_ECORRUPT;
-	k = known_add(runs, env, &rec, record, false);
-	if (k == NULL)
-		return MP_ENOMEM;
-	return box_new(runs, env, k, pipeline, inputs, &box) == 0 ? 0 : MP_ECORRUPT;
+	if (row->key.n == sizeof(id.b)) {
+		memcpy(id.b, row->key.p, sizeof(id.b));
+		k = known_find(runs, &id);
+	}
+	if (k == NULL || !k->ended)
+		return box_restore(runs, env, row);
+	k->away = true;
+	return 0;
 }
 
 static int
@@ -118,7 +112,7 @@ restore_log(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row)
 	memcpy(id.b, row->key.p, sizeof(id.b));
 	k = known_find(runs, &id);
 	if (k == NULL || k->box == NULL)
-		return 0; /* of a run that is gone, or that is damaged */
+		return 0; /* of a run that has ended, is gone, or is damaged */
 	rc = mp_raft_restore(k->box->raft, env, row->table, row->key, row->value);
 	if (rc == MP_ECORRUPT)
 		k->box->broken = true;
@@ -140,8 +134,10 @@ mp_runs_start(struct mp_runs *runs, struct mp_env *env)
 {
 	runs->started = true;
 	runs->have_ms = env->now_ms + 1000;
-	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next)
-		box_restart(runs, env, box);
+	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
+		box->loading = true;
+		runs_load(runs, env, box->known);
+	}
 }
 
 /* ---- electing: opener, electors ---- */
@@ -157,12 +153,13 @@ refuse(struct mp_env *env, const struct mp_node_id *to, const struct mp_run_id *
 }
 
 static void
-accept(struct mp_env *env, const struct mp_node_id *to, const struct mp_run_box *box)
+accept(struct mp_env *env, const struct mp_node_id *to, const struct known *k)
 {
 	struct mp_buf *buf = mp_out_scratch(env->out);
 
-	if (mp_msg_run_accept_encode(buf, &box->known->id) == 0)
-		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf), box->row_seq);
+	if (mp_msg_run_accept_encode(buf, &k->id) == 0)
+		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf),
+			k->box != NULL ? k->box->row_seq : 0);
 }
 
 static bool
@@ -202,7 +199,7 @@ open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 	/* Our own submission stands for its leadership once a majority has it. */
 	if (!mp_node_id_eq(from, &env->self))
 		box_start(runs, env, box, false);
-	accept(env, from, box);
+	accept(env, from, k);
 	return 0;
 }
 
@@ -225,9 +222,9 @@ on_open(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		(!mp_node_id_eq(from, &rec.opener) && mp_run_elector(&rec, from) < 0))
 		return MP_EAUTH;
 	k = known_find(runs, &rec.id);
-	if (k == NULL || k->box == NULL)
+	if (k == NULL || (k->box == NULL && !k->away))
 		return open_box(runs, env, from, &rec, &m);
-	accept(env, from, k->box);
+	accept(env, from, k);
 	return 0;
 }
 
@@ -246,7 +243,7 @@ on_abort(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 	k = known_find(runs, &run);
 	if (k != NULL && !mp_node_id_eq(from, &k->rec.opener))
 		return MP_EAUTH;
-	if (k != NULL && k->box != NULL && !box_untouched(k->box))
+	if (k != NULL && (k->away || (k->box != NULL && !box_untouched(k->box))))
 		return 0;
 	if (!was_aborted(runs, &run))
 		runs->aborted[runs->aborted_count++ % ABORTED_KEEP] = run;
@@ -263,13 +260,15 @@ on_want(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_msg_run_open m = {0};
 	struct mp_buf buf;
 	struct mp_run_id run;
-	const struct known *k;
+	struct known *k;
 	int rc = mp_msg_run_want_decode(bytes, &run);
 
 	if (rc != 0)
 		return rc;
 	k = known_find(runs, &run);
-	if (k == NULL || k->box == NULL)
+	if (k != NULL && k->away)
+		runs_load(runs, env, k); /* it will be asked again */
+	if (k == NULL || k->box == NULL || k->box->loading)
 		return MP_ENOENT;
 	if (!mp_electorate_has(&k->rec.now, from))
 		return MP_EAUTH;
@@ -338,12 +337,16 @@ on_raft(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes, uint64_t kind)
 {
 	struct mp_run_id run;
-	const struct known *k;
+	struct known *k;
 	int rc = mp_msg_raft_run(bytes, &run);
 
 	if (rc != 0)
 		return rc;
 	k = known_find(runs, &run);
+	if (k != NULL && (k->away || (k->box != NULL && k->box->loading))) {
+		runs_load(runs, env, k); /* it will be said again */
+		return 0;
+	}
 	if (k == NULL || k->box == NULL)
 		return want(runs, env, from, &run);
 	box_start(runs, env, k->box, false);
@@ -362,12 +365,14 @@ on_work(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes)
 {
 	struct mp_run_id run;
-	const struct known *k;
+	struct known *k;
 	int rc = mp_msg_work_run(bytes, &run);
 
 	if (rc != 0)
 		return rc;
 	k = known_find(runs, &run);
+	if (k != NULL && k->away)
+		runs_load(runs, env, k);
 	/* The run has ended, and a worker still holds something of it: only who leads can tell it
 	 * to forget that. */
 	if (k != NULL && k->box != NULL && k->box->ended) {
@@ -458,6 +463,7 @@ mp_runs_tick(struct mp_runs *runs, struct mp_env *env)
 	size_t members = mp_roster_count(runs->parts.roster);
 
 	mp_open_tick(runs->open, env);
+	load_tick(runs, env);
 	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
 		struct mp_run_box *box = active_box(l);
 
@@ -483,6 +489,8 @@ mp_runs_deadline(const struct mp_runs *runs)
 
 	if (runs->have_ms < first)
 		first = runs->have_ms;
+	if (load_deadline(runs) < first)
+		first = load_deadline(runs);
 	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
 		mp_time due = box_deadline(active_box(l));
 
@@ -637,7 +645,7 @@ mp_runs_raft(const struct mp_runs *runs, const struct mp_run_id *run)
 {
 	const struct known *k = known_find(runs, run);
 
-	return k != NULL && k->box != NULL ? k->box->raft : NULL;
+	return k != NULL && k->box != NULL && !k->box->loading ? k->box->raft : NULL;
 }
 
 bool
@@ -646,7 +654,7 @@ mp_runs_state_digest(const struct mp_runs *runs, const struct mp_env *env,
 {
 	const struct known *k = known_find(runs, run);
 
-	if (k == NULL || k->box == NULL || k->box->broken)
+	if (k == NULL || k->box == NULL || k->box->broken || k->box->loading)
 		return false;
 	*index = k->box->run.applied;
 	mp_run_digest(&k->box->run, env->crypto, digest);

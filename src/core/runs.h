@@ -45,7 +45,7 @@ struct mp_runs_parts {
 int mp_runs_new(struct mp_env *env, const struct mp_runs_parts *parts, struct mp_runs **out);
 void mp_runs_free(struct mp_runs *runs);
 
-/* One stored row of MP_TABLE_RUN, VOTE, ENTRY or KNOWN, before mp_runs_start(). MP_ENOMEM;
+/* One stored row of MP_TABLE_KNOWN, RUN or VOTE, before mp_runs_start(). MP_ENOMEM;
  * MP_ECORRUPT: the row is not one of ours, or a log does not hold together; that run is left
  * alone then and the others go on. */
 int mp_runs_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row);
@@ -99,6 +99,7 @@ size_t mp_runs_whom(const struct mp_runs *runs, const struct mp_run_id *run,
 
 enum mp_runs_have {
 	MP_RUNS_HAVE_NOTHING,
+	MP_RUNS_HAVE_AWAY,   /* it has ended, and its log is on our disk: mp_runs_load() */
 	MP_RUNS_HAVE_RECORD, /* its record, and its end when it is known to have ended */
 	MP_RUNS_HAVE_STATE,  /* an elector or the mirror: everything, but perhaps not the latest */
 	MP_RUNS_HAVE_LATEST, /* it leads, or the run has ended: there is nothing newer elsewhere */
@@ -111,6 +112,15 @@ int mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env,
 	const struct mp_run_id *run, uint32_t from, uint32_t count, struct mp_buf *buf);
 /* Appends the list of all runs, the newest first. */
 int mp_runs_list(const struct mp_runs *runs, const struct mp_env *env, struct mp_buf *buf);
+
+/* Has the log of a run that is away read from the disk. mp_runs_loads() grows when it is there, or
+ * cannot be read; until then mp_runs_loading() holds. */
+void mp_runs_load(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run);
+bool mp_runs_loading(const struct mp_runs *runs, const struct mp_run_id *run);
+uint64_t mp_runs_loads(const struct mp_runs *runs);
+
+/* MP_EV_ROWS_READ. */
+void mp_runs_rows(struct mp_runs *runs, struct mp_env *env, const struct mp_event *ev);
 
 /* Has the run ended, as far as this node knows? mp_runs_ends() grows with every run that ends. */
 bool mp_runs_ended(const struct mp_runs *runs, const struct mp_run_id *run);
@@ -133,7 +143,7 @@ struct mp_raft *mp_runs_raft(const struct mp_runs *runs, const struct mp_run_id 
 /* Digest of a run's state after `*index` committed entries. False: not here. */
 bool mp_runs_state_digest(const struct mp_runs *runs, const struct mp_env *env,
 	const struct mp_run_id *run, uint64_t *index, struct mp_hash *digest);
-size_t mp_runs_count(const struct mp_runs *runs); /* this node is an elector of */
+size_t mp_runs_count(const struct mp_runs *runs); /* whose log is in memory */
 size_t mp_runs_led(const struct mp_runs *runs);   /* it leads */
 
 #endif

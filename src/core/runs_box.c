@@ -29,6 +29,7 @@ box_free(struct mp_runs *runs, struct mp_run_box *box)
 		mp_raft_free(box->raft);
 	}
 	mp_dlist_remove(&box->in_active);
+	mp_dlist_remove(&box->resting);
 	if (box->has_run)
 		mp_run_fini(&box->run);
 	mp_graph_free(box->graph);
@@ -102,6 +103,7 @@ box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_spa
 		return MP_ENOMEM;
 	*box = (struct mp_run_box){.known = k, .retry_ms = MP_TIME_NEVER};
 	mp_dlist_init(&box->in_active);
+	mp_dlist_init(&box->resting);
 	mp_buf_init(&box->pipeline, runs->alloc, MP_PIPELINE_CBOR_MAX);
 	while (box->input_count < mp_countof(box->inputs) &&
 		mp_holders_next(&inputs, &box->inputs[box->input_count]))
@@ -120,6 +122,33 @@ box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_spa
 	runs->box_count++;
 	*out = box;
 	return 0;
+}
+
+int
+box_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row)
+{
+	struct mp_run_record rec;
+	struct mp_span record, pipeline;
+	struct mp_list inputs;
+	struct mp_run_box *box;
+	struct known *k;
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, row->value);
+	mp_cbor_r_array_exact(&r, 3);
+	record = mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
+	pipeline = mp_cbor_r_bytes(&r, MP_PIPELINE_CBOR_MAX);
+	mp_holders_read(&r, &inputs);
+	if (mp_cbor_r_end(&r) != 0 || row->key.n != sizeof(rec.id.b) ||
+		mp_run_record_verify(env->crypto, &env->cluster, record, &rec) != 0 ||
+		memcmp(rec.id.b, row->key.p, sizeof(rec.id.b)) != 0)
+		return MP_ECORRUPT;
+	k = known_find(runs, &rec.id);
+	if (k == NULL)
+		k = known_add(runs, env, &rec, record, false);
+	if (k == NULL)
+		return MP_ENOMEM;
+	return box_new(runs, env, k, pipeline, inputs, &box) == 0 ? 0 : MP_ECORRUPT;
 }
 
 /* [signed record, pipeline, [holder of the inputs...]] */
@@ -146,8 +175,9 @@ box_put(struct mp_run_box *box, struct mp_env *env)
 void
 box_wake(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool tick)
 {
-	if (box->broken)
+	if (box->broken || box->loading)
 		return;
+	mp_dlist_remove(&box->resting);
 	if (!box->started)
 		mp_raft_start(box->raft, env, false);
 	box->started = true;
@@ -164,7 +194,7 @@ box_wake(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool 
 void
 box_start(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool eager)
 {
-	if (box->started || box->broken)
+	if (box->started || box->broken || box->loading)
 		return;
 	box->started = true;
 	mp_raft_start(box->raft, env, eager);
@@ -174,7 +204,7 @@ box_start(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool
 bool
 box_untouched(const struct mp_run_box *box)
 {
-	return mp_raft_term(box->raft) == 0 && mp_raft_last_index(box->raft) == 0;
+	return !box->loading && mp_raft_term(box->raft) == 0 && mp_raft_last_index(box->raft) == 0;
 }
 
 static void
@@ -231,21 +261,29 @@ box_rest(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	box->pulsing = false;
 	box->ticking = false;
 	mp_dlist_remove(&box->in_active);
+	runs_rest(runs, env, box);
+}
+
+void
+box_delete_rows(struct mp_env *env, const struct mp_run_id *id)
+{
+	struct mp_span key = mp_span(id->b, sizeof(id->b));
+	uint8_t from[24] = {0}, to[24];
+
+	memcpy(from, id->b, sizeof(id->b));
+	memcpy(to, id->b, sizeof(id->b));
+	memset(to + sizeof(id->b), 0xff, 8);
+	mp_out_delete(env->out, MP_TABLE_RUN, key);
+	mp_out_delete(env->out, MP_TABLE_VOTE, key);
+	mp_out_delete_range(env->out, MP_TABLE_ENTRY, mp_span(from, 24), mp_span(to, 24));
 }
 
 void
 box_forget(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 {
 	struct known *k = box->known;
-	struct mp_span key = mp_span(k->id.b, sizeof(k->id.b));
-	uint8_t from[24] = {0}, to[24];
 
-	memcpy(from, k->id.b, sizeof(k->id.b));
-	memcpy(to, k->id.b, sizeof(k->id.b));
-	memset(to + sizeof(k->id.b), 0xff, 8);
-	mp_out_delete(env->out, MP_TABLE_RUN, key);
-	mp_out_delete(env->out, MP_TABLE_VOTE, key);
-	mp_out_delete_range(env->out, MP_TABLE_ENTRY, mp_span(from, 24), mp_span(to, 24));
+	box_delete_rows(env, &k->id);
 	box_free(runs, box);
 	known_remove(runs, env, k);
 }
@@ -354,7 +392,7 @@ box_catch_up(struct mp_env *env, struct mp_run_box *box)
 void
 box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 {
-	if (box->broken || !box->started)
+	if (box->broken || box->loading || !box->started)
 		return;
 	box->retry_ms = MP_TIME_NEVER;
 	if (!box->pulsing && mp_dlist_linked(&box->in_active))

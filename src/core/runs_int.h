@@ -21,7 +21,8 @@
  *   OPENING ──majority──▶ ACTIVE ──END──▶ ENDED, awake until all electors have the whole log
  *   (opener only)                           │ ▲
  *                                  at rest ◀┘ │ an elector that lags stands, or a worker still
- *                                       └─────┘ holds something
+ *                                     │ └─────┘ holds something
+ *                                     └─▶ away: no box, rows only (runs_load.c)
  */
 struct mp_run_box {
 	struct mp_run_box *next;
@@ -45,6 +46,9 @@ struct mp_run_box {
 	bool ticking;    /* its log's deadlines count */
 	bool pulsing;    /* it shares heartbeats */
 	bool asked;      /* ended, and a worker still holds something of it */
+	bool loading;    /* its log is being read from the disk: nothing else is done with it */
+	struct mp_dlist resting; /* ended, and neither time nor messages are for it */
+	uint64_t rest_seq;       /* rows up to this one were put when it went to rest */
 	mp_time awake_until_ms;
 	mp_time retry_ms;    /* something could not be done for want of memory */
 	mp_time catch_up_ms; /* a mirror that lacks the end asks again */
@@ -61,6 +65,18 @@ struct known {
 	struct mp_end ending;
 	bool ended;
 	struct mp_run_box *box;
+	bool away; /* ended, and this node is an elector whose rows of it are on the disk only */
+	struct mp_dlist to_load;
+};
+
+/* The run whose rows are being read. */
+struct load {
+	struct known *k; /* NULL: none */
+	uint64_t token;
+	enum mp_table table;
+	uint64_t from_index;
+	uint64_t entries; /* that have come */
+	mp_time deadline_ms;
 };
 
 /* Run ids that are not to come back: opened and given up. */
@@ -83,8 +99,13 @@ struct mp_runs {
 	struct known *known;
 	size_t known_count;
 	struct mp_run_box *boxes;
-	struct mp_dlist active; /* of boxes */
+	struct mp_dlist active;  /* of boxes */
+	struct mp_dlist resting; /* of boxes, the last came last */
 	size_t box_count;
+	struct mp_dlist to_load; /* of known; the first may be under way */
+	struct load load;
+	uint64_t loads_begun;
+	uint64_t loads_ended;
 	uint64_t ends;
 	bool stopping;
 	bool started;
@@ -106,12 +127,16 @@ void runs_send(struct mp_env *env, const struct mp_node_id *to, const struct mp_
 int box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span pipeline,
 	struct mp_list inputs, struct mp_run_box **out);
 void box_free(struct mp_runs *runs, struct mp_run_box *box);
+/* A RUN row of the disk. 0, MP_ECORRUPT, MP_ENOMEM. */
+int box_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row);
 /* Puts its row; row_seq tells when that is durable. */
 int box_put(struct mp_run_box *box, struct mp_env *env);
 /* Takes it down with all that is stored of it, and forgets the run. */
 void box_forget(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
+/* Deletes what an elector has stored of a run. */
+void box_delete_rows(struct mp_env *env, const struct mp_run_id *id);
 void box_start(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool eager);
-/* Everything is restored: starts, unless the run has ended and its log is here whole. */
+/* Its log has been read: starts, unless the run has ended and its log is here whole. */
 void box_restart(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
 /* An ended run is needed again for a while; tick: this elector may have to lead. */
 void box_wake(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool tick);
@@ -127,6 +152,15 @@ void box_file(struct mp_runs *runs, struct mp_env *env, const struct mp_run_box 
 	const struct mp_raft_entry *entry);
 /* At the end of what was applied together. */
 void runs_file_flush(struct mp_runs *runs, struct mp_env *env);
+
+/* runs_load.c */
+/* Has the log read from the disk: of a box that was restored, or of a run that is away. */
+void runs_load(struct mp_runs *runs, struct mp_env *env, struct known *k);
+void load_forget(struct mp_runs *runs, struct known *k);
+/* An ended run is not needed any more; others that rest for longer may be put away. */
+void runs_rest(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
+void load_tick(struct mp_runs *runs, struct mp_env *env);
+mp_time load_deadline(const struct mp_runs *runs);
 
 /* runs_known.c */
 struct known *known_find(const struct mp_runs *runs, const struct mp_run_id *id);

@@ -69,7 +69,7 @@ known_unlink(struct mp_runs *runs, struct known *k)
 	runs->known_count--;
 }
 
-/* The oldest that has ended and that this node keeps nothing more of makes room. */
+/* The oldest that has ended and is not in memory makes room. */
 static void
 known_make_room(struct mp_runs *runs, struct mp_env *env)
 {
@@ -81,8 +81,11 @@ known_make_room(struct mp_runs *runs, struct mp_env *env)
 		if (k->ended && k->box == NULL)
 			oldest = k;
 	}
-	if (oldest != NULL)
+	if (oldest != NULL) {
+		if (oldest->away)
+			box_delete_rows(env, &oldest->id);
 		known_remove(runs, env, oldest);
+	}
 }
 
 struct known *
@@ -96,6 +99,7 @@ known_add(struct mp_runs *runs, struct mp_env *env, const struct mp_run_record *
 	if (k == NULL)
 		return NULL;
 	*k = (struct known){.id = rec->id};
+	mp_dlist_init(&k->to_load);
 	mp_buf_init(&k->record, runs->alloc, MP_SIGNED_RECORD_MAX);
 	mp_buf_init(&k->end, runs->alloc, MP_SIGNED_END_MAX);
 	if (mp_buf_append(&k->record, signed_record.p, signed_record.n) != 0 ||
@@ -115,6 +119,7 @@ known_add(struct mp_runs *runs, struct mp_env *env, const struct mp_run_record *
 void
 known_free(struct mp_runs *runs, struct known *k)
 {
+	load_forget(runs, k);
 	known_unlink(runs, k);
 	mp_map_remove(&runs->map, &k->in_map);
 	mp_buf_fini(&k->record);
@@ -222,7 +227,7 @@ on_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		again = list;
 		while (!has && mp_run_have_next(&again, &have))
 			has = mp_run_id_eq(&have.run, &k->id) && (have.ended || !k->ended);
-		if (!has && (named < MP_RUN_HAVE_MAX || k->box != NULL)) {
+		if (!has && (named < MP_RUN_HAVE_MAX || k->box != NULL || k->away)) {
 			known_tell(runs, env, k, from);
 			told++;
 		}
@@ -387,11 +392,36 @@ mp_runs_have(const struct mp_runs *runs, const struct mp_run_id *run)
 
 	if (k == NULL)
 		return MP_RUNS_HAVE_NOTHING;
-	if (k->box == NULL || k->box->broken)
+	if (k->away || (k->ended && k->box != NULL && k->box->loading))
+		return MP_RUNS_HAVE_AWAY;
+	if (k->box == NULL || k->box->broken || k->box->loading)
 		return MP_RUNS_HAVE_RECORD;
 	if (k->box->run.outcome != 0 || k->box->lead != NULL)
 		return MP_RUNS_HAVE_LATEST;
 	return MP_RUNS_HAVE_STATE;
+}
+
+void
+mp_runs_load(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run)
+{
+	struct known *k = known_find(runs, run);
+
+	if (k != NULL && k->away)
+		runs_load(runs, env, k);
+}
+
+bool
+mp_runs_loading(const struct mp_runs *runs, const struct mp_run_id *run)
+{
+	const struct known *k = known_find(runs, run);
+
+	return k != NULL && mp_dlist_linked(&k->to_load);
+}
+
+uint64_t
+mp_runs_loads(const struct mp_runs *runs)
+{
+	return runs->loads_ended;
 }
 
 bool

@@ -212,7 +212,7 @@ mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env, const str
 	uint32_t n = 0;
 	int rc;
 
-	if (box == NULL || box->broken)
+	if (box == NULL || box->broken || box->loading)
 		return MP_ENOENT;
 	show.run = k->id;
 	show.name = mp_span_str(k->rec.name);
@@ -281,7 +281,7 @@ mp_runs_list(const struct mp_runs *runs, const struct mp_env *env, struct mp_buf
 			run.state = ended_state(k->ending.outcome);
 			run.ended_ms = k->ending.ended_ms;
 			run.leader = show_node(runs, &k->ending.leader);
-		} else if (k->box != NULL && !k->box->broken) {
+		} else if (k->box != NULL && !k->box->broken && !k->box->loading) {
 			run.state = run_state(runs, env, k->box, &text);
 			run.leader = show_node(runs, mp_raft_leader(k->box->raft));
 		}

@@ -61,6 +61,12 @@ static const char *const control_names[] = {
 #undef X
 };
 
+static const enum mp_table control_restored[] = {
+#define X(name) MP_TABLE_##name,
+	MP_TABLES_RESTORED(X)
+#undef X
+};
+
 static const struct mp_sql_kind control_kind = {
 	.what = "control database",
 	.application_id = 0x4d50434c, /* "MPCL" */
@@ -327,35 +333,50 @@ mp_control_state(struct mp_control *c, struct mp_error *err, size_t *queued)
 /* ---- reading ---- */
 
 static int
+control_check_row(const struct mp_row *row, int64_t sum, struct mp_error *err)
+{
+	if (row->key.n > 0 && row->key.n <= CONTROL_KEY_MAX &&
+		(uint64_t)sum == control_sum(row->table, row->key, row->value))
+		return 0;
+	return mp_fail(err, MP_ECORRUPT, "damaged: a row of %s has a wrong sum; %s",
+		control_names[row->table], control_kind.damaged);
+}
+
+/* Gives the rows of a statement that selects key, value and sum. */
+static int
+control_load_rows(sqlite3_stmt *st, enum mp_table table, mp_control_load_cb cb, void *ctx,
+	struct mp_error *err)
+{
+	int rc, code = 0;
+
+	while (code == 0 && (rc = sqlite3_step(st)) != SQLITE_DONE) {
+		struct mp_row row = {.op = MP_ROW_PUT, .table = table};
+
+		if (rc != SQLITE_ROW)
+			return mp_sql_fail(rc, err);
+		row.key = mp_sql_span(st, 0);
+		row.value = mp_sql_span(st, 1);
+		code = control_check_row(&row, sqlite3_column_int64(st, 2), err);
+		if (code == 0)
+			code = cb(ctx, &row);
+	}
+	return code;
+}
+
+static int
 control_load_table(
 	sqlite3 *db, enum mp_table table, mp_control_load_cb cb, void *ctx, struct mp_error *err)
 {
-	char sql[96];
 	sqlite3_stmt *st;
-	int rc, code;
+	char sql[96];
+	int code;
 
 	(void)sqlite3_snprintf(sizeof(sql), sql, "SELECT key, value, sum FROM %s ORDER BY key",
 		control_names[table]);
 	code = mp_sql_prepare(db, sql, &st, err);
 	if (code != 0)
 		return code;
-	while (code == 0 && (rc = sqlite3_step(st)) != SQLITE_DONE) {
-		struct mp_row row = {.op = MP_ROW_PUT, .table = table};
-
-		if (rc != SQLITE_ROW) {
-			code = mp_sql_fail(rc, err);
-			break;
-		}
-		row.key = mp_sql_span(st, 0);
-		row.value = mp_sql_span(st, 1);
-		if (row.key.n == 0 || row.key.n > CONTROL_KEY_MAX ||
-			(uint64_t)sqlite3_column_int64(st, 2) !=
-				control_sum(table, row.key, row.value))
-			code = mp_fail(err, MP_ECORRUPT, "damaged: a row of %s has a wrong sum; %s",
-				control_names[table], control_kind.damaged);
-		else
-			code = cb(ctx, &row);
-	}
+	code = control_load_rows(st, table, cb, ctx, err);
 	(void)sqlite3_finalize(st);
 	return code;
 }
@@ -364,15 +385,54 @@ int
 mp_control_load(struct mp_control *c, mp_control_load_cb cb, void *ctx, struct mp_error *err)
 {
 	sqlite3 *db;
-	int table, rc;
+	int rc;
 
 	rc = mp_sql_open_reader(c->path, &db, err);
 	if (rc == 0) {
-		for (table = 0; rc == 0 && table < MP_TABLE_COUNT; table++)
-			rc = control_load_table(db, (enum mp_table)table, cb, ctx, err);
+		for (size_t i = 0; rc == 0 && i < mp_countof(control_restored); i++)
+			rc = control_load_table(db, control_restored[i], cb, ctx, err);
 		mp_sql_close(db);
 	}
 	if (rc != 0)
+		(void)mp_wrap(err, "read %s", c->path);
+	return rc;
+}
+
+static int
+control_read_range(sqlite3 *db, enum mp_table table, struct mp_span from, struct mp_span to,
+	mp_control_load_cb cb, void *ctx, struct mp_error *err)
+{
+	sqlite3_stmt *st;
+	char sql[128];
+	int code;
+
+	(void)sqlite3_snprintf(sizeof(sql), sql,
+		"SELECT key, value, sum FROM %s WHERE key >= ?1 AND key < ?2 ORDER BY key",
+		control_names[table]);
+	code = mp_sql_prepare(db, sql, &st, err);
+	if (code != 0)
+		return code;
+	if (mp_sql_bind(st, 1, from) != SQLITE_OK || mp_sql_bind(st, 2, to) != SQLITE_OK)
+		code = mp_fail(err, MP_ENOMEM, "%s", mp_strerror(MP_ENOMEM));
+	else
+		code = control_load_rows(st, table, cb, ctx, err);
+	(void)sqlite3_finalize(st);
+	return code;
+}
+
+int
+mp_control_read(struct mp_control *c, enum mp_table table, struct mp_span from, struct mp_span to,
+	mp_control_load_cb cb, void *ctx, struct mp_error *err)
+{
+	sqlite3 *db;
+	int rc;
+
+	rc = mp_sql_open_reader(c->path, &db, err);
+	if (rc == 0) {
+		rc = control_read_range(db, table, from, to, cb, ctx, err);
+		mp_sql_close(db);
+	}
+	if (rc < 0)
 		(void)mp_wrap(err, "read %s", c->path);
 	return rc;
 }

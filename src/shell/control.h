@@ -42,13 +42,18 @@ struct mp_control_config {
 int mp_control_open(
 	const struct mp_control_config *config, struct mp_control **out, struct mp_error *err);
 
-/* Called with each durable row: tables in order, keys ascending. What row points to is good until
- * it returns. Not 0: stops, and is returned. */
+/* Called with each durable row, keys ascending. What row points to is good until it returns. Not 0:
+ * stops, and is returned. */
 typedef int (*mp_control_load_cb)(void *ctx, const struct mp_row *row);
 
-/* 0, MP_ECORRUPT, MP_EIO, MP_ENOMEM or what cb returned. Any thread. */
+/* The tables that are restored at the start, in their order. 0, MP_ECORRUPT, MP_EIO, MP_ENOMEM or
+ * what cb returned. Any thread. */
 int mp_control_load(
 	struct mp_control *control, mp_control_load_cb cb, void *ctx, struct mp_error *err);
+
+/* The rows of one table with from <= key < to. As mp_control_load(). */
+int mp_control_read(struct mp_control *control, enum mp_table table, struct mp_span from,
+	struct mp_span to, mp_control_load_cb cb, void *ctx, struct mp_error *err);
 
 /*
  * Copies rows and queues them under seq, which is above that of the call before. All or none of

@@ -106,6 +106,9 @@ daemon_effect(struct mp_daemon *d, const struct mp_effect *fx)
 	case MP_FX_PERSIST:
 		daemon_persist(d, fx);
 		break;
+	case MP_FX_ROWS_READ:
+		mp_daemon_read_rows(d, fx);
+		break;
 	case MP_FX_REPLY:
 		mp_ctlsock_reply(
 			d->ctlsock, fx->u.reply.request, fx->u.reply.bytes, fx->u.reply.last);

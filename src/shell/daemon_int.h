@@ -94,6 +94,7 @@ void mp_daemon_log_cache(struct mp_daemon *d, const struct mp_error *err);
 void mp_daemon_blob(struct mp_daemon *d, const struct mp_effect *fx);
 /* The CACHE effects, the same. */
 void mp_daemon_result(struct mp_daemon *d, const struct mp_effect *fx);
+void mp_daemon_read_rows(struct mp_daemon *d, const struct mp_effect *fx);
 void mp_daemon_read_log(struct mp_daemon *d, const struct mp_effect *fx);
 
 /* Opens the control socket; what is asked there goes to the node. */

@@ -25,6 +25,7 @@ libmp_shell_a_SOURCES = \
 	%D%/daemon_ctl.c \
 	%D%/daemon_int.h \
 	%D%/daemon_log.c \
+	%D%/daemon_rows.c \
 	%D%/daemon_open.c \
 	%D%/daemon_result.c \
 	%D%/exec.c \

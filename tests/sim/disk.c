@@ -36,6 +36,16 @@ struct sync {
 	uint64_t token;
 };
 
+/* A read that is under way; it sees what is durable when it is over. */
+struct read {
+	struct read *next;
+	uint64_t token;
+	uint32_t host, life;
+	enum mp_table table;
+	size_t from_size, to_size;
+	uint8_t keys[]; /* from, to */
+};
+
 struct sim_disk {
 	struct sim_host *host;
 	struct table tables[MP_TABLE_COUNT];
@@ -45,6 +55,7 @@ struct sim_disk {
 	size_t blob_count, blob_cap;
 	struct sync *syncs; /* that were asked for, the oldest first */
 	sim_time sync_until;
+	struct read *reads; /* that are under way */
 };
 
 struct sim_disk *
@@ -87,6 +98,12 @@ sim_disk_free(struct sim_disk *disk)
 		free(disk->blobs[i].bytes);
 	free(disk->blobs);
 	syncs_forget(disk);
+	while (disk->reads != NULL) {
+		struct read *r = disk->reads;
+
+		disk->reads = r->next;
+		free(r);
+	}
 	free(disk);
 }
 
@@ -279,19 +296,86 @@ sim_disk_crash(struct sim_host *host)
 void
 sim_disk_restore(struct sim_host *host)
 {
-	for (size_t t = 0; t < MP_TABLE_COUNT; t++) {
-		const struct table *table = &host->disk->tables[t];
+	static const enum mp_table restored[] = {
+#define X(name) MP_TABLE_##name,
+		MP_TABLES_RESTORED(X)
+#undef X
+	};
+
+	for (size_t t = 0; t < mp_countof(restored); t++) {
+		const struct table *table = &host->disk->tables[restored[t]];
 
 		for (size_t i = 0; i < table->count; i++) {
 			struct mp_event ev = {.kind = MP_EV_RESTORE};
 
 			ev.u.restore.op = MP_ROW_PUT;
-			ev.u.restore.table = (enum mp_table)t;
+			ev.u.restore.table = restored[t];
 			ev.u.restore.key = table->rows[i].key;
 			ev.u.restore.value = table->rows[i].value;
 			sim_host_step(host, &ev);
 		}
 	}
+}
+
+/* Rows in one answer: few, so that a log takes several. */
+#define READ_ROWS 4
+
+static void
+read_done(struct sim *sim, uint64_t arg)
+{
+	struct read *r = (struct read *)(uintptr_t)arg;
+	struct sim_host *host = &sim->hosts[r->host];
+	struct mp_event ev = {.kind = MP_EV_ROWS_READ};
+	struct mp_row rows[READ_ROWS];
+	struct read **at = &host->disk->reads;
+	const struct table *t;
+	size_t from, to, n;
+
+	if (host->life == r->life && host->paused_until > sim->now) {
+		sim_at(sim, host->paused_until, read_done, arg);
+		return;
+	}
+	while (*at != r)
+		at = &(*at)->next;
+	*at = r->next;
+	if (host->life == r->life && host->node != NULL) {
+		t = &host->disk->tables[r->table];
+		from = table_lower(t, mp_span(r->keys, r->from_size));
+		to = table_lower(t, mp_span(r->keys + r->from_size, r->to_size));
+		n = mp_min_size(to - from, READ_ROWS);
+		for (size_t i = 0; i < n; i++)
+			rows[i] = (struct mp_row){.table = r->table,
+				.key = t->rows[from + i].key,
+				.value = t->rows[from + i].value};
+		ev.u.rows_read.token = r->token;
+		ev.u.rows_read.rows = rows;
+		ev.u.rows_read.count = n;
+		ev.u.rows_read.more = n < to - from;
+		sim_host_step(host, &ev);
+	}
+	free(r);
+}
+
+void
+sim_disk_read(struct sim_host *host, const struct mp_effect *fx)
+{
+	struct sim *sim = host->sim;
+	struct mp_span from = fx->u.rows_read.from, to = fx->u.rows_read.to;
+	struct read *r = calloc(1, sizeof(*r) + from.n + to.n);
+
+	mp_assert(r != NULL);
+	r->token = fx->u.rows_read.token;
+	r->host = host->index;
+	r->life = host->life;
+	r->table = fx->u.rows_read.table;
+	r->from_size = from.n;
+	r->to_size = to.n;
+	memcpy(r->keys, from.p, from.n);
+	memcpy(r->keys + from.n, to.p, to.n);
+	r->next = host->disk->reads;
+	host->disk->reads = r;
+	sim_at(sim, sim->now + sim_between(sim, sim->plan.fsync_min, sim->plan.fsync_max) / 4,
+		read_done, (uint64_t)(uintptr_t)r);
 }
 
 struct mp_span

@@ -216,6 +216,9 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 	case MP_FX_PERSIST:
 		sim_disk_persist(host, fx);
 		break;
+	case MP_FX_ROWS_READ:
+		sim_disk_read(host, fx);
+		break;
 	case MP_FX_REPLY:
 		sim_client_reply(host, fx->u.reply.request, fx->u.reply.bytes, fx->u.reply.last);
 		break;

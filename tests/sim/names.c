@@ -14,6 +14,7 @@ sim_event_name(enum mp_event_kind kind)
 {
 	static const char *const names[] = {
 		[MP_EV_RESTORE] = "restore",
+		[MP_EV_ROWS_READ] = "rows read",
 		[MP_EV_START] = "start",
 		[MP_EV_TICK] = "tick",
 		[MP_EV_DATAGRAM] = "datagram",

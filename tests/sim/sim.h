@@ -256,6 +256,7 @@ void sim_disk_free(struct sim_disk *disk);
 void sim_disk_persist(struct sim_host *host, const struct mp_effect *fx);
 void sim_disk_crash(struct sim_host *host);
 void sim_disk_restore(struct sim_host *host);
+void sim_disk_read(struct sim_host *host, const struct mp_effect *fx);
 /* A durable row; p NULL when there is none. */
 struct mp_span sim_disk_row(const struct sim_host *host, enum mp_table table, struct mp_span key);
 void sim_blob_list(struct sim_host *host, const struct mp_effect *fx);

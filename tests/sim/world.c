@@ -155,6 +155,7 @@ event_bytes(struct mp_event *ev)
 	case MP_EV_CACHE_FOUND:
 	case MP_EV_CACHE_GOT:
 	case MP_EV_BLOB_LIST:
+	case MP_EV_ROWS_READ:
 	case MP_EV_CAPS:
 	case MP_EV_STOP:
 		break;

@@ -46,7 +46,8 @@ enum cluster_what {
 	CLUSTER_MESSAGE,
 	CLUSTER_PULSE,
 	CLUSTER_PERSISTED,
-	CLUSTER_JOB, /* a worker's command ends */
+	CLUSTER_ROWS, /* what was asked of the disk: from and to, one after the other */
+	CLUSTER_JOB,  /* a worker's command ends */
 };
 
 struct cluster_event {
@@ -56,7 +57,8 @@ struct cluster_event {
 	unsigned life; /* of the receiver, when it was sent */
 	uint8_t *bytes;
 	size_t size;
-	uint64_t seq; /* PERSISTED; JOB: index */
+	uint64_t seq; /* PERSISTED; JOB: index; ROWS: token */
+	enum mp_table table;
 };
 
 /* What a worker has of the run; the result is kept until it is settled. */
@@ -368,6 +370,48 @@ cache_put(struct cluster_node *n, const struct mp_effect *fx)
 	}
 }
 
+/* Rows from <= key < to, at most two at a time: bytes has both keys, `to` one byte longer. */
+static void
+disk_read(const struct cluster_event *e, struct cluster_node *node, struct mp_event *ev)
+{
+	static struct mp_row rows[2];
+	struct mp_span from = mp_span(e->bytes, (e->size - 1) / 2);
+	struct mp_span to = mp_span(e->bytes + from.n, from.n + 1);
+
+	*ev = (struct mp_event){.kind = MP_EV_ROWS_READ};
+	ev->u.rows_read.token = e->seq;
+	ev->u.rows_read.rows = rows;
+	for (const struct cluster_row *row = node->rows; row != NULL; row = row->next) {
+		if (row_cmp(row, e->table, from) < 0 || row_cmp(row, e->table, to) >= 0)
+			continue;
+		if (ev->u.rows_read.count == mp_countof(rows)) {
+			ev->u.rows_read.more = true;
+			return;
+		}
+		rows[ev->u.rows_read.count++] = (struct mp_row){.table = row->table,
+			.key = mp_span(row->key, row->key_size),
+			.value = mp_span(row->value, row->value_size)};
+	}
+}
+
+static void
+disk_ask(struct cluster *c, int node, const struct mp_effect *fx)
+{
+	struct mp_span from = fx->u.rows_read.from, to = fx->u.rows_read.to;
+	uint8_t keys[128];
+
+	assert_int_equal(to.n, from.n + 1);
+	memcpy(keys, from.p, from.n);
+	memcpy(keys + from.n, to.p, to.n);
+	cluster_push(c,
+		(struct cluster_event){.what = CLUSTER_ROWS,
+			.at_ms = c->now_ms + 1,
+			.to = node,
+			.table = fx->u.rows_read.table,
+			.seq = fx->u.rows_read.token},
+		mp_span(keys, from.n + to.n));
+}
+
 /* ---- steps ---- */
 
 static void
@@ -398,6 +442,10 @@ step_end(struct cluster *c, int node)
 		}
 		if (fx[i].kind == MP_FX_CACHE_PUT) {
 			cache_put(n, &fx[i]);
+			continue;
+		}
+		if (fx[i].kind == MP_FX_ROWS_READ) {
+			disk_ask(c, node, &fx[i]);
 			continue;
 		}
 		assert_int_equal(fx[i].kind, MP_FX_PERSIST);
@@ -622,6 +670,12 @@ cluster_deliver(struct cluster *c, const struct cluster_event *e)
 		assert_int_equal(mp_pulse_receive(n->pulse, &n->env, from, bytes), 0);
 	else if (e->what == CLUSTER_MESSAGE)
 		c->refused += mp_runs_message(n->runs, &n->env, from, bytes) != 0;
+	if (e->what == CLUSTER_ROWS) {
+		struct mp_event ev;
+
+		disk_read(e, n, &ev);
+		mp_runs_rows(n->runs, &n->env, &ev);
+	}
 	if (e->what == CLUSTER_PERSISTED) {
 		mp_out_persisted(n->env.out, e->seq);
 		mp_runs_persisted(n->runs, &n->env, e->seq);
@@ -717,7 +771,16 @@ node_start(struct cluster *c, int i)
 			.key = mp_span(row->key, row->key_size),
 			.value = mp_span(row->value, row->value_size)};
 
-		assert_int_equal(mp_runs_restore(n->runs, &n->env, &r), 0);
+		if (r.table == MP_TABLE_KNOWN)
+			assert_int_equal(mp_runs_restore(n->runs, &n->env, &r), 0);
+	}
+	for (const struct cluster_row *row = n->rows; row != NULL; row = row->next) {
+		const struct mp_row r = {.table = row->table,
+			.key = mp_span(row->key, row->key_size),
+			.value = mp_span(row->value, row->value_size)};
+
+		if (r.table == MP_TABLE_RUN || r.table == MP_TABLE_VOTE)
+			assert_int_equal(mp_runs_restore(n->runs, &n->env, &r), 0);
 	}
 	mp_runs_start(n->runs, &n->env);
 	n->up = true;

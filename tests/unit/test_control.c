@@ -139,13 +139,27 @@ on_row(void *ctx, const struct mp_row *row)
 	return 0;
 }
 
+/* What is restored at the start, then the entries. */
+static int
+load_all(struct fixture *f, struct dump *d, struct mp_error *err)
+{
+	uint8_t last[64];
+	int rc = mp_control_load(f->control, on_row, d, err);
+
+	memset(last, 0xff, sizeof(last));
+	if (rc == 0)
+		rc = mp_control_read(f->control, MP_TABLE_ENTRY, mp_span("", 1),
+			mp_span(last, sizeof(last)), on_row, d, err);
+	return rc;
+}
+
 static void
 expect_rows(struct fixture *f, const char *text)
 {
 	struct dump d = {0};
 	struct mp_error err = {0};
 
-	if (mp_control_load(f->control, on_row, &d, &err) != 0)
+	if (load_all(f, &d, &err) != 0)
 		fail_msg("%s", err.text);
 	assert_string_equal(d.text, text);
 }
@@ -198,6 +212,28 @@ test_delete_and_range(void **state)
 }
 
 static void
+test_read_a_range(void **state)
+{
+	struct fixture *f = *state;
+	struct dump d = {.n = 0};
+
+	must_open(f);
+	put(f, 1, MP_TABLE_ENTRY, "a", "1");
+	put(f, 2, MP_TABLE_ENTRY, "aa", "2");
+	put(f, 3, MP_TABLE_ENTRY, "b", "3");
+	put(f, 4, MP_TABLE_VOTE, "aa", "4");
+	wait_durable(f, 4);
+	assert_int_equal(mp_control_read(f->control, MP_TABLE_ENTRY, mp_span("aa", 2),
+				 mp_span("b", 1), on_row, &d, NULL),
+		0);
+	assert_string_equal(d.text, "4:aa=2 ");
+	d = (struct dump){.n = 0};
+	assert_int_equal(mp_control_load(f->control, on_row, &d, NULL), 0);
+	assert_string_equal(d.text, "3:aa=4 ");
+	assert_int_equal(close_control(f), 0);
+}
+
+static void
 test_many_writes_share_commits(void **state)
 {
 	struct fixture *f = *state;
@@ -215,7 +251,7 @@ test_many_writes_share_commits(void **state)
 	assert_true(f->durable_calls < 1000);
 	mp_control_state(f->control, NULL, &queued);
 	assert_int_equal(queued, 0);
-	assert_int_equal(mp_control_load(f->control, on_row, &d, NULL), 0);
+	assert_int_equal(load_all(f, &d, NULL), 0);
 	assert_int_equal(d.rows, 2000);
 	assert_int_equal(close_control(f), 0);
 }
@@ -235,7 +271,7 @@ test_close_flushes(void **state)
 	}
 	assert_int_equal(close_control(f), 0);
 	must_open(f);
-	assert_int_equal(mp_control_load(f->control, on_row, &d, NULL), 0);
+	assert_int_equal(load_all(f, &d, NULL), 0);
 	assert_int_equal(d.rows, 300);
 	assert_int_equal(close_control(f), 0);
 }
@@ -371,7 +407,7 @@ test_damage_is_seen(void **state)
 		(void)unlink(scratch_path(&f->scratch, "control.db-shm"));
 		rc = open_control(f, &err);
 		if (rc == 0) {
-			rc = mp_control_load(f->control, on_row, &d, &err);
+			rc = load_all(f, &d, &err);
 			assert_int_equal(close_control(f), 0);
 		}
 		if (rc == 0)
@@ -396,7 +432,7 @@ test_wrong_value_is_seen(void **state)
 	assert_int_equal(close_control(f), 0);
 	sql(f, "UPDATE vote SET value = CAST('term 4' AS BLOB)");
 	must_open(f);
-	assert_int_equal(mp_control_load(f->control, on_row, &d, &err), MP_ECORRUPT);
+	assert_int_equal(load_all(f, &d, &err), MP_ECORRUPT);
 	assert_non_null(strstr(err.text, "a row of vote"));
 	assert_int_equal(d.rows, 0);
 	assert_int_equal(close_control(f), 0);
@@ -449,7 +485,7 @@ expect_recovery(struct fixture *f, uint64_t seq, void (*mend)(struct fixture *f)
 	assert_int_equal(err.code, 0);
 	assert_int_equal(close_control(f), 0);
 	must_open(f);
-	assert_int_equal(mp_control_load(f->control, on_row, &d, NULL), 0);
+	assert_int_equal(load_all(f, &d, NULL), 0);
 	assert_int_equal(d.rows, seq);
 	assert_int_equal(close_control(f), 0);
 }
@@ -518,7 +554,7 @@ test_close_while_full(void **state)
 	assert_int_equal(close_control(f), MP_EFULL);
 	mend_rlimit(f);
 	must_open(f);
-	assert_int_equal(mp_control_load(f->control, on_row, &d, NULL), 0);
+	assert_int_equal(load_all(f, &d, NULL), 0);
 	assert_int_equal(d.rows, seq - 1);
 	assert_int_equal(close_control(f), 0);
 }
@@ -572,7 +608,7 @@ test_killed_process_keeps_what_it_told(void **state)
 		continue;
 	(void)close(fds[0]);
 	must_open(f);
-	assert_int_equal(mp_control_load(f->control, on_row, &d, NULL), 0);
+	assert_int_equal(load_all(f, &d, NULL), 0);
 	assert_true(d.rows >= told);
 	assert_int_equal(close_control(f), 0);
 }
@@ -584,6 +620,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_rows_come_back_in_order),
 		T(test_delete_and_range),
+		T(test_read_a_range),
 		T(test_many_writes_share_commits),
 		T(test_close_flushes),
 		T(test_load_stops_when_told),

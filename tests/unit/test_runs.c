@@ -80,6 +80,20 @@ state_at(struct cluster *c, int node, const struct mp_run_id *run, struct mp_sho
 	return show->state;
 }
 
+/* Has the log of an ended run read from the disk. */
+static void
+bring_back(struct cluster *c, int node, const struct mp_run_id *run)
+{
+	assert_int_equal(mp_runs_have(c->nodes[node].runs, run), MP_RUNS_HAVE_AWAY);
+	step_begin(c, node);
+	mp_runs_load(c->nodes[node].runs, &c->nodes[node].env, run);
+	step_end(c, node);
+	assert_true(mp_runs_loading(c->nodes[node].runs, run));
+	for (int i = 0; i < 1000 && mp_runs_loading(c->nodes[node].runs, run); i++)
+		cluster_run(c, 1);
+	assert_int_equal(mp_runs_have(c->nodes[node].runs, run), MP_RUNS_HAVE_LATEST);
+}
+
 static int
 leader_of(const struct cluster *c)
 {
@@ -152,6 +166,8 @@ test_one_node(void **state)
 	/* Restarted: it is as it was, and nothing is written about it again. */
 	node_crash(c, 0);
 	node_start(c, 0);
+	assert_int_equal(mp_runs_count(c->nodes[0].runs), 0);
+	bring_back(c, 0, &s.run);
 	assert_int_equal(state_at(c, 0, &s.run, NULL), MP_RUN_SUCCEEDED);
 	assert_int_equal(mp_out_seq(c->nodes[0].env.out), 0);
 	cluster_run(c, 60000);
@@ -321,6 +337,72 @@ test_all_restart(void **state)
 	for (int i = 0; i < 3; i++)
 		node_start(c, i);
 	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_at_rest(c);
+	cluster_free(c);
+}
+
+/* Of many ended runs only a few stay in memory, and all can be looked at. */
+static void
+test_ended_runs_go_away(void **state)
+{
+	enum { RUNS = MP_RUNS_RESTING_MAX + 4 };
+	struct cluster *c = cluster_new(3);
+	struct mp_hash before[RUNS], after;
+	struct submission s[RUNS];
+	uint64_t index;
+
+	(void)state;
+	for (int i = 0; i < RUNS; i++) {
+		submit_ok(c, i % 3, &s[i]);
+		cluster_run(c, 2000);
+		assert_true(mp_runs_state_digest(
+			c->nodes[0].runs, &c->nodes[0].env, &s[i].run, &index, &before[i]));
+	}
+	cluster_run(c, 60000);
+	for (int node = 0; node < 3; node++)
+		assert_int_equal(mp_runs_count(c->nodes[node].runs), MP_RUNS_RESTING_MAX);
+	for (int i = 0; i < RUNS; i++) {
+		if (mp_runs_have(c->nodes[0].runs, &s[i].run) == MP_RUNS_HAVE_AWAY)
+			bring_back(c, 0, &s[i].run);
+		assert_int_equal(state_at(c, 0, &s[i].run, NULL), MP_RUN_SUCCEEDED);
+		assert_true(mp_runs_state_digest(
+			c->nodes[0].runs, &c->nodes[0].env, &s[i].run, &index, &after));
+		assert_true(mp_hash_eq(&before[i], &after));
+	}
+	assert_int_equal(mp_runs_count(c->nodes[0].runs), MP_RUNS_RESTING_MAX);
+	assert_at_rest(c);
+	cluster_free(c);
+}
+
+/* A worker that still holds a result of a run that is away is told to forget it. */
+static void
+test_worker_of_a_run_away(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct mp_buf *buf;
+	struct submission s;
+
+	(void)state;
+	submit_ok(c, 0, &s);
+	cluster_run(c, 60000);
+	for (int i = 0; i < 3; i++)
+		node_crash(c, i);
+	for (int i = 0; i < 3; i++)
+		node_start(c, i);
+	cluster_run(c, 1000);
+	assert_int_equal(mp_runs_have(c->nodes[0].runs, &s.run), MP_RUNS_HAVE_AWAY);
+	for (int i = 0; i < 3; i++) {
+		step_begin(c, 0);
+		buf = mp_out_scratch(c->nodes[0].env.out);
+		assert_int_equal(mp_msg_work_who_encode(buf, &s.run), 0);
+		cluster_say(c, 1, 0, mp_buf_span(buf));
+		step_end(c, 0);
+		cluster_run(c, 2000);
+	}
+	assert_int_equal(mp_runs_have(c->nodes[0].runs, &s.run), MP_RUNS_HAVE_LATEST);
+	assert_int_equal(leader_of(c), 0);
+	cluster_run(c, 60000);
+	assert_int_equal(leader_of(c), -1);
 	assert_at_rest(c);
 	cluster_free(c);
 }
@@ -659,6 +741,8 @@ main(void)
 		cmocka_unit_test(test_elector_away),
 		cmocka_unit_test(test_elector_lags),
 		cmocka_unit_test(test_all_restart),
+		cmocka_unit_test(test_ended_runs_go_away),
+		cmocka_unit_test(test_worker_of_a_run_away),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_ending_without_result),
 		cmocka_unit_test(test_find_and_list),
