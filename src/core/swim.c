@@ -482,7 +482,7 @@ mp_swim_deadline(const struct mp_swim *swim)
 
 	if (!swim->started)
 		return MP_TIME_NEVER;
-	if (swim->leaving)
+	if (swim->leaving && !swim->left_late)
 		t = earlier(t, swim->leave_until_ms);
 	if (swim->probe.slot != SWIM_NONE)
 		t = earlier(t, earlier(swim->probe.ask_ms, swim->probe.end_ms));
@@ -500,6 +500,7 @@ mp_swim_tick(struct mp_swim *swim, struct mp_env *env)
 		return;
 	if (env->now_ms - deadline > SWIM_LAG_MS)
 		mp_swim_excuse(swim, env->now_ms - deadline);
+	swim->left_late = swim->leaving && swim->leave_until_ms <= env->now_ms;
 	mp_swim_probe_tick(swim, env);
 	if (swim->relay_ms <= env->now_ms)
 		mp_swim_relay_tick(swim, env);

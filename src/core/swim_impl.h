@@ -82,7 +82,8 @@ struct mp_swim {
 	struct mp_dgram *dgram;
 	bool started, leaving, synced;
 	mp_time leave_until_ms;
-	uint32_t self; /* slot; SWIM_NONE before it is known */
+	bool left_late; /* that time is over, and was acted upon */
+	uint32_t self;  /* slot; SWIM_NONE before it is known */
 	/* This node's word. */
 	struct mp_statement own;
 	struct mp_buf own_bytes; /* signed; empty: has to be signed */

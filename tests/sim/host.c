@@ -198,6 +198,20 @@ sim_host_pause(struct sim_host *host, sim_time until)
 /* ---- steps ---- */
 
 static void
+host_serves(struct sim_host *host)
+{
+	host->ready = true;
+	sim_trace(host->sim, host, "ready");
+}
+
+static void
+host_stops(struct sim_host *host)
+{
+	sim_trace(host->sim, host, "stopped");
+	sim_at(host->sim, host->sim->now, host_stopped, host->index | (uint64_t)host->life << 8);
+}
+
+static void
 host_effect(struct sim_host *host, const struct mp_effect *fx)
 {
 	switch (fx->kind) {
@@ -243,8 +257,6 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 	case MP_FX_CACHE_GET:
 		sim_shelf_get(host, fx);
 		break;
-	case MP_FX_LOG_READ:
-		break; /* clients of the simulator follow no logs */
 	case MP_FX_BLOB_LIST:
 		sim_blob_list(host, fx);
 		break;
@@ -257,14 +269,13 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 	case MP_FX_EXEC_LEASE:
 		sim_jobs_lease(host, &fx->u.exec_lease.key, fx->u.exec_lease.until_ms);
 		break;
+	case MP_FX_LOG_READ: /* clients of the simulator follow no logs */
+		break;
 	case MP_FX_READY:
-		host->ready = true;
-		sim_trace(host->sim, host, "ready");
+		host_serves(host);
 		break;
 	case MP_FX_STOPPED:
-		sim_trace(host->sim, host, "stopped");
-		sim_at(host->sim, host->sim->now, host_stopped,
-			host->index | (uint64_t)host->life << 8);
+		host_stops(host);
 		break;
 	case MP_FX_FATAL:
 		sim_fail(host->sim, "host %" PRIu32 " stopped itself: %s", host->index,
