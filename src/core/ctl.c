@@ -420,6 +420,7 @@ open_fetch(struct open *o, struct mp_env *env)
 		k++;
 	o->state = OPEN_FETCHING;
 	o->fetch.done = fetched;
+	o->fetch.all = true;
 	if (refs != NULL && holders != NULL)
 		rc = mp_fetch_get(o->ctl->fetch, env, &o->fetch, refs, n, holders, k);
 	if (rc != 0)

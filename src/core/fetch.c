@@ -254,18 +254,41 @@ want_join(struct mp_fetch *fetch, struct mp_env *env, struct mp_fetch_want *want
 		want_finish(fetch, want, MP_ENOMEM, &link->ref.digest);
 }
 
+/* One blob is here, or does not matter any more. */
+static void
+link_over(struct mp_fetch *fetch, struct mp_fetch_want *want)
+{
+	mp_assert(want->left > 0);
+	if (--want->left == 0)
+		want_finish(fetch, want, want->rc, NULL);
+}
+
+static void
+link_lost(struct mp_fetch *fetch, struct xfer_link *link, int rc)
+{
+	struct mp_fetch_want *want = link->owner;
+
+	if (!want->req->all) {
+		want_finish(fetch, want, rc, &link->ref.digest);
+		return;
+	}
+	if (want->rc == 0) {
+		want->rc = rc;
+		want->blob = link->ref.digest;
+	}
+	link_over(fetch, want);
+}
+
 static void
 link_here(struct mp_fetch *fetch, struct xfer_link *link, uint64_t size)
 {
 	struct mp_fetch_want *want = link->owner;
 
 	if (link->ref.size != MP_SIZE_UNKNOWN && link->ref.size != size) {
-		want_finish(fetch, want, MP_ECORRUPT, &link->ref.digest);
+		link_lost(fetch, link, MP_ECORRUPT);
 		return;
 	}
-	mp_assert(want->left > 0);
-	if (--want->left == 0)
-		want_finish(fetch, want, 0, NULL);
+	link_over(fetch, want);
 }
 
 static void
@@ -325,7 +348,7 @@ on_xfer_done(void *ctx, struct xfer_link *link, int rc, uint64_t size)
 	if (want->finished)
 		return;
 	if (rc != 0)
-		want_finish(fetch, want, rc, &link->ref.digest);
+		link_lost(fetch, link, rc);
 	else if (want->read)
 		want->left = 0; /* read on in fetch_settle() */
 	else

@@ -56,6 +56,9 @@ struct mp_fetch_req {
 		const struct mp_hash *blob, struct mp_span bytes);
 	struct mp_fetch_want *want; /* NULL when idle */
 	bool hasty; /* set before it starts: one round, MP_ENOENT when nobody has it now */
+	/* get only, likewise: a blob that cannot be had does not keep the others from coming; done
+	 * tells of the first such one when nothing more is under way. */
+	bool all;
 };
 
 /*

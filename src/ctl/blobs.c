@@ -175,18 +175,23 @@ int
 mp_blobs_fetch(struct mp_cmd_ctx *ctx, const struct mp_blob_ref *refs, size_t count,
 	const struct mp_node_id *holders, size_t holder_count, struct mp_error *err)
 {
-	int rc = 0;
+	int lost = 0;
 
-	for (size_t at = 0; rc == 0 && at < count; at += MP_CTL_FETCH_MAX) {
+	for (size_t at = 0; at < count; at += MP_CTL_FETCH_MAX) {
 		struct mp_span payload;
 		struct mp_buf buf;
+		int rc;
 
 		mp_buf_init(&buf, ctx->alloc, MP_MSG_MAX);
 		rc = mp_ctl_fetch_encode(&buf, refs + at, mp_min_size(count - at, MP_CTL_FETCH_MAX),
 			holders, holder_count);
 		rc = mp_cmd_call(ctx, rc, &buf, &payload, err);
+		if (rc == MP_ENOENT || rc == MP_ECORRUPT)
+			lost = rc;
+		else if (rc != 0)
+			return rc;
 	}
-	return rc;
+	return lost;
 }
 
 int
@@ -200,6 +205,8 @@ mp_blobs_read(struct mp_cmd_ctx *ctx, const struct mp_hash *digest, uint64_t off
 	uint64_t all;
 	int rc = call_local(ctx, &m, NULL, &payload, err);
 
+	if (rc == MP_ENOENT)
+		return mp_fail(err, rc, "no live node has these bytes");
 	if (rc != 0)
 		return rc;
 	mp_cbor_r_init(&r, payload);

@@ -11,7 +11,8 @@
  * file changes meanwhile. */
 int mp_blobs_send(struct mp_cmd_ctx *ctx, const struct mp_inputs *in, struct mp_error *err);
 
-/* Has the node bring blobs into its store from the holders (and whoever else has them). */
+/* Has the node bring blobs into its store from the holders (and whoever else has them). MP_ENOENT,
+ * MP_ECORRUPT: not all can be had, but the others are here now. */
 int mp_blobs_fetch(struct mp_cmd_ctx *ctx, const struct mp_blob_ref *refs, size_t count,
 	const struct mp_node_id *holders, size_t holder_count, struct mp_error *err);
 

@@ -5,8 +5,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "codec/msg_blob.h"
 #include "codec/msg_ctl.h"
 #include "ctl/livelog.h"
+#include "ctl/products.h"
 #include "ctl/visit.h"
 
 #define POLL_FIRST_MS 20
@@ -271,6 +273,35 @@ next_pause(struct follow *f, mp_time took)
 
 /* ---- the end ---- */
 
+static bool
+has_failed(const struct mp_show_module *m)
+{
+	return m->state == MP_MODULE_FAILED || m->state == MP_MODULE_TIMED_OUT;
+}
+
+/* The stderr of those that on_module() is to show. */
+static int
+want_stderr(void *arg, struct mp_products_wanted *w, uint32_t index, const struct mp_show_module *m)
+{
+	struct follow *f = arg;
+
+	(void)index;
+	if (f->log != NULL || !has_failed(m) || f->failures + w->count >= FAILURES_SHOWN)
+		return 0;
+	return mp_products_want(w, m, &m->err.blob, MP_SIZE_UNKNOWN);
+}
+
+static int
+on_page(void *arg, const struct mp_show *page)
+{
+	struct follow *f = arg;
+	struct mp_error err = {0};
+
+	/* Without it there still is what the node knows of them. */
+	(void)mp_products_bring(f->ctx, page, NULL, want_stderr, f, &err);
+	return 0;
+}
+
 static int
 on_module(void *arg, uint32_t index, const struct mp_show_module *m)
 {
@@ -279,7 +310,7 @@ on_module(void *arg, uint32_t index, const struct mp_show_module *m)
 	char who[MP_WHO_SIZE], how[64] = "";
 
 	(void)index;
-	if (m->state != MP_MODULE_FAILED && m->state != MP_MODULE_TIMED_OUT)
+	if (!has_failed(m))
 		return 0;
 	if (++f->failures > FAILURES_SHOWN)
 		return 0;
@@ -295,7 +326,7 @@ on_module(void *arg, uint32_t index, const struct mp_show_module *m)
 		m->node.name.p != NULL ? mp_who(&m->node, who) : "", how, m->text.n > 0 ? ": " : "",
 		(int)m->text.n, m->text.n > 0 ? (const char *)m->text.p : "");
 	if (f->log == NULL &&
-		mp_livelog_last_lines(f->ctx, m, &m->err, FAILURE_LINES, "    ", stderr, &err) != 0)
+		mp_livelog_last_lines(f->ctx, &m->err, FAILURE_LINES, "    ", stderr, &err) != 0)
 		(void)fprintf(stderr, "    (its stderr: %s)\n", err.text);
 	return 0;
 }
@@ -303,7 +334,7 @@ on_module(void *arg, uint32_t index, const struct mp_show_module *m)
 static void
 summary(struct follow *f)
 {
-	struct mp_visitor v = {.module = on_module, .arg = f};
+	struct mp_visitor v = {.page = on_page, .module = on_module, .arg = f};
 	struct mp_error err = {0};
 	char time[MP_W_SHORT], cached[32] = "";
 

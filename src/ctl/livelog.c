@@ -91,20 +91,23 @@ print_rest(struct mp_livelog *l, struct module_log *ml, const char *name)
 
 /* ---- where bytes come from ---- */
 
-/* Of a stream that has ended: the blob holds all, or its beginning and its end. */
-static int
-print_blob(struct mp_livelog *l, struct stream *s, const char *name, const struct mp_show_module *m,
-	const struct mp_show_log *log)
+/* Is there more in the blob of a stream that has ended than was printed? */
+static bool
+has_more(const struct stream *s, const struct mp_show_log *log)
 {
-	uint64_t size = log->cut ? MP_SIZE_UNKNOWN : log->size, at = s->at, total = 0;
-	struct mp_span bytes;
-	int rc;
+	return !mp_hash_is_zero(&log->blob) && (log->cut || s->at < log->size);
+}
 
-	if (mp_hash_is_zero(&log->blob) || (!log->cut && at >= log->size))
+/* The blob, which was brought, holds all, or its beginning and its end. */
+static int
+print_blob(struct mp_livelog *l, struct stream *s, const char *name, const struct mp_show_log *log)
+{
+	uint64_t at = s->at, total = 0;
+	struct mp_span bytes;
+	int rc = 0;
+
+	if (!has_more(s, log))
 		return 0;
-	rc = mp_products_bring(l->ctx, m, &log->blob, size, &l->err);
-	if (rc != 0)
-		return rc;
 	if (log->cut && at > MP_OUTPUT_KEEP_MAX / 2) {
 		rc = mp_blobs_read(l->ctx, &log->blob, 0, 1, &bytes, &total, &l->err);
 		at = log->size - at < total ? total - (log->size - at) : 0;
@@ -178,7 +181,7 @@ print_module(
 		if ((l->config.streams & (1u << i)) == 0)
 			continue;
 		if (m->state != MP_MODULE_RUNNING)
-			rc = print_blob(l, &ml->streams[i], name, m, i == 0 ? &m->out : &m->err);
+			rc = print_blob(l, &ml->streams[i], name, i == 0 ? &m->out : &m->err);
 		else
 			rc = print_tail(l, &ml->streams[i], name, index, m, i == 1);
 	}
@@ -209,6 +212,37 @@ on_run(void *arg, const struct mp_show *show)
 		mp_buf_init(&l->v[i].streams[1].line, l->ctx->alloc, LINE_MAX_BYTES);
 	}
 	return 0;
+}
+
+static int
+want_streams(
+	void *arg, struct mp_products_wanted *w, uint32_t index, const struct mp_show_module *m)
+{
+	static const struct stream fresh;
+	struct mp_livelog *l = arg;
+	const struct module_log *ml;
+	int rc = 0;
+
+	if (index >= l->count || l->v[index].done || m->state == MP_MODULE_RUNNING)
+		return 0;
+	ml = &l->v[index];
+	for (size_t i = 0; rc == 0 && i < 2; i++) {
+		const struct mp_show_log *log = i == 0 ? &m->out : &m->err;
+		bool same = m->attempt_term == ml->term && m->attempt_counter == ml->counter;
+
+		if ((l->config.streams & (1u << i)) != 0 &&
+			has_more(same ? &ml->streams[i] : &fresh, log))
+			rc = mp_products_want(w, m, &log->blob, MP_SIZE_UNKNOWN);
+	}
+	return rc;
+}
+
+static int
+on_page(void *arg, const struct mp_show *page)
+{
+	struct mp_livelog *l = arg;
+
+	return mp_products_bring(l->ctx, page, l->config.module, want_streams, l, &l->err);
 }
 
 static int
@@ -247,7 +281,7 @@ mp_livelog_new(
 int
 mp_livelog_poll(struct mp_livelog *l, enum mp_run_state *state, struct mp_error *err)
 {
-	struct mp_visitor v = {.run = on_run, .module = on_module, .arg = l};
+	struct mp_visitor v = {.run = on_run, .page = on_page, .module = on_module, .arg = l};
 	int rc;
 
 	if (l->config.module != NULL)
@@ -279,9 +313,8 @@ mp_livelog_free(struct mp_livelog *l)
 /* ---- the end of a log ---- */
 
 int
-mp_livelog_last_lines(struct mp_cmd_ctx *ctx, const struct mp_show_module *m,
-	const struct mp_show_log *log, size_t lines, const char *indent, FILE *out,
-	struct mp_error *err)
+mp_livelog_last_lines(struct mp_cmd_ctx *ctx, const struct mp_show_log *log, size_t lines,
+	const char *indent, FILE *out, struct mp_error *err)
 {
 	struct mp_span bytes;
 	uint64_t total;
@@ -290,9 +323,7 @@ mp_livelog_last_lines(struct mp_cmd_ctx *ctx, const struct mp_show_module *m,
 
 	if (mp_hash_is_zero(&log->blob))
 		return 0;
-	rc = mp_products_bring(ctx, m, &log->blob, log->cut ? MP_SIZE_UNKNOWN : log->size, err);
-	if (rc == 0)
-		rc = mp_blobs_read(ctx, &log->blob, 0, 1, &bytes, &total, err);
+	rc = mp_blobs_read(ctx, &log->blob, 0, 1, &bytes, &total, err);
 	if (rc == 0)
 		rc = mp_blobs_read(ctx, &log->blob,
 			total > LINE_MAX_BYTES ? total - LINE_MAX_BYTES : 0, LINE_MAX_BYTES, &bytes,

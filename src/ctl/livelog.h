@@ -32,9 +32,9 @@ int mp_livelog_poll(struct mp_livelog *log, enum mp_run_state *state, struct mp_
 /* Prints lines that never ended, too. */
 void mp_livelog_free(struct mp_livelog *log);
 
-/* The last `lines` lines of a stream that has ended, each behind `indent`. */
-int mp_livelog_last_lines(struct mp_cmd_ctx *ctx, const struct mp_show_module *m,
-	const struct mp_show_log *log, size_t lines, const char *indent, FILE *out,
-	struct mp_error *err);
+/* The last `lines` lines of a stream that has ended, whose blob was brought (ctl/products.h), each
+ * behind `indent`. */
+int mp_livelog_last_lines(struct mp_cmd_ctx *ctx, const struct mp_show_log *log, size_t lines,
+	const char *indent, FILE *out, struct mp_error *err);
 
 #endif

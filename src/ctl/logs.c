@@ -22,9 +22,7 @@ write_stream(struct mp_cmd_ctx *ctx, const struct mp_show_module *m, const char 
 	mp_buf_init(&bytes, ctx->alloc, 2 * MP_OUTPUT_KEEP_MAX);
 	if (mp_hash_is_zero(&log->blob)) {
 		mp_w_text(ctx->writer, key, "");
-	} else if (mp_products_bring(
-			   ctx, m, &log->blob, log->cut ? MP_SIZE_UNKNOWN : log->size, &err) != 0 ||
-		   mp_blobs_get(ctx, &log->blob, &bytes, &err) != 0) {
+	} else if (mp_blobs_get(ctx, &log->blob, &bytes, &err) != 0) {
 		mp_cmd_error(ctx, "output of %.*s: %s", (int)m->name.n, (const char *)m->name.p,
 			err.text);
 		mp_w_null(ctx->writer, key);
@@ -35,10 +33,15 @@ write_stream(struct mp_cmd_ctx *ctx, const struct mp_show_module *m, const char 
 	mp_buf_fini(&bytes);
 }
 
+struct json_logs {
+	struct mp_cmd_ctx *ctx;
+	const char *module; /* only that one; NULL: all */
+};
+
 static int
 write_module(void *arg, uint32_t index, const struct mp_show_module *m)
 {
-	struct mp_cmd_ctx *ctx = arg;
+	struct mp_cmd_ctx *ctx = ((struct json_logs *)arg)->ctx;
 
 	(void)index;
 	mp_w_object(ctx->writer, NULL, NULL, 0);
@@ -51,9 +54,29 @@ write_module(void *arg, uint32_t index, const struct mp_show_module *m)
 }
 
 static int
+want_streams(
+	void *arg, struct mp_products_wanted *w, uint32_t index, const struct mp_show_module *m)
+{
+	int rc = mp_products_want(w, m, &m->out.blob, MP_SIZE_UNKNOWN);
+
+	(void)arg;
+	(void)index;
+	return rc != 0 ? rc : mp_products_want(w, m, &m->err.blob, MP_SIZE_UNKNOWN);
+}
+
+static int
+bring_streams(void *arg, const struct mp_show *page)
+{
+	struct json_logs *l = arg;
+
+	return mp_products_bring(l->ctx, page, l->module, want_streams, NULL, &l->ctx->err);
+}
+
+static int
 logs_json(struct mp_cmd_ctx *ctx, const char *run, const char *module)
 {
-	struct mp_visitor v = {.module = write_module, .arg = ctx};
+	struct json_logs l = {.ctx = ctx, .module = module};
+	struct mp_visitor v = {.page = bring_streams, .module = write_module, .arg = &l};
 	int rc;
 
 	mp_w_object(ctx->writer, NULL, NULL, 0);

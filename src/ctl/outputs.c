@@ -12,11 +12,27 @@ static const struct mp_column columns[] = {
 	{"blob", "BLOB", false},
 };
 
+struct lister {
+	struct mp_cmd_ctx *ctx;
+	const char *module; /* only that one; NULL: all */
+	size_t lost;        /* modules */
+};
+
+static int
+list_page(void *arg, const struct mp_show *page)
+{
+	struct lister *l = arg;
+
+	return mp_products_bring(
+		l->ctx, page, l->module, mp_products_want_manifest, NULL, &l->ctx->err);
+}
+
 static int
 list_module(void *arg, uint32_t index, const struct mp_show_module *m)
 {
 	static const char *const kinds[] = {"file", "executable", "link"};
-	struct mp_cmd_ctx *ctx = arg;
+	struct lister *l = arg;
+	struct mp_cmd_ctx *ctx = l->ctx;
 	struct mp_writer *w = ctx->writer;
 	struct mp_products p;
 	char size[MP_W_SHORT];
@@ -25,7 +41,13 @@ list_module(void *arg, uint32_t index, const struct mp_show_module *m)
 	(void)index;
 	if (mp_hash_is_zero(&m->manifest))
 		return 0;
-	rc = mp_products_get(ctx, m, &p, &ctx->err);
+	rc = mp_products_read(ctx, m, &p, &ctx->err);
+	if (rc == MP_ENOENT) {
+		mp_cmd_error(ctx, "outputs of %.*s: no live node has the list of them",
+			(int)m->name.n, (const char *)m->name.p);
+		l->lost++;
+		return 0;
+	}
 	if (rc != 0)
 		return mp_wrap(
 			&ctx->err, "outputs of %.*s", (int)m->name.n, (const char *)m->name.p);
@@ -51,7 +73,8 @@ list_module(void *arg, uint32_t index, const struct mp_show_module *m)
 static int
 list_outputs(struct mp_cmd_ctx *ctx, const char *run, const char *module)
 {
-	struct mp_visitor v = {.module = list_module, .arg = ctx};
+	struct lister l = {.ctx = ctx, .module = module};
+	struct mp_visitor v = {.page = list_page, .module = list_module, .arg = &l};
 	int rc;
 
 	mp_w_object(ctx->writer, NULL, NULL, 0);
@@ -62,6 +85,8 @@ list_outputs(struct mp_cmd_ctx *ctx, const char *run, const char *module)
 		rc = mp_visit(ctx, run, &v, &ctx->err);
 	mp_w_end(ctx->writer);
 	mp_w_end(ctx->writer);
+	if (rc == 0 && l.lost > 0)
+		rc = mp_fail(&ctx->err, MP_ENOENT, "the outputs of %zu modules are lost", l.lost);
 	return rc;
 }
 

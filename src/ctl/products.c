@@ -1,25 +1,79 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/products.h"
 
+#include <stdlib.h>
+
 #include "codec/msg_blob.h"
 #include "ctl/blobs.h"
 
-int
-mp_products_bring(struct mp_cmd_ctx *ctx, const struct mp_show_module *m,
-	const struct mp_hash *digest, uint64_t size, struct mp_error *err)
+/* Who is named as a holder of one of them is asked for all. */
+static void
+add_holders(struct mp_products_wanted *w, struct mp_list list)
 {
-	struct mp_blob_ref ref = {.digest = *digest, .size = size};
-	struct mp_node_id holders[MP_HOLDERS_MAX];
-	struct mp_list list = m->holders;
-	struct mp_error quiet = {0};
-	struct mp_span bytes;
-	size_t n = 0;
+	struct mp_node_id id;
 
-	if (mp_blobs_read(ctx, digest, 0, 1, &bytes, NULL, &quiet) == 0)
+	while (w->holder_count < mp_countof(w->holders) && mp_holders_next(&list, &id)) {
+		size_t i = 0;
+
+		while (i < w->holder_count && !mp_node_id_eq(&w->holders[i], &id))
+			i++;
+		if (i == w->holder_count)
+			w->holders[w->holder_count++] = id;
+	}
+}
+
+int
+mp_products_want(struct mp_products_wanted *w, const struct mp_show_module *m,
+	const struct mp_hash *digest, uint64_t size)
+{
+	if (mp_hash_is_zero(digest))
 		return 0;
-	while (n < mp_countof(holders) && mp_holders_next(&list, &holders[n]))
-		n++;
-	return mp_blobs_fetch(ctx, &ref, 1, holders, n, err);
+	if (w->count == w->room) {
+		size_t room = w->room == 0 ? 64 : 2 * w->room;
+		struct mp_blob_ref *refs = realloc(w->refs, room * sizeof(*refs));
+
+		if (refs == NULL)
+			return MP_ENOMEM;
+		w->refs = refs;
+		w->room = room;
+	}
+	w->refs[w->count++] = (struct mp_blob_ref){.digest = *digest, .size = size};
+	add_holders(w, m->holders);
+	return 0;
+}
+
+int
+mp_products_want_manifest(
+	void *unused, struct mp_products_wanted *w, uint32_t index, const struct mp_show_module *m)
+{
+	(void)unused;
+	(void)index;
+	return mp_products_want(w, m, &m->manifest, MP_SIZE_UNKNOWN);
+}
+
+int
+mp_products_bring(struct mp_cmd_ctx *ctx, const struct mp_show *page, const char *module,
+	mp_products_want_fn want, void *arg, struct mp_error *err)
+{
+	struct mp_products_wanted w = {.refs = NULL};
+	struct mp_list list = page->modules;
+	uint32_t index = page->from;
+	struct mp_show_module m;
+	int rc = 0;
+
+	for (; rc == 0 && mp_show_module_next(&list, &m); index++) {
+		if (module == NULL || mp_span_eq(m.name, mp_span_str(module)))
+			rc = want(arg, &w, index, &m);
+	}
+	if (rc != 0)
+		(void)mp_fail(err, rc, "%s", mp_strerror(rc));
+	else if (w.count > 0)
+		rc = mp_blobs_fetch(ctx, w.refs, w.count, w.holders, w.holder_count, err);
+	free(w.refs);
+	if (rc != MP_ENOENT && rc != MP_ECORRUPT)
+		return rc;
+	*err = (struct mp_error){0};
+	return 0;
 }
 
 int
@@ -35,15 +89,6 @@ mp_products_read(struct mp_cmd_ctx *ctx, const struct mp_show_module *m, struct 
 	if (rc != 0)
 		mp_buf_fini(&out->bytes);
 	return rc;
-}
-
-int
-mp_products_get(struct mp_cmd_ctx *ctx, const struct mp_show_module *m, struct mp_products *out,
-	struct mp_error *err)
-{
-	int rc = mp_products_bring(ctx, m, &m->manifest, MP_SIZE_UNKNOWN, err);
-
-	return rc == 0 ? mp_products_read(ctx, m, out, err) : rc;
 }
 
 void

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
 #include <time.h>
 
 #include "codec/manifest.h"
-#include "codec/msg_blob.h"
-#include "codec/msg_ctl.h"
-#include "ctl/blobs.h"
 #include "ctl/commands.h"
 #include "ctl/products.h"
 #include "ctl/visit.h"
@@ -34,8 +30,7 @@ static const struct mp_column columns[] = {
 
 struct shower {
 	struct mp_cmd_ctx *ctx;
-	bool open;    /* the run's object and list of modules are */
-	bool missing; /* some manifests cannot be had: the others are here already */
+	bool open; /* the run's object and list of modules are */
 };
 
 static mp_time
@@ -84,47 +79,15 @@ show_progress(struct mp_writer *w, const struct mp_show *s)
 		at > 0 ? text + 2 : "");
 }
 
-/* Who is named as a holder of one of them is asked for all. */
-static size_t
-add_holders(struct mp_node_id *all, size_t n, struct mp_list list)
+static int
+show_page(void *arg, const struct mp_show *s)
 {
-	struct mp_node_id id;
+	struct shower *shower = arg;
 
-	while (n < MP_FETCH_HOLDERS_MAX && mp_holders_next(&list, &id)) {
-		size_t i = 0;
-
-		while (i < n && !mp_node_id_eq(&all[i], &id))
-			i++;
-		if (i == n)
-			all[n++] = id;
-	}
-	return n;
-}
-
-/* Brings the manifests of a page at once: what nobody has any more costs its time only once. */
-static void
-bring_manifests(struct shower *shower, const struct mp_show *s)
-{
-	struct mp_node_id holders[MP_FETCH_HOLDERS_MAX];
-	struct mp_list list = s->modules;
-	struct mp_error quiet = {0};
-	struct mp_show_module m;
-	struct mp_blob_ref *refs;
-	size_t n = 0, holder_count = 0;
-
-	refs = calloc(MP_CTL_FETCH_MAX, sizeof(*refs));
-	if (refs == NULL)
-		return;
-	while (n < MP_CTL_FETCH_MAX && mp_show_module_next(&list, &m)) {
-		if (mp_hash_is_zero(&m.manifest))
-			continue;
-		refs[n++] = (struct mp_blob_ref){.digest = m.manifest, .size = MP_SIZE_UNKNOWN};
-		holder_count = add_holders(holders, holder_count, m.holders);
-	}
-	if (n > 0)
-		shower->missing =
-			mp_blobs_fetch(shower->ctx, refs, n, holders, holder_count, &quiet) != 0;
-	free(refs);
+	if (!shower->ctx->json)
+		return 0;
+	return mp_products_bring(
+		shower->ctx, s, NULL, mp_products_want_manifest, NULL, &shower->ctx->err);
 }
 
 static int
@@ -134,8 +97,6 @@ show_run_head(void *arg, const struct mp_show *s)
 	struct mp_writer *w = shower->ctx->writer;
 	char hex[33], time[MP_W_SHORT];
 
-	if (shower->ctx->json)
-		bring_manifests(shower, s);
 	mp_cmd_run_hex(hex, &s->run);
 	mp_w_duration(time, (s->ended_ms > 0 ? s->ended_ms : wall_ms()) - s->submitted_ms);
 	mp_w_object(w, NULL, head, mp_countof(head));
@@ -189,9 +150,8 @@ show_log(struct mp_writer *w, const char *key, const struct mp_show_log *log)
 
 /* JSON only: what is in the module's manifest, for which its blob is needed. */
 static void
-show_outputs(struct shower *shower, const struct mp_show_module *m)
+show_outputs(struct mp_cmd_ctx *ctx, const struct mp_show_module *m)
 {
-	struct mp_cmd_ctx *ctx = shower->ctx;
 	struct mp_writer *w = ctx->writer;
 	struct mp_error err = {0};
 	struct mp_products p;
@@ -201,10 +161,9 @@ show_outputs(struct shower *shower, const struct mp_show_module *m)
 		mp_w_end(w);
 		return;
 	}
-	if ((shower->missing ? mp_products_read(ctx, m, &p, &err)
-			     : mp_products_get(ctx, m, &p, &err)) != 0) {
+	if (mp_products_read(ctx, m, &p, &err) != 0) {
 		mp_cmd_error(ctx, "outputs of %.*s: %s", (int)m->name.n, (const char *)m->name.p,
-			shower->missing ? "no live node has the list of them" : err.text);
+			err.code == MP_ENOENT ? "no live node has the list of them" : err.text);
 		mp_w_null(w, "outputs");
 		return;
 	}
@@ -251,7 +210,7 @@ show_module(void *arg, uint32_t index, const struct mp_show_module *m)
 	if (ctx->json) {
 		show_log(w, "stdout", &m->out);
 		show_log(w, "stderr", &m->err);
-		show_outputs(arg, m);
+		show_outputs(ctx, m);
 	}
 	mp_w_end(w);
 	return 0;
@@ -261,7 +220,8 @@ static int
 show_run(struct mp_cmd_ctx *ctx)
 {
 	struct shower shower = {.ctx = ctx};
-	struct mp_visitor visitor = {.run = show_run_head, .module = show_module, .arg = &shower};
+	struct mp_visitor visitor = {
+		.run = show_run_head, .page = show_page, .module = show_module, .arg = &shower};
 	char run[MP_CMD_RUN_SIZE];
 	int rc = mp_cmd_run_name(ctx, ctx->args[0], run, &ctx->err), code = MP_EXIT_DONE;
 

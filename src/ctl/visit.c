@@ -47,6 +47,8 @@ mp_visit(struct mp_cmd_ctx *ctx, const char *run, const struct mp_visitor *v, st
 			rc = mp_fail(err, MP_EFORMAT, "the node's answer makes no sense");
 		if (rc == 0 && from == 0 && v->run != NULL)
 			rc = v->run(v->arg, &show);
+		if (rc == 0 && v->module != NULL && v->page != NULL)
+			rc = v->page(v->arg, &show);
 		while (rc == 0 && v->module != NULL && mp_show_module_next(&show.modules, &m))
 			rc = v->module(v->arg, at++, &m);
 		if (rc == 0 && at == from && at < total)
@@ -81,12 +83,20 @@ one_run(void *arg, const struct mp_show *show)
 	return one->v->run != NULL ? one->v->run(one->v->arg, show) : 0;
 }
 
+static int
+one_page(void *arg, const struct mp_show *show)
+{
+	struct one *one = arg;
+
+	return one->v->page != NULL ? one->v->page(one->v->arg, show) : 0;
+}
+
 int
 mp_visit_one(struct mp_cmd_ctx *ctx, const char *run, const char *module,
 	const struct mp_visitor *visitor, struct mp_error *err)
 {
 	struct one one = {.v = visitor, .name = module};
-	struct mp_visitor v = {.run = one_run, .module = one_module, .arg = &one};
+	struct mp_visitor v = {.run = one_run, .page = one_page, .module = one_module, .arg = &one};
 	int rc = mp_visit(ctx, run, &v, err);
 
 	if (rc != 0 || one.found)

@@ -10,6 +10,9 @@ struct mp_visitor {
 	/* Once, first; may be NULL. Not 0: ends the visit with that. What is given is borrowed for
 	 * the call, in which other requests may be made. */
 	int (*run)(void *arg, const struct mp_show *show);
+	/* Each page, before its modules: what they all need is best asked for at once. May be
+	 * NULL. */
+	int (*page)(void *arg, const struct mp_show *show);
 	/* Each module in its order; NULL: none are asked for. */
 	int (*module)(void *arg, uint32_t index, const struct mp_show_module *m);
 	void *arg;

@@ -14,6 +14,7 @@ cli_tests = \
 	%D%/cluster_kill_worker.sh \
 	%D%/cluster_live.sh \
 	%D%/cluster_leave.sh \
+	%D%/cluster_lost.sh \
 	%D%/cluster_release.sh \
 	%D%/cluster_once.sh \
 	%D%/cluster_restart.sh \

@@ -27,15 +27,21 @@ on_done(struct mp_fetch_req *req, struct mp_env *env, int rc, const struct mp_ha
 }
 
 static void
-want(struct want *w, int node, const struct mp_blob_ref *refs, size_t n, int holder)
+ask(struct want *w, int node, const struct mp_blob_ref *refs, size_t n, int holder)
 {
-	*w = (struct want){.req = {.done = on_done}};
 	world_begin(node);
 	assert_int_equal(mp_fetch_get(W.nodes[node].fetch, &W.nodes[node].env, &w->req, refs, n,
 				 holder < 0 ? NULL : &W.members[holder].id, holder >= 0),
 		0);
 	assert_int_equal(w->calls, 0);
 	world_end(node);
+}
+
+static void
+want(struct want *w, int node, const struct mp_blob_ref *refs, size_t n, int holder)
+{
+	*w = (struct want){.req = {.done = on_done}};
+	ask(w, node, refs, n, holder);
 }
 
 static uint8_t big[5 * MP_CHUNK_SIZE + 17];
@@ -283,7 +289,36 @@ test_lost(void **state)
 	assert_int_equal(W.nodes[4].gets, MP_FETCH_ROUNDS);
 }
 
-/* It turns up while we wait for the next round. */
+/* What cannot be had does not keep the others from coming, if that is wanted. */
+static void
+test_lost_among_others(void **state)
+{
+	struct mp_blob_ref refs[] = {world_put(1, "size", 4), {.size = 3}, world_put(4, "late", 4),
+		{.size = 3}, world_put(1, big, sizeof(big))};
+	struct want w = {.req = {.done = on_done, .all = true}};
+
+	(void)state;
+	refs[0].size = 5;
+	memset(refs[1].digest.b, 8, sizeof(refs[1].digest.b));
+	memset(refs[3].digest.b, 9, sizeof(refs[3].digest.b));
+	W.nodes[4].blobs[0].complete = false;
+	ask(&w, 0, refs, 5, 1);
+	world_pass(1000);
+	assert_int_equal(w.calls, 0);
+	assert_true(world_has(0, &refs[4].digest));
+	W.nodes[4].blobs[0].complete = true;
+	world_pass(MP_FETCH_GIVE_UP_MS);
+	assert_int_equal(w.calls, 1);
+	assert_int_equal(w.rc, MP_ECORRUPT);
+	assert_true(mp_hash_eq(&w.blob, &refs[0].digest));
+	assert_true(world_has(0, &refs[2].digest));
+	w = (struct want){.req = {.done = on_done, .all = true}};
+	ask(&w, 0, refs + 1, 2, 1);
+	world_pass(MP_FETCH_GIVE_UP_MS);
+	assert_int_equal(w.rc, MP_ENOENT);
+	assert_true(mp_hash_eq(&w.blob, &refs[1].digest));
+}
+
 /* Whoever is in haste is told after one round, and nobody else. */
 static void
 test_hasty(void **state)
@@ -316,6 +351,7 @@ test_hasty(void **state)
 	assert_int_equal(hasty.calls, 1);
 }
 
+/* It turns up while we wait for the next round. */
 static void
 test_turns_up(void **state)
 {
@@ -537,6 +573,7 @@ main(void)
 		T(test_only_wrong_bytes),
 		T(test_lost),
 		T(test_hasty),
+		T(test_lost_among_others),
 		T(test_turns_up),
 		T(test_disk_full),
 		T(test_read),
