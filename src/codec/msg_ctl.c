@@ -186,6 +186,7 @@ request_items(enum mp_ctl_number number)
 	case MP_CTL_LOG:
 		return 9;
 	case MP_CTL_SHOW:
+	case MP_CTL_EVENTS:
 		return 4;
 	case MP_CTL_NODES:
 	case MP_CTL_CANCEL:
@@ -212,6 +213,7 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 		read_submit(r, out);
 		return;
 	case MP_CTL_SHOW:
+	case MP_CTL_EVENTS:
 	case MP_CTL_WAIT:
 	case MP_CTL_CANCEL:
 	case MP_CTL_RESOLVE:
@@ -238,7 +240,8 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	}
 	if (out->number == MP_CTL_CANCEL || out->number == MP_CTL_RESOLVE)
 		out->by = mp_cbor_r_text(r, MP_NAME_MAX);
-	if (out->number == MP_CTL_SHOW || out->number == MP_CTL_NODES) {
+	if (out->number == MP_CTL_SHOW || out->number == MP_CTL_EVENTS ||
+		out->number == MP_CTL_NODES) {
 		out->from = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 		out->count = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 	}

@@ -35,7 +35,9 @@ enum mp_ctl_number {
 			     * -> [offset, bytes] of an attempt that runs on that node; MP_ENOENT:
 			     * it does not, or the node cannot be asked */
 	MP_CTL_LEAVE_ANYWAY = 109, /* [109] as LEAVE, whatever goes with it */
-	MP_CTL_RESOLVE = 110,      /* [110, run, module, rerun, by] -> null */
+	MP_CTL_EVENTS = 111,  /* [111, run, from, count] -> a page of what the log says from that
+			       * index  on, codec/msg_show.h; count is ignored */
+	MP_CTL_RESOLVE = 110, /* [110, run, module, rerun, by] -> null */
 	MP_CTL_OK = 200,
 	MP_CTL_ERROR = 201,
 };
@@ -50,7 +52,7 @@ enum mp_ctl_number {
 struct mp_ctl_request {
 	enum mp_ctl_number number;
 	struct mp_span run;      /* text: an id in hex, or the start of one */
-	uint32_t from;           /* SHOW, NODES: the first one wanted */
+	uint32_t from;           /* SHOW, NODES, EVENTS: the first one wanted */
 	uint32_t count;          /* SHOW, NODES: at most so many; 0 for none */
 	struct mp_span pipeline; /* SUBMIT */
 	struct mp_span params;   /* SUBMIT: the encoded array, checked */
@@ -85,7 +87,7 @@ int mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline,
 	const char *key);
 /* WAIT; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY. */
 int mp_ctl_simple_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run);
-/* SHOW, NODES: run is NULL for NODES. */
+/* SHOW, EVENTS, NODES: run is NULL for NODES. */
 int mp_ctl_page_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run,
 	uint32_t from, uint32_t count);
 int mp_ctl_cancel_encode(struct mp_buf *buf, const char *run, const char *by);

@@ -368,3 +368,73 @@ mp_show_list_next(struct mp_list *list, struct mp_show_run *out)
 	run_element(&list->r, out);
 	return list->r.rc == 0;
 }
+
+/* ---- events ---- */
+
+#define EVENTS_MAX 1000000
+
+void
+mp_show_events_begin(struct mp_cbor_w *w, uint64_t next, size_t events)
+{
+	mp_cbor_w_array(w, 2);
+	mp_cbor_w_uint(w, next);
+	mp_cbor_w_array(w, events);
+}
+
+void
+mp_show_events_one(struct mp_cbor_w *w, const struct mp_show_event *e)
+{
+	mp_cbor_w_array(w, 7);
+	mp_cbor_w_uint(w, e->index);
+	mp_cbor_w_uint(w, e->term);
+	time_write(w, e->wall_ms);
+	text_write(w, e->event);
+	if (e->module.p == NULL)
+		mp_cbor_w_null(w);
+	else
+		text_write(w, e->module);
+	node_write(w, &e->node);
+	text_write(w, e->text);
+}
+
+static void
+event_element(struct mp_cbor_r *r, void *scratch)
+{
+	struct mp_show_event *e = scratch;
+
+	mp_cbor_r_array_exact(r, 7);
+	e->index = mp_cbor_r_uint(r, INT64_MAX);
+	e->term = mp_cbor_r_uint(r, INT64_MAX);
+	e->wall_ms = time_read(r);
+	e->event = mp_cbor_r_text(r, MP_NAME_MAX);
+	e->module = mp_span(NULL, 0);
+	if (mp_cbor_r_peek(r) == MP_CBOR_NULL)
+		mp_cbor_r_null(r);
+	else
+		e->module = mp_cbor_r_text(r, MP_NAME_MAX);
+	node_read(r, &e->node, false);
+	e->text = mp_cbor_r_text(r, MP_RESULT_ERROR_MAX);
+}
+
+int
+mp_show_events_decode(struct mp_span bytes, uint64_t *next, struct mp_list *out)
+{
+	struct mp_show_event scratch;
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, bytes);
+	mp_cbor_r_array_exact(&r, 2);
+	*next = mp_cbor_r_uint(&r, INT64_MAX);
+	mp_list_read(&r, EVENTS_MAX, out, event_element, &scratch);
+	return mp_cbor_r_end(&r);
+}
+
+bool
+mp_show_events_next(struct mp_list *list, struct mp_show_event *out)
+{
+	if (list->left == 0)
+		return false;
+	list->left--;
+	event_element(&list->r, out);
+	return list->r.rc == 0;
+}

@@ -11,6 +11,7 @@
  *          [log32, size, cut]|null, [log32, size, cut]|null, value32|null, text,
  *          [term, counter]|null]
  *   list  [[run16, name, state, leader|null, submitted_ms, ended_ms|null]...]
+ *   events [next, [[index, term, time_ms|null, event, module|null, node|null, text]...]]
  *   leader, elector, opener, node: [id32, name]
  *
  * A million modules do not fit into one message: modules come in pages. Who asks says from which
@@ -156,6 +157,24 @@ struct mp_show_run {
 	mp_time submitted_ms;
 	mp_time ended_ms; /* 0: not ended, or not known here */
 };
+
+/* What the log of a run says, in words; an entry about several modules is several of these. */
+struct mp_show_event {
+	uint64_t index; /* of the entry */
+	uint64_t term;
+	mp_time wall_ms;
+	struct mp_span event;  /* a word: "began", "assigned", "lost" ... */
+	struct mp_span module; /* p NULL: about the run */
+	struct mp_show_node node;
+	struct mp_span text; /* at most MP_RESULT_ERROR_MAX bytes */
+};
+
+/* A page of events: begin with how many follow, and the index that the next page is to begin with;
+ * 0: there are no more so far. */
+void mp_show_events_begin(struct mp_cbor_w *w, uint64_t next, size_t events);
+void mp_show_events_one(struct mp_cbor_w *w, const struct mp_show_event *e);
+int mp_show_events_decode(struct mp_span bytes, uint64_t *next, struct mp_list *out);
+bool mp_show_events_next(struct mp_list *list, struct mp_show_event *out);
 
 void mp_show_list_begin(struct mp_cbor_w *w, size_t runs);
 void mp_show_list_run(struct mp_cbor_w *w, const struct mp_show_run *run);

@@ -185,7 +185,10 @@ open_snapshot(struct open *o, struct mp_env *env)
 	int rc;
 
 	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
-	rc = mp_runs_snapshot(o->ctl->runs, env, &o->run, o->r.from, o->r.count, &payload);
+	if (o->r.number == MP_CTL_EVENTS)
+		rc = mp_runs_events(o->ctl->runs, &o->run, o->r.from, &payload);
+	else
+		rc = mp_runs_snapshot(o->ctl->runs, env, &o->run, o->r.from, o->r.count, &payload);
 	open_answer(o, env, rc, &payload);
 }
 
@@ -531,6 +534,7 @@ open_begin(struct open *o, struct mp_env *env)
 		open_submit(o, env);
 		break;
 	case MP_CTL_SHOW:
+	case MP_CTL_EVENTS:
 	case MP_CTL_WAIT:
 	case MP_CTL_CANCEL:
 	case MP_CTL_RESOLVE:

@@ -57,6 +57,7 @@ libmp_core_a_SOURCES = \
 	%D%/runs.h \
 	%D%/runs_box.c \
 	%D%/runs_file.c \
+	%D%/runs_events.c \
 	%D%/runs_int.h \
 	%D%/runs_known.c \
 	%D%/runs_load.c \

@@ -110,6 +110,10 @@ enum mp_runs_have mp_runs_have(const struct mp_runs *runs, const struct mp_run_i
  * `from`. MP_ENOENT when only its record is here; MP_ENOMEM, MP_ELIMIT. */
 int mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env,
 	const struct mp_run_id *run, uint32_t from, uint32_t count, struct mp_buf *buf);
+/* Appends what the log of the run says, from that index on, as codec/msg_show.h has it. Errors as
+ * before. */
+int mp_runs_events(
+	const struct mp_runs *runs, const struct mp_run_id *run, uint64_t from, struct mp_buf *buf);
 /* Appends the list of all runs, the newest first. */
 int mp_runs_list(const struct mp_runs *runs, const struct mp_env *env, struct mp_buf *buf);
 

@@ -5,6 +5,7 @@
 #ifndef MP_CORE_RUNS_INT_H
 #define MP_CORE_RUNS_INT_H
 
+#include "codec/msg_show.h"
 #include "codec/msg_work.h"
 #include "codec/record_run.h"
 #include "core/lead.h"
@@ -152,6 +153,9 @@ void box_file(struct mp_runs *runs, struct mp_env *env, const struct mp_run_box 
 	const struct mp_raft_entry *entry);
 /* At the end of what was applied together. */
 void runs_file_flush(struct mp_runs *runs, struct mp_env *env);
+
+/* runs_show.c: with the name that this node knows; id NULL: nobody. */
+struct mp_show_node show_node(const struct mp_runs *runs, const struct mp_node_id *id);
 
 /* runs_load.c */
 /* Has the log read from the disk: of a box that was restored, or of a run that is away. */

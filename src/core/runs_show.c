@@ -5,7 +5,7 @@
 
 #include "mp/limits.h"
 
-static struct mp_show_node
+struct mp_show_node
 show_node(const struct mp_runs *runs, const struct mp_node_id *id)
 {
 	const struct mp_member *m = id != NULL ? mp_roster_find(runs->parts.roster, id) : NULL;

@@ -16,6 +16,8 @@ libmp_ctl_a_SOURCES = \
 	%D%/compile.c \
 	%D%/embedded.c \
 	%D%/embedded.h \
+	%D%/events.c \
+	%D%/events.h \
 	%D%/follow.c \
 	%D%/follow.h \
 	%D%/gather.c \

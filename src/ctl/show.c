@@ -3,6 +3,7 @@
 
 #include "codec/manifest.h"
 #include "ctl/commands.h"
+#include "ctl/events.h"
 #include "ctl/products.h"
 #include "ctl/visit.h"
 
@@ -225,6 +226,8 @@ show_run(struct mp_cmd_ctx *ctx)
 	char run[MP_CMD_RUN_SIZE];
 	int rc = mp_cmd_run_name(ctx, ctx->args[0], run, &ctx->err), code = MP_EXIT_DONE;
 
+	if (rc == 0 && mp_cmd_has(ctx, "events"))
+		return mp_events_show(ctx, run);
 	if (rc == 0)
 		rc = mp_visit(ctx, run, &visitor, &ctx->err);
 	if (rc != 0)
@@ -236,12 +239,17 @@ show_run(struct mp_cmd_ctx *ctx)
 	return mp_cmd_done(ctx, code);
 }
 
+static const struct mp_option options[] = {
+	{"events", 0, NULL, "print what was decided, and when, from its log"}};
+
 const struct mp_cmd mp_cmd_show = {
 	.name = "show",
 	.args = "RUN",
 	.summary = "show a run and its modules",
 	.details = "TRIES counts attempts, and after a + those lost with a node. With --json the\n"
 		   "outputs of each module are listed too.\n",
+	.options = options,
+	.option_count = mp_countof(options),
 	.args_min = 1,
 	.args_max = 1,
 	.run = show_run,

@@ -18,6 +18,7 @@ cli_tests = \
 	%D%/cluster_release.sh \
 	%D%/cluster_once.sh \
 	%D%/cluster_restart.sh \
+	%D%/cluster_stall.sh \
 	%D%/cluster_state.sh \
 	%D%/cluster_stranger.sh \
 	%D%/cluster_tour.sh \

@@ -73,6 +73,7 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 		rc = copy_submit(buf, r);
 		break;
 	case MP_CTL_SHOW:
+	case MP_CTL_EVENTS:
 		rc = mp_ctl_page_encode(buf, r->number, run, r->from, r->count);
 		break;
 	case MP_CTL_NODES:

@@ -269,6 +269,45 @@ test_end(void **state)
 }
 
 static void
+test_events(void **state)
+{
+	struct mp_show_event in = {.index = 3,
+		.term = 2,
+		.wall_ms = 77,
+		.event = mp_span_str("assigned"),
+		.module = mp_span_str("build"),
+		.text = mp_span_str("")};
+	struct mp_show_event out;
+	struct mp_list list;
+	struct mp_cbor_w w;
+	struct fixture f;
+	uint64_t next;
+
+	(void)state;
+	fixture_init(&f);
+	in.node = (struct mp_show_node){nodes[1], mp_span_str("b")};
+	mp_cbor_w_init(&w, &f.buf);
+	mp_show_events_begin(&w, 9, 2);
+	mp_show_events_one(&w, &in);
+	in.module = mp_span(NULL, 0);
+	in.node.name = mp_span(NULL, 0);
+	mp_show_events_one(&w, &in);
+	assert_int_equal(w.rc, 0);
+	assert_int_equal(mp_show_events_decode(mp_buf_span(&f.buf), &next, &list), 0);
+	assert_int_equal(next, 9);
+	assert_true(mp_show_events_next(&list, &out));
+	assert_true(out.index == 3 && out.term == 2 && out.wall_ms == 77);
+	assert_true(mp_span_eq(out.module, mp_span_str("build")));
+	assert_true(mp_node_id_eq(&out.node.id, &nodes[1]));
+	assert_true(mp_show_events_next(&list, &out));
+	assert_true(out.module.p == NULL && out.node.name.p == NULL);
+	assert_false(mp_show_events_next(&list, &out));
+	f.buf.n--;
+	assert_int_equal(mp_show_events_decode(mp_buf_span(&f.buf), &next, &list), MP_ETRUNC);
+	fixture_fini(&f);
+}
+
+static void
 test_show(void **state)
 {
 	struct mp_show in = {.run = run,
@@ -445,6 +484,7 @@ main(void)
 		cmocka_unit_test(test_offer),
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_once_bodies),
+		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_bodies_refuse),
 		cmocka_unit_test(test_end),
 		cmocka_unit_test(test_show),
