@@ -12,8 +12,9 @@
 # use all of tests/cli/lib.sh, and
 #
 #   $run $opener                      the run, and the node that it was submitted to
-#   leader; worker                    who leads; a node that does neither lead nor have opened it
-#   eye                               a node that is up
+#   $leader                           who led when the fault was called; has_leader: asks again
+#   has_worker, then $worker          a node with modules that neither leads nor has opened it
+#   eye                               prints the first node that is up
 #   strike NODE...                    SIGKILL, all at once; what was finished must not run again
 #   revive NODE...                    starts them again, until all know all
 #   hurt NODE FROM                    what it ran at FROM (ms) and until now may run again
@@ -114,27 +115,16 @@ eye()
 	chaos_alive | head -n 1
 }
 
-leader()
-{
-	run_leader "$(eye)" "$run"
-}
-
 has_leader()
 {
-	leader=$(leader)
+	leader=$(run_leader "$(eye)" "$run")
 	[ -n "$leader" ]
-}
-
-# A node that is up, runs modules, and is neither leader nor opener.
-worker()
-{
-	run_field "$(eye)" "$run" "[.modules[] | select(.state == \"running\") | .node] - [.leader,
-		\"$opener\"] | group_by(.) | max_by(length) | .[0] // empty"
 }
 
 has_worker()
 {
-	worker=$(worker)
+	worker=$(run_field "$(eye)" "$run" "[.modules[] | select(.state == \"running\") | .node] -
+		[.leader, \"$opener\"] | group_by(.) | max_by(length) | .[0] // empty")
 	[ -n "$worker" ]
 }
 
@@ -232,7 +222,7 @@ next_dispatch()
 		long || : >"$tap_tmp/journal.hold"
 	else
 		tap_not_ok "$1: a module begins within 30 s"
-		fi
+	fi
 }
 
 # ---- the judgement ----
