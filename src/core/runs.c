@@ -34,6 +34,7 @@ on_opened(void *ctx, struct mp_env *env, const struct mp_run_id *run, struct mp_
 		k = known_add(runs, env, &rec, signed_record, true);
 	if (k == NULL)
 		return;
+	k->opened = true;
 	if (k->box != NULL)
 		box_start(runs, env, k->box, true);
 	known_tell(runs, env, k, NULL);
@@ -272,10 +273,8 @@ on_want(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		return MP_ENOENT;
 	if (!mp_electorate_has(&k->rec.now, from))
 		return MP_EAUTH;
-	/* A run begins only with a majority that has it from its opener, who may have given it up;
-	 * once it has begun, it is handed on. */
-	if (!mp_node_id_eq(&k->rec.opener, &env->self) && k->rec.now.generation == 1 &&
-		mp_raft_last_index(k->box->raft) == 0)
+	/* Its opener may have given it up; once it cannot, the run is handed on by anybody. */
+	if (!mp_node_id_eq(&k->rec.opener, &env->self) && !known_opened(k))
 		return MP_ENOTLEADER;
 	m.record = mp_buf_span(&k->record);
 	m.pipeline = mp_buf_span(&k->box->pipeline);

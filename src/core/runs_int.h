@@ -64,6 +64,7 @@ struct known {
 	struct mp_run_record rec; /* borrows from record */
 	struct mp_buf end;        /* signed; empty until the run has ended */
 	struct mp_end ending;
+	bool opened; /* a majority of its electors took it: its opener cannot give it up any more */
 	bool ended;
 	struct mp_run_box *box;
 	bool away; /* ended, and this node is an elector whose rows of it are on the disk only */
@@ -172,6 +173,8 @@ struct known *known_find(const struct mp_runs *runs, const struct mp_run_id *id)
  * of memory. */
 struct known *known_add(struct mp_runs *runs, struct mp_env *env, const struct mp_run_record *rec,
 	struct mp_span signed_record, bool persist);
+/* Can it no longer be given up, as far as is known here? Others hear of it only then. */
+bool known_opened(const struct known *k);
 void known_free(struct mp_runs *runs, struct known *k);
 void known_remove(struct mp_runs *runs, struct mp_env *env, struct known *k);
 /* The end of a run, as its leader signed it. Puts the row. 0, MP_EEXIST, MP_ESIG, MP_EAUTH, … */

@@ -98,7 +98,7 @@ known_add(struct mp_runs *runs, struct mp_env *env, const struct mp_run_record *
 	k = mp_realloc(runs->alloc, NULL, 0, sizeof(*k));
 	if (k == NULL)
 		return NULL;
-	*k = (struct known){.id = rec->id};
+	*k = (struct known){.id = rec->id, .opened = persist};
 	mp_dlist_init(&k->to_load);
 	mp_buf_init(&k->record, runs->alloc, MP_SIGNED_RECORD_MAX);
 	mp_buf_init(&k->end, runs->alloc, MP_SIGNED_END_MAX);
@@ -114,6 +114,13 @@ known_add(struct mp_runs *runs, struct mp_env *env, const struct mp_run_record *
 	if (persist)
 		known_put(env, k);
 	return k;
+}
+
+bool
+known_opened(const struct known *k)
+{
+	return k->opened || k->ended || k->rec.now.generation > 1 ||
+	       (k->box != NULL && mp_raft_last_index(k->box->raft) > 0);
 }
 
 void
@@ -195,8 +202,10 @@ known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *to
 
 	if (list == NULL)
 		return;
-	for (const struct known *k = runs->known; k != NULL && n < MP_RUN_HAVE_MAX; k = k->next)
-		list[n++] = (struct mp_run_have){.run = k->id, .ended = k->ended};
+	for (const struct known *k = runs->known; k != NULL && n < MP_RUN_HAVE_MAX; k = k->next) {
+		if (known_opened(k))
+			list[n++] = (struct mp_run_have){.run = k->id, .ended = k->ended};
+	}
 	runs_send(env, to, buf, mp_msg_run_have_encode(buf, list, n));
 }
 
@@ -218,7 +227,7 @@ on_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		const struct known *k = known_find(runs, &have.run);
 
 		named++;
-		lacking = lacking || k == NULL || (have.ended && !k->ended);
+		lacking = lacking || k == NULL || !known_opened(k) || (have.ended && !k->ended);
 	}
 	for (const struct known *k = runs->known; k != NULL && told < MP_RUN_HAVE_MAX;
 		k = k->next) {
@@ -227,7 +236,8 @@ on_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		again = list;
 		while (!has && mp_run_have_next(&again, &have))
 			has = mp_run_id_eq(&have.run, &k->id) && (have.ended || !k->ended);
-		if (!has && (named < MP_RUN_HAVE_MAX || k->box != NULL || k->away)) {
+		if (!has && known_opened(k) &&
+			(named < MP_RUN_HAVE_MAX || k->box != NULL || k->away)) {
 			known_tell(runs, env, k, from);
 			told++;
 		}
@@ -265,6 +275,9 @@ on_known(struct mp_runs *runs, struct mp_env *env, struct mp_span bytes)
 		k = known_add(runs, env, &rec, m.record, true);
 		if (k == NULL)
 			return MP_ENOMEM;
+	} else if (!k->opened) {
+		k->opened = true;
+		known_put(env, k);
 	}
 	if (m.end.n == 0)
 		return 0;
@@ -304,6 +317,7 @@ known_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row
 		k = known_add(runs, env, &rec, record, false);
 	if (k == NULL)
 		return MP_ENOMEM;
+	k->opened = true;
 	if (end.n > 0 && !k->ended && known_end(runs, env, k, end, false) != 0)
 		return MP_ECORRUPT;
 	return 0;

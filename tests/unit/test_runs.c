@@ -227,6 +227,19 @@ test_mirror_catches_up(void **state)
 }
 
 static void
+die(struct cluster *c, int node)
+{
+	node_crash(c, node);
+	c->roster.members[node].state = MP_MEMBER_DEAD;
+	c->roster.members[node].refused = true;
+	c->roster.version++;
+	for (int i = 0; i < c->count; i++) {
+		if (c->nodes[i].up)
+			mp_runs_members(c->nodes[i].runs, &c->nodes[i].env);
+	}
+}
+
+static void
 test_leader_dies(void **state)
 {
 	struct cluster *c = cluster_new(4);
@@ -242,12 +255,7 @@ test_leader_dies(void **state)
 	/* One module has finished, two run. */
 	assert_int_equal(c->started[0], 1);
 	assert_int_equal(c->started[1] + c->started[2], 2);
-	node_crash(c, leader);
-	c->roster.members[leader].state = MP_MEMBER_DEAD;
-	c->roster.members[leader].refused = true;
-	c->roster.version++;
-	for (int i = 1; i < 4; i++)
-		mp_runs_members(c->nodes[i].runs, &c->nodes[i].env);
+	die(c, leader);
 	cluster_run(c, 60000);
 	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
 	assert_int_equal(c->started[0], 1);
@@ -260,6 +268,32 @@ test_leader_dies(void **state)
 	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
 	assert_int_equal(mp_runs_have(c->nodes[0].runs, &s.run), MP_RUNS_HAVE_LATEST);
 	assert_at_rest(c);
+	cluster_free(c);
+}
+
+/* The opener dies when it has just told the submitter, and one elector has nothing of the run yet:
+ * it gets it from the other, who heard that the run is open. */
+static void
+test_opener_dies(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct mp_error err = {0};
+	struct submission s;
+
+	(void)state;
+	c->nodes[2].deaf = true;
+	assert_int_equal(submit(c, 0, DIAMOND, &s, &err), 0);
+	for (int i = 0; i < 100 && !s.done; i++)
+		cluster_run(c, 1);
+	assert_true(s.done);
+	assert_int_equal(s.rc, 0);
+	die(c, 0);
+	cluster_run(c, 2);
+	assert_int_equal(mp_runs_have(c->nodes[2].runs, &s.run), MP_RUNS_HAVE_NOTHING);
+	c->nodes[2].deaf = false;
+	cluster_run(c, 60000);
+	for (int i = 1; i < 3; i++)
+		assert_int_equal(state_at(c, i, &s.run, NULL), MP_RUN_SUCCEEDED);
 	cluster_free(c);
 }
 
@@ -738,6 +772,7 @@ main(void)
 		cmocka_unit_test(test_two_nodes),
 		cmocka_unit_test(test_mirror_catches_up),
 		cmocka_unit_test(test_leader_dies),
+		cmocka_unit_test(test_opener_dies),
 		cmocka_unit_test(test_elector_away),
 		cmocka_unit_test(test_elector_lags),
 		cmocka_unit_test(test_all_restart),
