@@ -324,15 +324,18 @@ apply_failure(struct mp_run *run, const struct mp_raft_entry *entry, const struc
 	}
 	if (m->failures < UINT16_MAX)
 		m->failures++;
-	if (!run->cancelled && mp_retry_applies(&run->graph->modules[module].retry, result->status,
-				       result->exit_code, m->failures)) {
+	if (!mp_retry_applies(&run->graph->modules[module].retry, result->status, result->exit_code,
+		    m->failures)) {
+		run_end_module(run, module,
+			result->status == MP_STATUS_TIMED_OUT ? MP_MODULE_TIMED_OUT
+							      : MP_MODULE_FAILED,
+			entry->wall_ms);
+	} else if (run->cancelled) {
+		run_end_module(run, module, MP_MODULE_CANCELLED, entry->wall_ms);
+	} else {
 		run_move(run, module, MP_MODULE_BACKOFF);
 		m->not_before_ms = MP_TIME_NEVER;
-		return 0;
 	}
-	run_end_module(run, module,
-		result->status == MP_STATUS_TIMED_OUT ? MP_MODULE_TIMED_OUT : MP_MODULE_FAILED,
-		entry->wall_ms);
 	return 0;
 }
 
