@@ -19,6 +19,7 @@ struct mp_profile {
 	mp_time heartbeat_ms; /* per pair of nodes that share runs */
 	mp_time lease_ms;     /* a leader dispatches this long after a majority's answer */
 	mp_time election_ms;  /* electors stand after this long without a leader */
+	size_t append_max;    /* entries of one APPEND; 0: what the codec takes */
 };
 
 extern const struct mp_profile mp_profile_lan;

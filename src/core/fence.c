@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/mutant.h"
 #include "core/roster.h"
 #include "core/worker_int.h"
 #include "mp/limits.h"
@@ -117,7 +118,7 @@ run_touch(struct mp_worker *worker, struct wrun *run)
 bool
 fence_durable(const struct wrun *run, const struct mp_env *env)
 {
-	return run->fence_seq <= mp_out_durable(env->out);
+	return run->fence_seq <= mp_out_durable(env->out) || MP_MUTANT(FENCE_NOT_SYNCED);
 }
 
 /* ["mp-fence", 1, generation, naming, term, leader, certificate, signed record, ended] */
@@ -310,9 +311,8 @@ fence_lead(struct mp_worker *worker, struct mp_env *env, const struct mp_node_id
 		return rc;
 	run = wrun_find(worker, &cert.run);
 	order = run == NULL ? 1 : fence_cmp(run, cert.generation, &naming, cert.term);
-#ifdef MP_MUTANT_NO_FENCE
-	order = order < 0 ? 1 : order;
-#endif
+	if (MP_MUTANT(NO_FENCE) && order < 0)
+		order = 1;
 	if (order < 0) {
 		struct mp_work_head head = {cert.run, cert.generation, cert.term};
 
@@ -364,9 +364,8 @@ worker_gate(struct mp_worker *worker, struct mp_env *env, const struct mp_node_i
 	int order = run == NULL ? 1 : fence_cmp(run, head->generation, NULL, head->term);
 
 	*out = run;
-#ifdef MP_MUTANT_NO_FENCE
-	order = order < 0 ? 1 : order; /* whoever speaks last is believed */
-#endif
+	if (MP_MUTANT(NO_FENCE) && order < 0)
+		order = 1;
 	if (order > 0) {
 		who(worker, env, from, &head->run);
 		*rc = MP_ENOENT;

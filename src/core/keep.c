@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/keep.h"
 
+#include "core/mutant.h"
 #include "mp/limits.h"
 #include "util/dlist.h"
 #include "util/map.h"
@@ -125,8 +126,8 @@ on_fetched(struct mp_fetch_req *req, struct mp_env *env, int rc, const struct mp
 
 	(void)blob;
 	(void)bytes;
-	if (rc != 0)
-		ask_end(ask, env, false);
+	if (rc != 0 || MP_MUTANT(HOLDERS_NOT_SYNCED))
+		ask_end(ask, env, rc == 0);
 	else
 		mp_dlist_push(&ask->keep->sync_next, &ask->sync);
 }

@@ -30,6 +30,7 @@ libmp_core_a_SOURCES = \
 	%D%/lease.c \
 	%D%/manifests.c \
 	%D%/manifests.h \
+	%D%/mutant.h \
 	%D%/node.c \
 	%D%/node.h \
 	%D%/offer.c \

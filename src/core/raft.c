@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/raft.h"
 
+#include "core/mutant.h"
 #include "core/raft_int.h"
 
 #define VOTE_KEY_SIZE  16
@@ -200,9 +201,8 @@ mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager)
 	raft->durable = last;
 	raft->ok_ms = env->now_ms;
 	/* An entry is never stored before its term. */
-#ifdef MP_MUTANT_VOTE_NOT_PERSISTED
-	raft->term = mp_raft_log_term(&raft->log, last);
-#endif
+	if (MP_MUTANT(VOTE_NOT_PERSISTED))
+		raft->term = mp_raft_log_term(&raft->log, last);
 	if (mp_raft_log_term(&raft->log, last) > raft->term)
 		raft->corrupt = true;
 	mp_raft_follow(raft, env, raft->term, RAFT_NOBODY);
@@ -215,7 +215,7 @@ mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager)
 		return;
 	}
 	/* What it told a leader before it was restarted, it keeps to. */
-	if (!fresh)
+	if (!fresh && !MP_MUTANT(PROMISE_FORGOTTEN))
 		raft->quiet_until = env->now_ms + env->profile->election_ms;
 	if (eager)
 		raft->elect_at = env->now_ms;
@@ -234,12 +234,13 @@ entry_key(const struct mp_raft *raft, uint64_t index, uint8_t key[ENTRY_KEY_SIZE
 void
 mp_raft_put_vote(struct mp_raft *raft, struct mp_env *env)
 {
-#ifndef MP_MUTANT_VOTE_NOT_PERSISTED
 	uint8_t row[MP_LOG_ROW_HEAD + 64];
 	struct mp_buf buf = {.p = row + MP_LOG_ROW_HEAD, .cap = 64, .max = 64};
 	struct mp_cbor_w w;
 	struct mp_hash sum;
 
+	if (MP_MUTANT(VOTE_NOT_PERSISTED))
+		return;
 	mp_cbor_w_init(&w, &buf);
 	mp_cbor_w_array(&w, 3);
 	mp_cbor_w_uint(&w, raft->who.generation);
@@ -253,7 +254,6 @@ mp_raft_put_vote(struct mp_raft *raft, struct mp_env *env)
 	memcpy(row, sum.b, MP_LOG_ROW_HEAD);
 	mp_out_put(env->out, MP_TABLE_VOTE, mp_span(raft->log.run.b, VOTE_KEY_SIZE),
 		mp_span(row, MP_LOG_ROW_HEAD + buf.n));
-#endif
 	raft->rows_seq = mp_out_seq(env->out);
 }
 
@@ -354,9 +354,8 @@ mp_raft_message(struct mp_raft *raft, struct mp_env *env, const struct mp_node_i
 		return MP_EAUTH;
 	if (raft->corrupt)
 		return MP_ECORRUPT;
-#ifdef MP_MUTANT_VIEW_QUORUM
-	raft->peers[who].seen_ms = env->now_ms;
-#endif
+	if (MP_MUTANT(VIEW_QUORUM))
+		raft->peers[who].heard_ms = env->now_ms;
 	if (msg.kind != MP_MSG_APPEND_ACK && !raft_is_elector(raft, who))
 		return MP_EAUTH;
 	if (msg.kind == MP_MSG_APPEND || msg.kind == MP_MSG_APPEND_ACK)
@@ -368,17 +367,11 @@ mp_raft_message(struct mp_raft *raft, struct mp_env *env, const struct mp_node_i
 size_t
 mp_raft_quorum(const struct mp_raft *raft, mp_time now_ms)
 {
-#ifdef MP_MUTANT_VIEW_QUORUM
-	size_t alive = 1;
+	size_t count = raft->elector_count;
 
-	for (size_t i = 0; i < raft->elector_count; i++)
-		if ((int)i != raft->self && now_ms - raft->peers[i].seen_ms < 3000)
-			alive++;
-	return alive / 2 + 1;
-#else
-	(void)now_ms;
-	return raft->elector_count / 2 + 1;
-#endif
+	for (size_t i = 0; MP_MUTANT(VIEW_QUORUM) && i < raft->elector_count; i++)
+		count -= (int)i != raft->self && now_ms - raft->peers[i].heard_ms >= 3000;
+	return count / 2 + 1;
 }
 
 /* ---- time ---- */
@@ -436,7 +429,7 @@ mp_raft_entry_at(const struct mp_raft *raft, uint64_t index, struct mp_raft_entr
 bool
 mp_raft_next_committed(const struct mp_raft *raft, uint64_t *cursor, struct mp_raft_entry *out)
 {
-	if (*cursor >= raft->commit)
+	if (*cursor >= raft->commit && !MP_MUTANT(APPLIED_UNCOMMITTED))
 		return false;
 	(*cursor)++;
 	return mp_raft_entry_at(raft, *cursor, out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Terms and votes. */
+#include "core/mutant.h"
 #include "core/raft_int.h"
 
 static mp_time
@@ -113,10 +114,8 @@ mp_raft_stand(struct mp_raft *raft, struct mp_env *env)
 	raft_round(raft, env, MP_RAFT_PRE_CANDIDATE);
 	raft->peers[raft->self].answered = raft->peers[raft->self].granted = true;
 	raft_ask(raft, env);
-#ifdef MP_MUTANT_VIEW_QUORUM
-	if (raft_majority_granted(raft, env->now_ms))
+	if (MP_MUTANT(VIEW_QUORUM) && raft_majority_granted(raft, env->now_ms))
 		mp_raft_campaign(raft, env, false);
-#endif
 }
 
 void

@@ -39,9 +39,6 @@ struct raft_peer {
 	mp_time heard_ms; /* its last answer came */
 	mp_time acked_ms; /* when the last thing that it answered was sent */
 	mp_time resend_at;
-#ifdef MP_MUTANT_VIEW_QUORUM
-	mp_time seen_ms;
-#endif
 };
 
 struct mp_raft {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Entries, what a majority holds of them, and whether a majority still listens. */
 #include "codec/record_work.h"
+#include "core/mutant.h"
 #include "core/raft_int.h"
 
 /* ---- majorities ---- */
@@ -58,11 +59,9 @@ mp_raft_advance(struct mp_raft *raft, struct mp_env *env)
 	mp_assert(raft->role == MP_RAFT_LEADER);
 	if (held <= raft->commit)
 		return;
-#ifndef MP_MUTANT_OLD_TERM_COMMIT
 	/* Entries of older terms are committed by one of this term that follows (section 3.6.2). */
-	if (mp_raft_log_term(&raft->log, held) != raft->term)
+	if (mp_raft_log_term(&raft->log, held) != raft->term && !MP_MUTANT(OLD_TERM_COMMIT))
 		return;
-#endif
 	raft->commit = held;
 	raft->commit_ms = env->now_ms;
 }
@@ -98,10 +97,10 @@ raft_term_start(struct mp_raft *raft, struct mp_env *env)
 	int rc = mp_body_term_start_encode(&body, &env->self);
 
 	mp_assert(rc == 0);
-#ifdef MP_MUTANT_NO_TERM_START
-	raft->term_start = 0;
-	return 0;
-#endif
+	if (MP_MUTANT(NO_TERM_START)) {
+		raft->term_start = 0;
+		return 0;
+	}
 	rc = mp_raft_log_make(&raft->log, mp_out_scratch(env->out), raft->term, MP_ENTRY_TERM_START,
 		env->wall_ms, mp_buf_span(&body));
 	if (rc != 0)
@@ -209,6 +208,7 @@ raft_replicate(struct mp_raft *raft, struct mp_env *env, int to)
 {
 	struct raft_peer *peer = &raft->peers[to];
 	uint64_t last = mp_raft_log_last(&raft->log);
+	size_t max = env->profile->append_max;
 
 	mp_assert(peer->next >= 1 && peer->next <= last + 1);
 	if (peer->probing) {
@@ -217,7 +217,8 @@ raft_replicate(struct mp_raft *raft, struct mp_env *env, int to)
 		return;
 	}
 	while (peer->next <= last && peer->unanswered < MP_APPEND_UNANSWERED_MAX)
-		peer->next += raft_send(raft, env, to, peer->next - 1, MP_APPEND_ENTRIES_MAX);
+		peer->next += raft_send(raft, env, to, peer->next - 1,
+			max == 0 || max > MP_APPEND_ENTRIES_MAX ? MP_APPEND_ENTRIES_MAX : max);
 }
 
 void
@@ -353,7 +354,7 @@ raft_take_all(struct mp_raft *raft, struct mp_env *env, int from, struct mp_msg_
 	ack.u.appended.sent_ms = msg->u.append.sent_ms;
 	ack.u.appended.ok = true;
 	ack.u.appended.match_index = index;
-	mp_raft_say(raft, env, from, &ack, raft->rows_seq);
+	mp_raft_say(raft, env, from, &ack, MP_MUTANT(ACK_NOT_SYNCED) ? 0 : raft->rows_seq);
 	return rc;
 }
 
@@ -603,7 +604,7 @@ mp_raft_may_dispatch(const struct mp_raft *raft, mp_time now_ms)
 {
 	return raft->role == MP_RAFT_LEADER && !raft->corrupt && raft->transfer_to == RAFT_NOBODY &&
 	       raft->commit >= raft->term_start &&
-	       raft_lease(raft, now_ms) > now_ms - raft->lease_ms;
+	       raft_lease(raft, now_ms) > now_ms - raft->lease_ms * (MP_MUTANT(LONG_LEASE) ? 3 : 1);
 }
 
 bool

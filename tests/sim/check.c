@@ -61,6 +61,31 @@ check_majority(const struct check_run *run)
 	return run->record.elector_count / 2 + 1;
 }
 
+struct mp_span
+check_entry_row(const struct sim_host *host, const struct mp_run_id *id, uint64_t index)
+{
+	uint8_t key[24];
+
+	memcpy(key, id->b, sizeof(id->b));
+	for (unsigned i = 0; i < 8; i++)
+		key[16 + i] = (uint8_t)(index >> 8 * (7 - i));
+	return sim_disk_row(host, MP_TABLE_ENTRY, mp_span(key, sizeof(key)));
+}
+
+static uint32_t
+check_on_disks(struct sim *sim, const struct check_run *run, const struct mp_raft_entry *e)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < run->record.elector_count; i++) {
+		const struct sim_host *h = sim_host_of(sim, &run->record.electors[i]);
+		struct mp_span row = check_entry_row(h, &run->id, e->index);
+
+		n += row.p != NULL && memcmp(row.p, e->hash.b, MP_LOG_ROW_HEAD) == 0;
+	}
+	return n;
+}
+
 /* ---- leaders ---- */
 
 /* I1: one leader per run and term. */
@@ -127,6 +152,17 @@ check_lease(struct sim_host *host, const struct check_run *run, const struct mp_
 	}
 }
 
+/* The dangerous shape of figure 8 of the Raft paper: a majority has it, and it may yet go. */
+static void
+check_figure_8(struct sim *sim, const struct check_run *run, const struct mp_raft *raft)
+{
+	struct mp_raft_entry e;
+
+	if (mp_raft_entry_at(raft, mp_raft_commit(raft) + 1, &e) && e.term < mp_raft_term(raft) &&
+		e.index > run->entry_count && check_on_disks(sim, run, &e) >= check_majority(run))
+		sim->sometimes[SIM_FIGURE_8]++;
+}
+
 static void
 check_leader(struct sim_host *host, struct check_run *run, const struct mp_raft *raft)
 {
@@ -140,6 +176,7 @@ check_leader(struct sim_host *host, struct check_run *run, const struct mp_raft 
 		return;
 	}
 	check_lease(host, run, raft);
+	check_figure_8(sim, run, raft);
 	if (run->seen_term[host->index] == term)
 		return;
 	run->seen_term[host->index] = term;
@@ -147,8 +184,11 @@ check_leader(struct sim_host *host, struct check_run *run, const struct mp_raft 
 	sim->check->last_leader = host->index;
 	sim->check->last_led = run;
 	sim_trace(sim, host, "leads run %s in term %" PRIu64, check_run_text(&run->id), term);
+	for (uint32_t i = 0; i < sim->plan.hosts; i++)
+		sim->sometimes[SIM_EXCLUDED] += run->damaged[i] && sim->hosts[i].node != NULL;
 	check_one_leader(host, run, term);
 	check_leader_log(host, run, raft);
+	sim_fault_elected(host);
 }
 
 /* ---- what is committed ---- */
@@ -184,6 +224,7 @@ entry_lost(struct sim *sim, struct check_run *run, const struct mp_raft_entry *e
 		lost.attempt.module >= run->graph->module_count)
 		return;
 	run->modules[lost.attempt.module].lost++;
+	run->given_up[run->given_up_count++ % GIVEN_UP_MAX] = lost.attempt;
 	sim_trace(sim, NULL, "  %s, why %d", run->graph->modules[lost.attempt.module].name,
 		(int)lost.why);
 	sim->check->lost++;
@@ -204,7 +245,7 @@ entry_holders(struct sim *sim, const struct check_run *run, uint32_t module,
 		const struct sim_host *h = sim_host_of(sim, &id);
 
 		if (!sim_blob_durable(h, &result->manifest))
-			sim_fail(sim, "I7: the outputs of %s are not on the disk of host %" PRIu32,
+			sim_fail(sim, "I8: the outputs of %s are not on the disk of host %" PRIu32,
 				run->graph->modules[module].name, h->index);
 	}
 }
@@ -301,6 +342,9 @@ entry_finished(struct sim *sim, struct check_run *run, const struct mp_raft_entr
 	}
 	entry_success(sim, run, finished.attempt.module, &result);
 	module->by = finished.attempt;
+	for (size_t i = 0; i < mp_min_size(run->given_up_count, GIVEN_UP_MAX); i++)
+		sim->sometimes[SIM_LOST_ACCEPTED] +=
+			mp_attempt_eq(&run->given_up[i], &finished.attempt);
 	entry_holders(sim, run, finished.attempt.module, &finished, &result);
 }
 
@@ -378,23 +422,13 @@ check_entry(struct sim_host *host, struct check_run *run, const struct mp_raft_e
 static void
 check_majority_holds(struct sim *sim, const struct check_run *run, const struct mp_raft_entry *e)
 {
-	uint32_t on_disk = 0;
-	uint8_t key[24];
+	uint32_t on_disks = check_on_disks(sim, run, e);
 
-	memcpy(key, run->id.b, sizeof(run->id.b));
-	for (unsigned i = 0; i < 8; i++)
-		key[16 + i] = (uint8_t)(e->index >> 8 * (7 - i));
-	for (uint32_t i = 0; i < run->record.elector_count; i++) {
-		const struct sim_host *h = sim_host_of(sim, &run->record.electors[i]);
-		struct mp_span row = sim_disk_row(h, MP_TABLE_ENTRY, mp_span(key, sizeof(key)));
-
-		on_disk += row.p != NULL && memcmp(row.p, e->hash.b, MP_LOG_ROW_HEAD) == 0;
-	}
-	if (on_disk < check_majority(run))
+	if (on_disks < check_majority(run))
 		sim_fail(sim,
 			"I8: entry %" PRIu64 " of run %s is committed and on %" PRIu32
 			" of %" PRIu32 " disks",
-			e->index, check_run_text(&run->id), on_disk, run->record.elector_count);
+			e->index, check_run_text(&run->id), on_disks, run->record.elector_count);
 }
 
 /* I7: of one submission, one run at most begins. */
@@ -583,4 +617,26 @@ sim_check_elects(const struct sim *sim, uint32_t host)
 	const struct check_run *run = sim->check->last_led;
 
 	return run != NULL && mp_run_elector(&run->record, &sim->hosts[host].id) >= 0;
+}
+
+/* A minority of the electors may have a damaged log. */
+bool
+sim_check_damage(struct sim_host *host, struct mp_span id)
+{
+	struct sim *sim = host->sim;
+	struct check_run *run;
+	struct mp_run_id run_id;
+	uint32_t damaged = 0;
+
+	memcpy(run_id.b, id.p, sizeof(run_id.b));
+	run = check_run_find(sim->check, &run_id);
+	if (run == NULL || run->damaged[host->index])
+		return false;
+	for (uint32_t i = 0; i < sim->plan.hosts; i++)
+		damaged += run->damaged[i];
+	if (damaged + check_majority(run) >= run->record.elector_count)
+		return false;
+	sim_trace(sim, host, "the log of run %s is damaged", check_run_text(&run_id));
+	run->damaged[host->index] = true;
+	return true;
 }

@@ -51,6 +51,9 @@ struct check_stale {
 	struct mp_attempt_id attempt;
 };
 
+/* Attempts that were given up; of more the last ones. */
+#define GIVEN_UP_MAX 64
+
 /* Everything that is known of one run, by whoever committed it first. */
 struct check_run {
 	struct mp_run_id id;
@@ -70,6 +73,10 @@ struct check_run {
 	uint64_t fence[SIM_HOSTS_MAX];       /* highest term that each host has obeyed */
 	struct check_stale stale[STALE_MAX];
 	size_t stale_count;
+	struct mp_attempt_id given_up[GIVEN_UP_MAX];
+	size_t given_up_count;
+	bool damaged[SIM_HOSTS_MAX]; /* a row of its log is; it is to stay mute */
+	sim_time led_at;             /* since all is healed; 0: not looked at yet */
 };
 
 struct sim_check {
@@ -98,6 +105,9 @@ void check_once_exec(
 const char *check_run_text(const struct mp_run_id *id);
 struct check_run *check_run_find(const struct sim_check *check, const struct mp_run_id *id);
 uint32_t check_majority(const struct check_run *run);
+/* An entry on a disk; p NULL when it is not. */
+struct mp_span check_entry_row(
+	const struct sim_host *host, const struct mp_run_id *id, uint64_t index);
 /* The first term in the row of a fence; 0 when there is none. */
 uint64_t check_fence_on_disk(const struct sim_host *host, const struct check_run *run);
 

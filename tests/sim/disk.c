@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "core/raft_log.h"
+
 /* A row, its key and value in one allocation. */
 struct row {
 	struct mp_span key, value;
@@ -291,6 +293,25 @@ sim_disk_crash(struct sim_host *host)
 		}
 	}
 	disk->blob_count = kept;
+}
+
+void
+sim_disk_damage(struct sim_host *host)
+{
+	struct mp_rng *rng = &host->sim->rng;
+	struct table *t =
+		&host->disk->tables[mp_rng_below(rng, 3) == 0 ? MP_TABLE_VOTE : MP_TABLE_ENTRY];
+	const struct row *row;
+	size_t at;
+
+	if (t->count == 0)
+		return;
+	row = &t->rows[mp_rng_below(rng, t->count)];
+	/* What names the entry stays: that it was written here is not in question. */
+	if (row->value.n <= MP_LOG_ROW_HEAD || !sim_check_damage(host, row->key))
+		return;
+	at = MP_LOG_ROW_HEAD + mp_rng_below(rng, row->value.n - MP_LOG_ROW_HEAD);
+	((uint8_t *)row->memory)[row->key.n + at] ^= (uint8_t)(1u << mp_rng_below(rng, 8));
 }
 
 void

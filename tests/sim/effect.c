@@ -256,17 +256,33 @@ vote_on_disk(const struct sim_host *host, const struct mp_msg_raft *m, const str
 static void
 check_append_ack(struct sim_host *host, const struct mp_msg_raft *m)
 {
-	uint8_t key[24];
-
 	if (!m->u.appended.ok || m->u.appended.match_index == 0)
 		return;
-	memcpy(key, m->run.b, sizeof(m->run.b));
-	for (unsigned i = 0; i < 8; i++)
-		key[16 + i] = (uint8_t)(m->u.appended.match_index >> 8 * (7 - i));
-	if (sim_disk_row(host, MP_TABLE_ENTRY, mp_span(key, sizeof(key))).p == NULL)
+	if (check_entry_row(host, &m->run, m->u.appended.match_index).p == NULL)
 		sim_fail(host->sim,
 			"I8: host %" PRIu32 " acknowledges entry %" PRIu64 " before it is on disk",
 			host->index, m->u.appended.match_index);
+}
+
+/* I8: an elector whose log was damaged on its disk says nothing that others count on. */
+static void
+check_mute(struct sim_host *host, const struct mp_msg_raft *m)
+{
+	const struct check_run *run = check_run_find(host->sim->check, &m->run);
+
+	if (run != NULL && run->damaged[host->index] &&
+		((m->kind == MP_MSG_VOTE_ACK && m->u.voted.granted) ||
+			(m->kind == MP_MSG_APPEND_ACK && m->u.appended.ok)))
+		sim_fail(host->sim, "I8: host %" PRIu32 " votes or acknowledges with a damaged log",
+			host->index);
+}
+
+static bool
+hears_leader(const struct sim_host *host, const struct mp_run_id *id)
+{
+	const struct mp_raft *raft = mp_runs_raft(mp_node_runs(host->node), id);
+
+	return raft != NULL && mp_raft_leader(raft) != NULL;
 }
 
 /* Its opener gave it up, and cares for acceptances no more. */
@@ -295,9 +311,12 @@ check_promise(struct sim_host *host, const struct mp_node_id *to, struct mp_span
 			host->index, check_run_text(&id));
 	if (kind == MP_MSG_WORK_REJECT && mp_msg_work_reject_decode(bytes, &reject) == 0)
 		sim->sometimes[SIM_FENCED] += reject.why == MP_REJECT_FENCED;
-	if ((kind != MP_MSG_VOTE_ACK && kind != MP_MSG_APPEND_ACK) ||
+	if ((kind != MP_MSG_VOTE_ACK && kind != MP_MSG_APPEND_ACK && kind != MP_MSG_PREVOTE_ACK) ||
 		mp_msg_raft_decode(bytes, &m) != 0)
 		return;
+	check_mute(host, &m);
+	if (m.kind == MP_MSG_PREVOTE_ACK && !m.u.voted.granted && hears_leader(host, &m.run))
+		sim->sometimes[SIM_BOUND]++;
 	if (m.kind == MP_MSG_VOTE_ACK && m.u.voted.granted && !vote_on_disk(host, &m, to))
 		sim_fail(sim,
 			"I8: host %" PRIu32 " votes in term %" PRIu64 " before its vote is on disk",

@@ -103,6 +103,13 @@ sim_fault_power_cut(struct sim *sim)
 	}
 }
 
+/* Whatever watches over it starts it at once, or somebody comes by. */
+static sim_time
+down_for(struct sim *sim)
+{
+	return sim_between(sim, 10 * SIM_MS, sim_chance(sim, 500) ? SIM_SEC / 2 : 6 * SIM_SEC);
+}
+
 static void
 fault_crash(struct sim *sim, uint64_t arg)
 {
@@ -116,8 +123,39 @@ fault_crash(struct sim *sim, uint64_t arg)
 		return;
 	}
 	sim_host_crash(host, sim_chance(sim, 500));
-	sim_at(sim, sim->now + sim_between(sim, 10 * SIM_MS, 6 * SIM_SEC), fault_start,
-		host->index);
+	if (host->node == NULL && sim_chance(sim, sim->plan.damage))
+		sim_disk_damage(host);
+	sim_at(sim, sim->now + down_for(sim), fault_start, host->index);
+}
+
+/* A new leader has said a part of what it has to say. */
+static void
+fault_depose(struct sim *sim, uint64_t index)
+{
+	struct sim_host *host = &sim->hosts[index];
+
+	if (sim->healed)
+		return;
+	if (sim_chance(sim, 250)) {
+		sim_fault_power_cut(sim);
+		return;
+	}
+	if (sim_chance(sim, 300)) {
+		sim_host_pause(host, sim->now + sim_between(sim, SIM_SEC, 5 * SIM_SEC));
+		return;
+	}
+	sim_host_crash(host, sim_chance(sim, 500));
+	sim_at(sim, sim->now + down_for(sim), fault_start, index);
+}
+
+void
+sim_fault_elected(struct sim_host *host)
+{
+	struct sim *sim = host->sim;
+	sim_time soon_at = 2 * sim->plan.delay_max + sim->plan.fsync_max;
+
+	if (sim->plan.depose > 0 && sim_chance(sim, sim->plan.depose))
+		sim_at(sim, sim->now + sim_between(sim, 0, soon_at), fault_depose, host->index);
 }
 
 static void

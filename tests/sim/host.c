@@ -102,6 +102,7 @@ sim_host_start(struct sim_host *host)
 	struct mp_node_config config = {.alloc = &sim->alloc,
 		.crypto = &sim_crypto,
 		.secret = host->secret,
+		.profile = &sim->profile,
 		.self = host->id,
 		.credential = mp_span(host->credential, host->credential_size),
 		.cluster = *sim_trust_cluster(sim),

@@ -48,6 +48,48 @@ sim_check_runs_ended(struct sim *sim, char *why, size_t size)
 	return true;
 }
 
+/* So many could elect a leader. */
+static uint32_t
+run_electors_up(struct sim *sim, const struct check_run *run, bool *led)
+{
+	uint32_t n = 0;
+
+	*led = false;
+	for (uint32_t i = 0; i < run->record.elector_count; i++) {
+		const struct sim_host *host = sim_host_of(sim, &run->record.electors[i]);
+		const struct mp_raft *raft;
+
+		if (host->node == NULL)
+			continue;
+		n += host->ready && !host->stopping && !run->damaged[host->index];
+		raft = mp_runs_raft(mp_node_runs(host->node), &run->id);
+		*led = *led || (raft != NULL && mp_raft_role(raft) == MP_RAFT_LEADER);
+	}
+	return n;
+}
+
+/* Ten seconds; more where a vote waits for a disk that takes as long as an election. */
+void
+sim_check_led(struct sim *sim)
+{
+	sim_time allowed = sim->plan.fsync_max > 50 * SIM_MS ? 30 * SIM_SEC : 10 * SIM_SEC;
+
+	for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+		const struct mp_run_id *id = sim_client_run(sim, i);
+		struct check_run *run = id != NULL ? check_run_find(sim->check, id) : NULL;
+		bool led;
+
+		if (run == NULL || run->ended)
+			continue;
+		if (run_electors_up(sim, run, &led) < check_majority(run) || led ||
+			run->led_at == 0)
+			run->led_at = sim->now;
+		else if (sim->now - run->led_at > allowed)
+			sim_fail(sim, "L1: run %s has had no leader for %.0f s",
+				check_run_text(&run->id), (double)allowed / 1e6);
+	}
+}
+
 bool
 sim_check_views_agree(struct sim *sim, char *why, size_t size)
 {

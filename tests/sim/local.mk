@@ -30,7 +30,7 @@ tests_sim_mpsim_LDADD = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(F
 sim_scripts = %D%/regress.sh %D%/scenarios.sh %D%/seeds.sh
 dist_check_SCRIPTS += $(sim_scripts)
 TESTS += $(sim_scripts)
-EXTRA_DIST += %D%/seeds $(sim_scenarios)
+EXTRA_DIST += %D%/mutants %D%/mutants.sh %D%/seeds $(sim_scenarios)
 sim_scenarios = \
 	%D%/scenarios/adopted.sim \
 	%D%/scenarios/bridge.sim \
@@ -56,4 +56,13 @@ SEEDS = 5000
 FROM = 1
 seeds: tests/sim/mpsim
 	tests/sim/mpsim --seeds $(SEEDS) --from $(FROM) --once
-.PHONY: seeds
+
+# Historical bugs, built in one after the other: the simulator has to find each.
+mutants: tests/sim/mpsim tests/unit/test_raft
+	top_srcdir=$(top_srcdir) CC='$(CC)' compile='$(DEFS) $(AM_CPPFLAGS) $(CPPFLAGS) \
+		$(AM_CFLAGS) $(CFLAGS)' objects='$(tests_sim_mpsim_OBJECTS)' \
+		libs='$(tests_sim_mpsim_LDADD) $(LIBS)' \
+		unit_objects='$(tests_unit_test_raft_OBJECTS)' \
+		unit_libs='$(tests_unit_test_raft_LDADD) $(LIBS)' \
+		$(SHELL) $(srcdir)/tests/sim/mutants.sh
+.PHONY: mutants seeds

@@ -4,6 +4,9 @@
  *
  *   mpsim --seed N [--trace]          one seed, everything that happened in it
  *   mpsim --seeds N [--from M]        N seeds, each twice with equal trace hashes
+ *         [--once]                    and that only once
+ *         [--until I1]                until one fails so; for mutants, see mutants.sh
+ *         [--blind I8]                this invariant is not looked at
  *   mpsim --list FILE                 the seeds in a file, each twice
  *   mpsim FILE.sim... [--trace]       scenarios
  */
@@ -28,10 +31,11 @@ mp_assert_fail(const char *what, const char *file, int line, const char *func)
 static int
 usage(void)
 {
-	(void)fprintf(stderr, "usage: mpsim --seed N [--trace]\n"
-			      "       mpsim --seeds N [--from M] [--once]\n"
-			      "       mpsim --list FILE\n"
-			      "       mpsim SCENARIO... [--trace]\n");
+	(void)fprintf(stderr,
+		"usage: mpsim --seed N [--trace]\n"
+		"       mpsim --seeds N [--from M] [--once] [--until I1] [--blind I8]\n"
+		"       mpsim --list FILE\n"
+		"       mpsim SCENARIO... [--trace]\n");
 	return 2;
 }
 
@@ -61,14 +65,26 @@ one_seed(uint64_t seed, bool trace)
 }
 
 struct sweep {
+	bool once;
+	const char *until; /* "I1" */
+	bool found;        /* what `until` says */
 	unsigned point, failed;
 	double worst, total;
 	uint64_t worst_seed, count;
 	uint64_t sometimes[SIM_SOMETIMES_COUNT]; /* in how many seeds */
 };
 
+/* Does the text tell of this invariant? */
+static bool
+tells_of(const char *text, const char *invariant)
+{
+	const char *at = strstr(text, invariant);
+
+	return at != NULL && at[strlen(invariant)] == ':';
+}
+
 static void
-sweep_seed(struct sweep *sweep, uint64_t seed, bool once)
+sweep_seed(struct sweep *sweep, uint64_t seed)
 {
 	struct sim_report report, again;
 	double before = cpu_seconds(), took;
@@ -85,7 +101,7 @@ sweep_seed(struct sweep *sweep, uint64_t seed, bool once)
 	}
 	for (size_t i = 0; i < SIM_SOMETIMES_COUNT; i++)
 		sweep->sometimes[i] += report.sometimes[i] > 0;
-	if (rc == 0 && !once) {
+	if (rc == 0 && !sweep->once) {
 		rc = sim_seed_run(seed, false, true, &again);
 		if (rc == 0 && again.trace_hash != report.trace_hash) {
 			(void)snprintf(
@@ -95,6 +111,7 @@ sweep_seed(struct sweep *sweep, uint64_t seed, bool once)
 	}
 	if (rc != 0) {
 		sweep->failed++;
+		sweep->found = sweep->until != NULL && tells_of(report.why, sweep->until);
 		(void)printf("not ok %u - mpsim --seed %" PRIu64 " --trace: %s\n", ++sweep->point,
 			seed, report.why);
 	} else if (sweep->count % 100 == 0) {
@@ -128,12 +145,14 @@ sweep_sometimes(struct sweep *sweep)
 
 /* One TAP point for each hundred seeds, and one for each that fails. */
 static int
-many_seeds(uint64_t from, uint64_t count, bool once)
+many_seeds(uint64_t from, uint64_t count, bool once, const char *until)
 {
-	struct sweep sweep = {.worst_seed = from};
+	struct sweep sweep = {.worst_seed = from, .once = once, .until = until};
 
-	for (uint64_t seed = from; seed < from + count; seed++)
-		sweep_seed(&sweep, seed, once);
+	for (uint64_t seed = from; seed < from + count && !sweep.found; seed++)
+		sweep_seed(&sweep, seed);
+	if (until != NULL)
+		return sweep.found ? 1 : 0;
 	sweep_sometimes(&sweep);
 	(void)printf("ok %u - all %" PRIu64 " seeds were run\n", ++sweep.point, count);
 	(void)printf("1..%u\n# %u of %" PRIu64
@@ -157,7 +176,7 @@ listed_seeds(const char *file)
 	}
 	while (fgets(line, sizeof(line), f) != NULL) {
 		if (line[0] >= '0' && line[0] <= '9')
-			sweep_seed(&sweep, strtoull(line, NULL, 10), false);
+			sweep_seed(&sweep, strtoull(line, NULL, 10));
 	}
 	(void)fclose(f);
 	(void)printf("ok %u - %" PRIu64 " seeds that once failed\n1..%u\n", sweep.point + 1,
@@ -201,11 +220,13 @@ main(int argc, char **argv)
 		{"trace", no_argument, NULL, 't'},
 		{"once", no_argument, NULL, 'o'},
 		{"list", required_argument, NULL, 'l'},
+		{"until", required_argument, NULL, 'u'},
+		{"blind", required_argument, NULL, 'b'},
 		{0},
 	};
 	uint64_t seed = 0, count = 0, from = 1;
 	bool trace = false, once = false, single = false;
-	const char *list = NULL;
+	const char *list = NULL, *until = NULL;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -215,6 +236,10 @@ main(int argc, char **argv)
 			once = true;
 		else if (c == 'l')
 			list = optarg;
+		else if (c == 'u')
+			until = optarg;
+		else if (c == 'b')
+			sim_blind = optarg;
 		else if (c == 's' && number(optarg, &seed))
 			single = true;
 		else if (!(c == 'n' && number(optarg, &count)) &&
@@ -226,7 +251,7 @@ main(int argc, char **argv)
 	if (single)
 		return one_seed(seed, trace);
 	if (count > 0)
-		return many_seeds(from, count, once);
+		return many_seeds(from, count, once, until);
 	if (optind < argc)
 		return scenarios(argv + optind, argc - optind, trace);
 	return usage();

@@ -138,6 +138,8 @@ sim_net_datagram(struct sim_host *from, const struct mp_addr *to, struct mp_span
 
 /* ---- streams ---- */
 
+#define AT_ONCE (-1)
+
 static void
 link_event(struct sim_host *host, const struct sim_host *peer, enum mp_class klass,
 	enum mp_link_state state, sim_time when)
@@ -159,7 +161,10 @@ link_event(struct sim_host *host, const struct sim_host *peer, enum mp_class kla
 		(void)mp_node_check_peer(host->node, ev.u.link.credential, &peer->xkey,
 			sim_host_wall(host), &id, &ev.u.link.joiner, NULL);
 	}
-	sim_deliver(host, when, &ev);
+	if (when == AT_ONCE)
+		sim_host_step(host, &ev);
+	else
+		sim_deliver(host, when, &ev);
 }
 
 static bool
@@ -287,8 +292,11 @@ connect_done(struct sim *sim, uint64_t arg)
 
 	if (r.pair == NULL || r.pair->state != PAIR_CONNECTING || r.from->node == NULL)
 		return;
-	if (sim->now <= r.pair->over_at) {
-		sim_at(sim, r.pair->over_at + 1, connect_done, arg);
+	/* Who is paused has not noticed yet, and goes on queueing for it. */
+	if (sim->now <= r.pair->over_at || r.from->paused_until >= sim->now) {
+		sim_at(sim,
+			1 + (sim->now <= r.pair->over_at ? r.pair->over_at : r.from->paused_until),
+			connect_done, arg);
 		return;
 	}
 	/* Who is paused does not shake hands. */
@@ -302,7 +310,7 @@ connect_done(struct sim *sim, uint64_t arg)
 		r.pair->state = PAIR_CLOSED;
 		r.pair->number++;
 		pair_forget(r.pair);
-		link_event(r.from, r.to, r.klass, state, sim->now);
+		link_event(r.from, r.to, r.klass, state, AT_ONCE); /* or it sends once more */
 		return;
 	}
 	r.pair->state = PAIR_OPEN;

@@ -13,6 +13,7 @@ seed_unwell(struct sim *sim, char *why, size_t size)
 static bool
 seed_going(struct sim *sim)
 {
+	sim_check_led(sim);
 	return seed_unwell(sim, NULL, 0);
 }
 

@@ -27,6 +27,7 @@
 
 #include <stdio.h>
 
+#include "core/env.h"
 #include "core/node.h"
 #include "mp/base.h"
 #include "mp/crypto.h"
@@ -67,6 +68,10 @@ struct sim_shelf;
 	X(RESULT_INHERITED, 200, "a result of an earlier leader's attempt was committed")          \
 	X(FENCED, 5000, "a stale leader was refused by a worker")                                  \
 	X(MODULE_FAILED, 200, "an attempt failed and was tried again")                             \
+	X(LOST_ACCEPTED, 20000, "a result of an attempt that was given up was accepted")           \
+	X(BOUND, 200, "an elector that hears its leader refused another one")                      \
+	X(FIGURE_8, 200, "an entry of an older term was on a majority of disks, not committed")    \
+	X(EXCLUDED, 200, "a run got a leader while the log of an elector was damaged")             \
 	X(RUN_SUCCEEDED, 200, "a run succeeded")                                                   \
 	X(RUN_FAILED, 200, "a run failed")                                                         \
 	X(RUN_CANCELLED, 200, "a run was cancelled")                                               \
@@ -130,6 +135,9 @@ struct sim_plan {
 	sim_time blob_every, drop_every, cancel_after;
 	sim_time resolve_every; /* an operator looks for what may have run, also after healing */
 	uint32_t power_cut;     /* chance that a crash is one of all hosts at once */
+	uint32_t damage;        /* chance that a crash damages a row of a log */
+	uint32_t depose;        /* chance that a new leader is struck at once */
+	size_t append_max;      /* as in struct mp_profile */
 	uint32_t drift_ppm;     /* clocks are fast or slow by at most this */
 	bool cut_one_way;
 	bool tick_first;   /* a node that wakes judges its timers before it reads its sockets */
@@ -185,6 +193,7 @@ struct sim {
 	struct sim_check *check;
 	struct sim_client *client;
 	struct mp_cluster_id cluster;
+	struct mp_profile profile;
 	struct mp_alloc alloc;
 	size_t alloc_live;
 	bool healed;
@@ -209,6 +218,8 @@ void sim_at(struct sim *sim, sim_time when, sim_call fn, uint64_t arg);
  * datagrams, messages, controls, links and blob reads. */
 void sim_deliver(struct sim_host *host, sim_time when, const struct mp_event *ev);
 void sim_tick_at(struct sim_host *host);
+/* Ends the simulation, unless the text is of the invariant that is not looked at. */
+extern const char *sim_blind;
 void sim_fail(struct sim *sim, const char *fmt, ...) MP_PRINTF(2, 3);
 void sim_trace(struct sim *sim, const struct sim_host *host, const char *fmt, ...) MP_PRINTF(3, 4);
 void sim_mix(struct sim *sim, uint64_t value); /* into the trace hash */
@@ -271,6 +282,8 @@ bool sim_blob_durable(const struct sim_host *host, const struct mp_hash *digest)
 void sim_blob_lose(struct sim_host *host);
 void sim_disk_full(struct sim_host *host, sim_time until);
 bool sim_disk_pending(const struct sim_host *host); /* rows that are not on disk yet */
+/* Flips a bit in a vote or an entry of a run that has a majority without this host. */
+void sim_disk_damage(struct sim_host *host);
 size_t sim_disk_count(const struct sim_host *host, enum mp_table table);
 
 /* ---- shelf.c ---- */
@@ -333,6 +346,11 @@ bool sim_check_runs_ended(struct sim *sim, char *why, size_t size);
 bool sim_check_views_agree(struct sim *sim, char *why, size_t size);
 /* Every acknowledged run has ended: has it ended as it had to? */
 void sim_check_outcomes(struct sim *sim);
+/* Every acknowledged run that has a majority of its electors has a leader, within ten seconds.
+ * Asked again and again once all is healed. */
+void sim_check_led(struct sim *sim);
+/* May a log of this run be damaged here? It is now. */
+bool sim_check_damage(struct sim_host *host, struct mp_span run);
 uint32_t sim_check_last_leader(const struct sim *sim); /* hosts: nobody yet */
 /* Is this host an elector of the run that was led last? */
 bool sim_check_elects(const struct sim *sim, uint32_t host);
@@ -376,6 +394,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed);
 void sim_plan_pipeline(struct sim *sim, uint32_t run_number, struct mp_buf *yaml);
 void sim_fault_schedule(struct sim *sim); /* submissions and faults */
 void sim_fault_heal(struct sim *sim);
+void sim_fault_elected(struct sim_host *host); /* it leads a run since now */
 /* All hosts at once; those that were up come back after a while. */
 void sim_fault_power_cut(struct sim *sim);
 /* The leader loses its fellow electors and keeps the other hosts, or the other way round. */
