@@ -21,6 +21,7 @@ cli_tests = \
 	%D%/cluster_stall.sh \
 	%D%/cluster_state.sh \
 	%D%/cluster_stranger.sh \
+	%D%/cluster_systemd.sh \
 	%D%/cluster_tour.sh \
 	%D%/files.sh \
 	%D%/node.sh

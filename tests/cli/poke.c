@@ -5,6 +5,7 @@
  *   poke tcp|udp PORT      on 127.0.0.1
  *   poke unix PATH
  *   poke hold tcp|udp      takes a free port of 127.0.0.1, prints it, and keeps it for 20 s
+ *   poke notify PATH       takes datagrams there, each a line on standard output, for 60 s
  *
  * Streams are then read to their end; at most 20 s pass. Datagrams have 1,200 bytes each. Prints
  * how many bytes came back. 0, or 1 when it could not even connect.
@@ -61,6 +62,29 @@ hold(int type)
 	return 0;
 }
 
+static int
+notify(const char *path)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	char line[1200];
+	ssize_t n;
+
+	if (fd < 0 || strlen(path) >= sizeof(un.sun_path))
+		return 1;
+	memcpy(un.sun_path, path, strlen(path));
+	if (bind(fd, (const struct sockaddr *)&un, sizeof(un)) != 0) {
+		perror("poke");
+		return 1;
+	}
+	(void)alarm(60);
+	while ((n = recv(fd, line, sizeof(line), 0)) > 0) {
+		(void)printf("%.*s\n", (int)n, line);
+		(void)fflush(stdout);
+	}
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -73,6 +97,8 @@ main(int argc, char **argv)
 	(void)alarm(20);
 	if (argc == 3 && strcmp(argv[1], "hold") == 0)
 		return hold(strcmp(argv[2], "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM);
+	if (argc == 3 && strcmp(argv[1], "notify") == 0)
+		return notify(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "tcp") == 0)
 		fd = open_inet(SOCK_STREAM, argv[2]);
 	else if (argc == 3 && strcmp(argv[1], "udp") == 0)
