@@ -109,6 +109,8 @@ int mp_lead_resolve(struct mp_lead *lead, struct mp_env *env, uint32_t module, e
 
 /* Why a ready module is not running, if no live member could run it. */
 bool mp_lead_unplaceable(struct mp_lead *lead, uint32_t module, struct mp_error *why);
+/* How many are so. */
+uint32_t mp_lead_unplaceable_count(struct mp_lead *lead);
 
 /* For tests and health: attempts handed out and not known to be over. */
 size_t mp_lead_outstanding(const struct mp_lead *lead);

@@ -529,3 +529,9 @@ mp_lead_unplaceable(struct mp_lead *lead, uint32_t module, struct mp_error *why)
 	return mp_run_module_state(lead->c.run, module) == MP_MODULE_READY &&
 	       lead->current[module] == NULL && mp_sched_unplaceable(lead->sched, module, why);
 }
+
+uint32_t
+mp_lead_unplaceable_count(struct mp_lead *lead)
+{
+	return mp_sched_unplaceable_count(lead->sched);
+}

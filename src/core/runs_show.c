@@ -123,6 +123,17 @@ show_state(const struct mp_run_box *box, uint32_t i, struct mp_error *why)
 }
 
 static void
+show_counts(const struct mp_run_box *box, uint32_t counts[MP_MODULE_STATE_COUNT])
+{
+	uint32_t n = box->lead != NULL ? mp_lead_unplaceable_count(box->lead) : 0;
+
+	memcpy(counts, box->run.counts, sizeof(box->run.counts));
+	n = n < counts[MP_MODULE_READY] ? n : counts[MP_MODULE_READY];
+	counts[MP_MODULE_READY] -= n;
+	counts[MP_MODULE_UNPLACEABLE] += n;
+}
+
+static void
 show_module(
 	const struct mp_runs *runs, const struct mp_run_box *box, uint32_t i, struct mp_cbor_w *w)
 {
@@ -228,7 +239,7 @@ mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env, const str
 	show.copies = k->rec.copies;
 	show.inputs = k->rec.inputs;
 	show.text = mp_span_str(text.text);
-	memcpy(show.states, box->run.counts, sizeof(show.states));
+	show_counts(box, show.states);
 	show.cached = box->run.cached_count;
 	show.module_count = box->graph->module_count;
 

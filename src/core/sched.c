@@ -712,6 +712,20 @@ mp_sched_unplaceable(struct mp_sched *s, uint32_t module, struct mp_error *why)
 	return true;
 }
 
+uint32_t
+mp_sched_unplaceable_count(struct mp_sched *s)
+{
+	uint32_t n = 0;
+
+	for (struct sched_class *c = s->classes; c != NULL && s->version != 0; c = c->next) {
+		if (!class_refresh(s, c) || c->placeable)
+			continue;
+		for (size_t i = 0; i < c->ready; i++)
+			n += s->queued[c->heap[i]] == 1;
+	}
+	return n;
+}
+
 /* Goes on where it stopped, so that a sweep costs no more than the heap is long. */
 static bool
 class_expired(struct mp_sched *s, struct sched_class *c, mp_time now_ms, uint32_t *module)

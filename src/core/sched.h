@@ -80,6 +80,9 @@ size_t mp_sched_kinds(
 /* No live member could ever run it; why tells what is missing and who comes nearest. */
 bool mp_sched_unplaceable(struct mp_sched *sched, uint32_t module, struct mp_error *why);
 
+/* How many of the modules that wait are so. */
+uint32_t mp_sched_unplaceable_count(struct mp_sched *sched);
+
 /* Takes a module off the queue whose placement timeout has passed, with the reason. */
 bool mp_sched_expired(
 	struct mp_sched *sched, mp_time now_ms, uint32_t *module, struct mp_error *why);

@@ -374,7 +374,7 @@ follow_loop(struct follow *f, struct mp_error *err)
 		int rc = before < deadline ? ask(f, err) : MP_ETIMEOUT;
 
 		if (rc == MP_ETIMEOUT)
-			return f->config->watch
+			return f->config->ours
 				       ? mp_fail(err, rc, "the run takes longer than --timeout")
 				       : mp_fail(err, rc,
 						 "the run goes on after --timeout; mpctl wait %s "

@@ -13,6 +13,7 @@ struct mp_follow_config {
 	FILE *logs;         /* output of all modules goes there as it comes; NULL */
 	bool failures;      /* at the end, show what failed and the end of its stderr */
 	bool watch;         /* look at it now and then even if nobody sees it, to tell of trouble */
+	bool ours;          /* nobody goes on with the run when this command ends */
 };
 
 /* The exit code of the run, MP_EXIT_TIMEOUT, or the one of what went wrong, which was printed. A

@@ -110,6 +110,7 @@ test_requirements(void **state)
 		why.text, "no live member can run it; n2 comes nearest but lacks tag fast");
 	assert_true(mp_sched_unplaceable(f.sched, 2, &why));
 	assert_false(mp_sched_unplaceable(f.sched, 3, &why));
+	assert_int_equal(mp_sched_unplaceable_count(f.sched), 2);
 	/* Looked at again when the members change. */
 	unit_roster_tag(&f.roster, 2, "fast");
 	assert_int_equal(mp_sched_members(f.sched), 0);
