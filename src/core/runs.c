@@ -535,9 +535,8 @@ mp_runs_leading(const struct mp_runs *runs)
 
 /* Electors that are there, besides this node. */
 static uint32_t
-box_others(const struct mp_runs *runs, const struct mp_run_box *box)
+others_there(const struct mp_runs *runs, const struct mp_run_record *rec)
 {
-	const struct mp_run_record *rec = &box->known->rec;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < rec->elector_count; i++) {
@@ -555,20 +554,22 @@ mp_runs_need(const struct mp_runs *runs, struct mp_error *err)
 	const struct known *last = NULL;
 	size_t ended = 0;
 
-	for (const struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
-		const struct mp_run_record *rec = &box->known->rec;
-		uint32_t there = box_others(runs, box);
+	for (const struct known *k = runs->known; k != NULL; k = k->next) {
+		const struct mp_run_record *rec = &k->rec;
+		uint32_t there = others_there(runs, rec);
 
-		if (!box->known->ended && there < rec->elector_count / 2 + 1) {
+		if (k->box == NULL && !k->away)
+			continue;
+		if (!k->ended && there < rec->elector_count / 2 + 1) {
 			(void)mp_fail(err, MP_EBUSY,
 				"the run %s goes on only with this node's vote; wait for it, or "
 				"cancel it",
 				rec->name);
 			return true;
 		}
-		if (box->known->ended && there == 0) {
+		if (k->ended && there == 0) {
 			ended++;
-			last = box->known;
+			last = k;
 		}
 	}
 	if (ended > 0)
