@@ -25,6 +25,7 @@ until_true()
 
 start_node()
 {
+	: >node.out # at once: the line of the node before must not be taken for this one's
 	"$bin/mpnode" start --state A --name alpha --listen 127.0.0.1:0 --slots 4 \
 		>node.out 2>node.err &
 	node=$!
