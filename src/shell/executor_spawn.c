@@ -2,6 +2,7 @@
 #include "shell/executor_spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,11 +18,14 @@ enum spawn_stage {
 	SPAWN_EXEC,
 };
 
-/* Written by the child in the memory that both share. */
+/* The child says through a pipe why it cannot exec. Memory that both share would do on Linux, but
+ * vfork() may be a fork(), and valgrind and ThreadSanitizer make it one. */
 struct spawn_failure {
-	volatile int stage;
-	volatile int error;
+	int stage;
+	int error;
 };
+
+#define SPAWN_PIPE_FD 3 /* in the child, closed by exec */
 
 static const char *
 spawn_path(char *const *env)
@@ -63,38 +67,55 @@ spawn_move_fds(const struct mp_spawn *s)
 	return dup2(s->in, 0) == 0 && dup2(s->out, 1) == 1 && dup2(s->err, 2) == 2;
 }
 
-/* Between vfork and exec: system calls only, and nothing changed in memory but *f. */
+/* Between vfork and exec: system calls only, and nothing changed in memory but our own frame. */
 static MP_NORETURN void
-spawn_child(const struct mp_spawn *s, const char *file, struct spawn_failure *f)
+spawn_child(const struct mp_spawn *s, const char *file, int pipe_fd)
 {
+	struct spawn_failure f = {.stage = SPAWN_DIR};
 	sigset_t none;
 
 	(void)sigemptyset(&none);
 	(void)setsid();
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0L, 0L, 0L);
 	(void)umask(022);
-	f->stage = SPAWN_DIR;
 	if (chdir(s->dir) == 0) {
-		f->stage = SPAWN_FDS;
-		if (spawn_move_fds(s)) {
-			(void)close_range(3, ~0u, 0); /* all are close-on-exec besides */
+		f.stage = SPAWN_FDS;
+		if (spawn_move_fds(s) &&
+			(pipe_fd == SPAWN_PIPE_FD ||
+				dup3(pipe_fd, SPAWN_PIPE_FD, O_CLOEXEC) == SPAWN_PIPE_FD)) {
+			pipe_fd = SPAWN_PIPE_FD;
+			/* All are close-on-exec besides. */
+			(void)close_range(SPAWN_PIPE_FD + 1, ~0u, 0);
 			(void)sigprocmask(SIG_SETMASK, &none, NULL);
-			f->stage = SPAWN_EXEC;
+			f.stage = SPAWN_EXEC;
 			(void)execve(file, s->argv, s->env);
 		}
 	}
-	f->error = errno;
+	f.error = errno;
+	(void)!write(pipe_fd, &f, sizeof(f));
 	_exit(127);
 }
 
 static __attribute__((noinline)) pid_t
-spawn_fork(const struct mp_spawn *s, const char *file, struct spawn_failure *f)
+spawn_fork(const struct mp_spawn *s, const char *file, int pipe_fd)
 {
 	pid_t pid = vfork();
 
 	if (pid == 0)
-		spawn_child(s, file, f);
+		spawn_child(s, file, pipe_fd);
 	return pid;
+}
+
+/* True when the child sent why it failed; false: it has become the command. */
+static bool
+spawn_has_failed(int pipe_fd, struct spawn_failure *f)
+{
+	ssize_t n;
+
+	do {
+		n = read(pipe_fd, f, sizeof(*f));
+	} while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof(*f);
 }
 
 static int
@@ -114,9 +135,10 @@ spawn_fail(const struct mp_spawn *s, const struct spawn_failure *f, struct mp_er
 int
 mp_spawn(const struct mp_spawn *s, pid_t *pid, struct mp_error *err)
 {
-	struct spawn_failure f = {0};
 	char found[PATH_MAX];
 	const char *file = s->argv[0];
+	struct spawn_failure f;
+	int fds[2], rc = 0;
 	pid_t child;
 
 	if (strchr(file, '/') == NULL) {
@@ -124,14 +146,19 @@ mp_spawn(const struct mp_spawn *s, pid_t *pid, struct mp_error *err)
 			return mp_fail(err, MP_ENOENT, "%s: command not found", file);
 		file = found;
 	}
-	child = spawn_fork(s, file, &f);
-	if (child < 0)
+	if (pipe2(fds, O_CLOEXEC) != 0)
 		return mp_fail(err, MP_EIO, "cannot start: %s", strerror(errno));
-	if (f.error != 0) {
+	child = spawn_fork(s, file, fds[1]);
+	if (child < 0)
+		rc = mp_fail(err, MP_EIO, "cannot start: %s", strerror(errno));
+	(void)close(fds[1]);
+	if (child > 0 && spawn_has_failed(fds[0], &f)) {
 		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 			continue;
-		return spawn_fail(s, &f, err);
+		rc = spawn_fail(s, &f, err);
 	}
-	*pid = child;
-	return 0;
+	(void)close(fds[0]);
+	if (rc == 0)
+		*pid = child;
+	return rc;
 }
