@@ -191,8 +191,10 @@ request_items(enum mp_ctl_number number)
 	case MP_CTL_NODES:
 	case MP_CTL_CANCEL:
 	case MP_CTL_FETCH:
+	case MP_CTL_TAKE:
 		return 3;
 	case MP_CTL_WAIT:
+	case MP_CTL_TAKEOVER:
 		return 2;
 	case MP_CTL_RUNS:
 	case MP_CTL_LEAVE:
@@ -217,6 +219,7 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	case MP_CTL_WAIT:
 	case MP_CTL_CANCEL:
 	case MP_CTL_RESOLVE:
+	case MP_CTL_TAKEOVER:
 		out->run = mp_cbor_r_text(r, MP_NAME_MAX);
 		break;
 	case MP_CTL_FETCH:
@@ -225,6 +228,10 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 		return;
 	case MP_CTL_LOG:
 		read_log(r, out);
+		return;
+	case MP_CTL_TAKE:
+		out->takeover = mp_cbor_r_bytes(r, MP_CTL_TAKEOVER_MAX);
+		mp_cbor_r_fixed(r, out->sig.b, sizeof(out->sig.b));
 		return;
 	case MP_CTL_RUNS:
 	case MP_CTL_NODES:
@@ -343,6 +350,19 @@ mp_ctl_resolve_encode(
 	mp_cbor_w_text(&w, module);
 	mp_cbor_w_bool(&w, rerun);
 	mp_cbor_w_text(&w, by);
+	return w.rc;
+}
+
+int
+mp_ctl_take_encode(struct mp_buf *buf, struct mp_span takeover, const struct mp_sig *sig)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_uint(&w, MP_CTL_TAKE);
+	mp_cbor_w_span(&w, takeover);
+	mp_cbor_w_bytes(&w, sig->b, sizeof(sig->b));
 	return w.rc;
 }
 

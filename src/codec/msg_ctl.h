@@ -35,9 +35,11 @@ enum mp_ctl_number {
 			     * -> [offset, bytes] of an attempt that runs on that node; MP_ENOENT:
 			     * it does not, or the node cannot be asked */
 	MP_CTL_LEAVE_ANYWAY = 109, /* [109] as LEAVE, whatever goes with it */
-	MP_CTL_EVENTS = 111,  /* [111, run, from, count] -> a page of what the log says from that
-			       * index  on, codec/msg_show.h; count is ignored */
-	MP_CTL_RESOLVE = 110, /* [110, run, module, rerun, by] -> null */
+	MP_CTL_EVENTS = 111,   /* [111, run, from, count] -> a page of what the log says from that
+				* index  on, codec/msg_show.h; count is ignored */
+	MP_CTL_RESOLVE = 110,  /* [110, run, module, rerun, by] -> null */
+	MP_CTL_TAKEOVER = 112, /* [112, run] -> a takeover record that is to be signed */
+	MP_CTL_TAKE = 113,     /* [113, takeover record, sig64] -> null */
 	MP_CTL_OK = 200,
 	MP_CTL_ERROR = 201,
 };
@@ -46,8 +48,9 @@ enum mp_ctl_number {
 #define MP_MSG_CTL_ASK    56 /* [56, ask, hops, request] */
 #define MP_MSG_CTL_ANSWER 57 /* [57, ask, answer] */
 
-#define MP_CTL_PARAMS_MAX MP_RUN_PARAMS_MAX
-#define MP_CTL_FETCH_MAX  65536
+#define MP_CTL_PARAMS_MAX   MP_RUN_PARAMS_MAX
+#define MP_CTL_FETCH_MAX    65536
+#define MP_CTL_TAKEOVER_MAX 1024
 
 struct mp_ctl_request {
 	enum mp_ctl_number number;
@@ -61,6 +64,8 @@ struct mp_ctl_request {
 	struct mp_span by;       /* CANCEL, RESOLVE */
 	struct mp_span module;   /* RESOLVE */
 	bool rerun;              /* RESOLVE: false for done */
+	struct mp_span takeover; /* TAKE */
+	struct mp_sig sig;       /* TAKE */
 	struct mp_span blobs;    /* FETCH: the encoded array, checked */
 	struct mp_span holders;  /* FETCH: the encoded array, checked */
 	struct mp_node_id node;  /* LOG */
@@ -85,7 +90,7 @@ bool mp_ctl_holder_next(struct mp_cbor_r *r, size_t *left, struct mp_node_id *ou
 int mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline,
 	const struct mp_ctl_param *params, size_t param_count, const struct mp_hash *inputs,
 	const char *key);
-/* WAIT; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY. */
+/* WAIT, TAKEOVER; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY. */
 int mp_ctl_simple_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run);
 /* SHOW, EVENTS, NODES: run is NULL for NODES. */
 int mp_ctl_page_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run,
@@ -95,6 +100,7 @@ int mp_ctl_resolve_encode(
 	struct mp_buf *buf, const char *run, const char *module, bool rerun, const char *by);
 int mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_blob_ref *blobs, size_t count,
 	const struct mp_node_id *holders, size_t holder_count);
+int mp_ctl_take_encode(struct mp_buf *buf, struct mp_span takeover, const struct mp_sig *sig);
 int mp_ctl_log_encode(
 	struct mp_buf *buf, const struct mp_node_id *node, const struct mp_log_piece *piece);
 
@@ -125,6 +131,9 @@ enum mp_ctl_local_number {
 	MP_CTL_CACHE_FILE = 156,  /* [156] -> [what is wrong|null, results, damaged ones] */
 	MP_CTL_CACHE_BLOBS = 157, /* [157, after32] -> [blobs, bytes, last32|null, [damaged...]],
 				   * null: there are no more */
+	/* [158, takeover record] -> [takeover record, sig64]: in the name of the authority whose
+	 * key is kept here. */
+	MP_CTL_SIGN_TAKEOVER = 158,
 };
 
 #define MP_CTL_STAT_MAX 4096
@@ -140,7 +149,7 @@ struct mp_ctl_local {
 	uint64_t total;           /* BLOB_WRITE: size of the blob */
 	uint64_t offset;          /* BLOB_WRITE, BLOB_READ */
 	uint32_t size;            /* BLOB_READ: at most so many bytes */
-	struct mp_span bytes;     /* BLOB_WRITE */
+	struct mp_span bytes;     /* BLOB_WRITE, SIGN_TAKEOVER */
 	struct mp_cbor_r digests; /* BLOB_STAT: mp_cbor_r_fixed() each */
 	size_t digest_count;
 	uint32_t roles;      /* INVITE: MP_ROLE_* */

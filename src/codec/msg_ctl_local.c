@@ -25,6 +25,7 @@ local_items(enum mp_ctl_local_number number)
 		return 5;
 	case MP_CTL_BLOB_STAT:
 	case MP_CTL_CACHE_BLOBS:
+	case MP_CTL_SIGN_TAKEOVER:
 		return 2;
 	case MP_CTL_BLOB_READ:
 		return 4;
@@ -73,6 +74,9 @@ read_local(struct mp_cbor_r *r, struct mp_ctl_local *out)
 		return;
 	case MP_CTL_CACHE_BLOBS:
 		mp_cbor_r_fixed(r, out->digest.b, sizeof(out->digest.b));
+		return;
+	case MP_CTL_SIGN_TAKEOVER:
+		out->bytes = mp_cbor_r_bytes(r, MP_CTL_TAKEOVER_MAX);
 		return;
 	case MP_CTL_INFO:
 	case MP_CTL_CACHE_STAT:
@@ -134,6 +138,9 @@ mp_ctl_local_encode(struct mp_buf *buf, const struct mp_ctl_local *m, const stru
 		break;
 	case MP_CTL_CACHE_BLOBS:
 		mp_cbor_w_bytes(&w, m->digest.b, sizeof(m->digest.b));
+		break;
+	case MP_CTL_SIGN_TAKEOVER:
+		mp_cbor_w_span(&w, m->bytes);
 		break;
 	case MP_CTL_INFO:
 	case MP_CTL_CACHE_STAT:

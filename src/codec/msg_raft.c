@@ -224,7 +224,7 @@ mp_msg_raft_entry(struct mp_msg_raft *msg, struct mp_span *entry)
 }
 
 int
-mp_msg_raft_run(struct mp_span bytes, struct mp_run_id *run)
+mp_msg_raft_run(struct mp_span bytes, struct mp_run_id *run, uint64_t *generation)
 {
 	struct mp_cbor_r r;
 
@@ -232,6 +232,7 @@ mp_msg_raft_run(struct mp_span bytes, struct mp_run_id *run)
 	(void)mp_cbor_r_array(&r, 16);
 	(void)mp_cbor_r_uint(&r, MP_MSG_TIMEOUT_NOW);
 	mp_cbor_r_fixed(&r, run->b, sizeof(run->b));
+	*generation = mp_cbor_r_uint(&r, INT64_MAX);
 	return r.rc;
 }
 

@@ -86,8 +86,8 @@ int mp_msg_raft_decode(struct mp_span bytes, struct mp_msg_raft *out);
 /* The next entry of a decoded APPEND; false at the end. */
 bool mp_msg_raft_entry(struct mp_msg_raft *msg, struct mp_span *entry);
 
-/* Which run a message 40 to 46 is for, to dispatch it. The rest is unread. */
-int mp_msg_raft_run(struct mp_span bytes, struct mp_run_id *run);
+/* Which run and generation a message 40 to 46 is for, to dispatch it. The rest is unread. */
+int mp_msg_raft_run(struct mp_span bytes, struct mp_run_id *run, uint64_t *generation);
 
 /* ---- heartbeats ---- */
 

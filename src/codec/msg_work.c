@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/msg_work.h"
 
+#include "codec/record_run.h"
+
 /* ---- pieces ---- */
 
 uint64_t
@@ -293,9 +295,10 @@ have_element(struct mp_cbor_r *r, void *scratch)
 {
 	struct mp_run_have *have = scratch;
 
-	mp_cbor_r_array_exact(r, 2);
+	mp_cbor_r_array_exact(r, 3);
 	run_read(r, &have->run);
 	have->ended = mp_cbor_r_bool(r);
+	have->generation = mp_cbor_r_uint(r, INT64_MAX);
 }
 
 int
@@ -306,9 +309,10 @@ mp_msg_run_have_encode(struct mp_buf *buf, const struct mp_run_have *runs, size_
 	msg_begin(&w, buf, 2, MP_MSG_RUN_HAVE);
 	mp_cbor_w_array(&w, n);
 	for (size_t i = 0; i < n; i++) {
-		mp_cbor_w_array(&w, 2);
+		mp_cbor_w_array(&w, 3);
 		run_write(&w, &runs[i].run);
 		mp_cbor_w_bool(&w, runs[i].ended);
+		mp_cbor_w_uint(&w, runs[i].generation);
 	}
 	return w.rc;
 }
@@ -331,6 +335,52 @@ mp_run_have_next(struct mp_list *list, struct mp_run_have *out)
 		return false;
 	have_element(&list->r, out);
 	return list->r.rc == 0;
+}
+
+int
+mp_msg_run_tip_ask_encode(struct mp_buf *buf, const struct mp_run_id *run)
+{
+	return run_only_encode(buf, MP_MSG_RUN_TIP_ASK, run);
+}
+
+int
+mp_msg_run_tip_ask_decode(struct mp_span bytes, struct mp_run_id *run)
+{
+	return run_only_decode(bytes, MP_MSG_RUN_TIP_ASK, run);
+}
+
+int
+mp_msg_run_tip_encode(struct mp_buf *buf, const struct mp_run_tip *tip)
+{
+	struct mp_cbor_w w;
+
+	msg_begin(&w, buf, 7, MP_MSG_RUN_TIP);
+	run_write(&w, &tip->run);
+	mp_cbor_w_uint(&w, tip->generation);
+	mp_cbor_w_uint(&w, tip->index);
+	mp_cbor_w_uint(&w, tip->term);
+	mp_cbor_w_bytes(&w, tip->hash.b, sizeof(tip->hash.b));
+	mp_cbor_w_bool(&w, tip->led);
+	return w.rc;
+}
+
+int
+mp_msg_run_tip_decode(struct mp_span bytes, struct mp_run_tip *out)
+{
+	struct mp_cbor_r r;
+
+	msg_expect(&r, bytes, 7, MP_MSG_RUN_TIP);
+	run_read(&r, &out->run);
+	out->generation = mp_cbor_r_uint(&r, MP_GENERATION_MAX - 1);
+	out->index = mp_cbor_r_uint(&r, INT64_MAX);
+	out->term = mp_cbor_r_uint(&r, INT64_MAX);
+	mp_cbor_r_fixed(&r, out->hash.b, sizeof(out->hash.b));
+	out->led = mp_cbor_r_bool(&r);
+	/* What a takeover could not be made of. */
+	if (r.rc == 0 && (out->generation == 0 || (out->index == 0) != (out->term == 0) ||
+				 mp_term_generation(out->term) > out->generation))
+		return MP_EFORMAT;
+	return mp_cbor_r_end(&r);
 }
 
 /* ---- leader to worker ---- */

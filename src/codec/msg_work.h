@@ -23,6 +23,8 @@ enum mp_msg_work {
 	MP_MSG_RUN_KNOWN = 53,
 	MP_MSG_RUN_WANT = 54,
 	MP_MSG_RUN_ABORT = 55,
+	MP_MSG_RUN_TIP_ASK = 58,
+	MP_MSG_RUN_TIP = 59,
 	/* leader to worker */
 	MP_MSG_WORK_LEAD = 60,
 	MP_MSG_WORK_ASSIGN = 61,
@@ -89,11 +91,26 @@ struct mp_msg_run_known {
 int mp_msg_run_known_encode(struct mp_buf *buf, const struct mp_msg_run_known *m);
 int mp_msg_run_known_decode(struct mp_span bytes, struct mp_msg_run_known *out);
 
-/* [49, [[run, ended]...]]: the newest runs that the sender knows of. */
+/* [58, run]: how far does the log go that you hold? [59, run, generation, index, term, hash32,
+ * led]: so far, on disk; led: a leader is heard. */
+struct mp_run_tip {
+	struct mp_run_id run;
+	uint64_t generation;
+	uint64_t index, term; /* of the last entry; 0: none */
+	struct mp_hash hash;  /* of it, or of the run record */
+	bool led;
+};
+int mp_msg_run_tip_ask_encode(struct mp_buf *buf, const struct mp_run_id *run);
+int mp_msg_run_tip_ask_decode(struct mp_span bytes, struct mp_run_id *run);
+int mp_msg_run_tip_encode(struct mp_buf *buf, const struct mp_run_tip *tip);
+int mp_msg_run_tip_decode(struct mp_span bytes, struct mp_run_tip *out);
+
+/* [49, [[run, ended, generation]...]]: the newest runs that the sender knows of. */
 #define MP_RUN_HAVE_MAX 512
 struct mp_run_have {
 	struct mp_run_id run;
 	bool ended;
+	uint64_t generation;
 };
 int mp_msg_run_have_encode(struct mp_buf *buf, const struct mp_run_have *runs, size_t n);
 int mp_msg_run_have_decode(struct mp_span bytes, struct mp_list *out);

@@ -4,6 +4,7 @@
 #include "codec/msg_ctl.h"
 #include "codec/snapshot.h"
 #include "core/node.h"
+#include "core/takeover.h"
 #include "mp/limits.h"
 #include "mp/pipeline.h"
 
@@ -13,6 +14,7 @@
 enum open_state {
 	OPEN_SUBMITTING,
 	OPEN_FETCHING,
+	OPEN_TAKING_OVER,
 	OPEN_WAITING, /* for the end of the run */
 	OPEN_LOADING, /* until the log of an ended run was read from the disk */
 	OPEN_READING, /* what an attempt of this node has written */
@@ -38,6 +40,7 @@ struct open {
 	mp_time deadline_ms;
 	struct mp_submit_req submit;
 	struct mp_fetch_req fetch;
+	struct mp_takeover_req takeover;
 	size_t size;
 	uint8_t bytes[];
 };
@@ -85,6 +88,7 @@ open_free(struct open *o)
 	if (o->state == OPEN_SUBMITTING)
 		mp_runs_submit_forget(ctl->runs, &o->submit);
 	mp_fetch_cancel(ctl->fetch, &o->fetch);
+	mp_runs_takeover_forget(ctl->runs, &o->takeover);
 	mp_dealloc(ctl->alloc, o, sizeof(*o) + o->size);
 }
 
@@ -281,6 +285,60 @@ open_cancel(struct open *o, struct mp_env *env)
 		open_fail(o, env, rc, mp_strerror(rc));
 }
 
+/* ---- taking over: only through the socket of this very node ---- */
+
+static void
+takeover_made(struct mp_takeover_req *req, struct mp_env *env, int rc, struct mp_span takeover,
+	const char *text)
+{
+	struct open *o = mp_container_of(req, struct open, takeover);
+	struct mp_buf payload;
+	struct mp_cbor_w w;
+
+	if (rc != 0) {
+		open_fail(o, env, rc, text);
+		return;
+	}
+	mp_buf_init(&payload, env->alloc, MP_CTL_TAKEOVER_MAX + 16);
+	mp_cbor_w_init(&w, &payload);
+	mp_cbor_w_span(&w, takeover);
+	open_answer(o, env, w.rc, &payload);
+}
+
+static void
+open_takeover(struct open *o, struct mp_env *env)
+{
+	struct mp_error err = {0};
+	int rc;
+
+	if (o->remote) {
+		open_fail(o, env, MP_EAUTH, "a run is taken over at the node that is asked itself");
+		return;
+	}
+	o->state = OPEN_TAKING_OVER;
+	o->takeover.done = takeover_made;
+	rc = mp_runs_takeover(o->ctl->runs, env, &o->run, &o->takeover, &err);
+	if (rc != 0)
+		open_fail(o, env, rc, err.text);
+}
+
+static void
+open_take(struct open *o, struct mp_env *env)
+{
+	struct mp_error err = {0};
+	int rc;
+
+	if (o->remote) {
+		open_fail(o, env, MP_EAUTH, "a run is taken over at the node that is asked itself");
+		return;
+	}
+	rc = mp_runs_take(o->ctl->runs, env, o->r.takeover, &o->r.sig, &err);
+	if (rc != 0)
+		open_fail(o, env, rc, err.text);
+	else
+		open_answer_null(o, env);
+}
+
 static void
 open_resolve(struct open *o, struct mp_env *env)
 {
@@ -311,6 +369,8 @@ open_about_run(struct open *o, struct mp_env *env)
 		open_cancel(o, env);
 	else if (o->r.number == MP_CTL_RESOLVE)
 		open_resolve(o, env);
+	else if (o->r.number == MP_CTL_TAKEOVER)
+		open_takeover(o, env);
 	else if (o->r.number == MP_CTL_WAIT && !mp_runs_ended(o->ctl->runs, &o->run))
 		o->state = OPEN_WAITING;
 	else
@@ -538,7 +598,11 @@ open_begin(struct open *o, struct mp_env *env)
 	case MP_CTL_WAIT:
 	case MP_CTL_CANCEL:
 	case MP_CTL_RESOLVE:
+	case MP_CTL_TAKEOVER:
 		open_about_run(o, env);
+		break;
+	case MP_CTL_TAKE:
+		open_take(o, env);
 		break;
 	case MP_CTL_RUNS:
 		open_runs(o, env);

@@ -503,7 +503,7 @@ result_check(struct mp_lead *lead, struct mp_env *env, const struct lead_worker 
 		!mp_node_id_eq(&result->node, &w->id) ||
 		memcmp(result->cluster.b, env->cluster.b, sizeof(env->cluster.b)) != 0 ||
 		!mp_run_id_eq(&result->run, &lead->head.run) ||
-		result->generation != lead->head.generation ||
+		result->generation != mp_term_generation(result->attempt.term) ||
 		result->attempt.term > lead->head.term)
 		return MP_EAUTH;
 	if (lead->c.run->modules[done->attempt.module].waiting > 0)

@@ -63,6 +63,7 @@ libmp_core_a_SOURCES = \
 	%D%/runs_known.c \
 	%D%/runs_load.c \
 	%D%/runs_show.c \
+	%D%/runs_takeover.c \
 	%D%/sched.c \
 	%D%/sched.h \
 	%D%/serve.c \
@@ -79,6 +80,7 @@ libmp_core_a_SOURCES = \
 	%D%/swim_sync.c \
 	%D%/swim_view.c \
 	%D%/tell.c \
+	%D%/takeover.h \
 	%D%/worker.c \
 	%D%/worker.h \
 	%D%/worker_int.h \

@@ -5,7 +5,8 @@
  *   rows     -> dgram (keys), roster, runs, worker
  *   datagram -> dgram opens it -> swim (who is there), pulse (who leads)
  *   message  -> by the range of its number: swim 1-35, join 36-38, raft 40-46, open 50-55,
- *               ctl 56-57, worker 60-66, lead 70-75, fetch 80-82, hold 83-84, shelf 90-95
+ *               ctl 56-57, takeovers 58-59, worker 60-66, lead 70-75, fetch 80-82, hold 83-84,
+ *               shelf 90-95
  *
  * RESTORING -> BOOTING (the boot counter goes to disk) -> JOINING -> RUNNING -> STOPPING
  */
@@ -415,7 +416,7 @@ node_route(struct mp_node *node, const struct mp_node_id *from, struct mp_span b
 		return mp_swim_message(node->swim, env, from, bytes);
 	if (kind == 56 || kind == 57)
 		return mp_ctl_message(node->ctl, env, from, bytes);
-	if ((kind >= 40 && kind <= 55) || (kind >= 70 && kind <= 79))
+	if ((kind >= 40 && kind <= 55) || kind == 58 || kind == 59 || (kind >= 70 && kind <= 79))
 		return mp_runs_message(node->runs, env, from, bytes);
 	if (kind >= 60 && kind <= 69)
 		return mp_worker_message(node->worker, env, from, bytes);

@@ -71,7 +71,7 @@ lead_offer_hash(struct mp_lead *lead, struct mp_env *env, const struct mp_attemp
 	struct mp_offer offer = {
 		.cluster = env->cluster,
 		.run = lead->head.run,
-		.generation = lead->head.generation,
+		.generation = mp_term_generation(id->term),
 		.attempt = *id,
 		.worker = *worker,
 		.spec = *spec,

@@ -161,6 +161,25 @@ mp_raft_restore(struct mp_raft *raft, struct mp_env *env, enum mp_table table, s
 	return rc;
 }
 
+int
+mp_raft_inherit(struct mp_raft *raft, struct mp_env *env, const struct mp_raft *from)
+{
+	uint64_t last = mp_raft_log_last(&from->log);
+	struct mp_entry entry;
+	int rc = 0;
+
+	mp_assert(!raft->started && mp_raft_log_last(&raft->log) == 0);
+	for (uint64_t i = 1; i <= last && rc == 0; i++) {
+		struct mp_span bytes = mp_log_slot_bytes(mp_raft_log_at(&from->log, i));
+
+		rc = mp_raft_log_check(&raft->log, i, bytes, &entry);
+		if (rc == 0)
+			rc = mp_raft_log_append(&raft->log, &entry, bytes);
+	}
+	raft->rows_seq = mp_out_seq(env->out); /* the last of them may not be on disk yet */
+	return rc;
+}
+
 bool
 mp_raft_founded(const struct mp_raft *raft)
 {
@@ -198,7 +217,12 @@ mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager)
 	if (!raft->corrupt)
 		raft_found(raft, env);
 	last = mp_raft_log_last(&raft->log);
-	raft->durable = last;
+	if (raft->rows_seq > mp_out_durable(env->out)) {
+		raft->pending[raft->pending_count].seq = raft->rows_seq;
+		raft->pending[raft->pending_count++].index = last;
+	} else {
+		raft->durable = last;
+	}
 	raft->ok_ms = env->now_ms;
 	/* An entry is never stored before its term. */
 	if (MP_MUTANT(VOTE_NOT_PERSISTED))

@@ -56,6 +56,10 @@ void mp_raft_free(struct mp_raft *raft);
 int mp_raft_restore(struct mp_raft *raft, struct mp_env *env, enum mp_table table,
 	struct mp_span key, struct mp_span value);
 
+/* Before the start, instead of rows: all entries of the same run's log in an earlier generation,
+ * whose rows stay. 0 or MP_ENOMEM. */
+int mp_raft_inherit(struct mp_raft *raft, struct mp_env *env, const struct mp_raft *from);
+
 /* Begins: a follower that waits its election timeout, or stands at once (`eager`: the opener of a
  * new run or of a generation; an only elector always does). */
 void mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager);

@@ -231,6 +231,7 @@ apply_term_start(struct mp_run *run, const struct mp_raft_entry *entry)
 	if (rc != 0)
 		return rc;
 	run->term = entry->term;
+	run->generation = mp_term_generation(entry->term);
 	run->leader = leader;
 	return 0;
 }

@@ -74,6 +74,7 @@ mp_runs_free(struct mp_runs *runs)
 	if (runs == NULL)
 		return;
 	mp_open_free(runs->open);
+	takeovers_free(runs);
 	while (runs->boxes != NULL)
 		box_free(runs, runs->boxes);
 	while (runs->known != NULL)
@@ -210,7 +211,7 @@ on_open(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 {
 	struct mp_msg_run_open m;
 	struct mp_run_record rec;
-	const struct known *k;
+	struct known *k;
 	int rc = mp_msg_run_open_decode(bytes, &m);
 
 	if (rc == 0)
@@ -223,6 +224,12 @@ on_open(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		(!mp_node_id_eq(from, &rec.opener) && mp_run_elector(&rec, from) < 0))
 		return MP_EAUTH;
 	k = known_find(runs, &rec.id);
+	if (k != NULL && mp_electorate_cmp(&rec.now, &k->rec.now) < 0) {
+		known_tell(runs, env, k, from);
+		return MP_EREPLAY;
+	}
+	if (k != NULL)
+		(void)known_renew(runs, env, k, m.record);
 	if (k == NULL || (k->box == NULL && !k->away))
 		return open_box(runs, env, from, &rec, &m);
 	accept(env, from, k);
@@ -335,9 +342,10 @@ static int
 on_raft(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes, uint64_t kind)
 {
+	uint64_t generation;
 	struct mp_run_id run;
 	struct known *k;
-	int rc = mp_msg_raft_run(bytes, &run);
+	int rc = mp_msg_raft_run(bytes, &run, &generation);
 
 	if (rc != 0)
 		return rc;
@@ -345,6 +353,11 @@ on_raft(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	if (k != NULL && (k->away || (k->box != NULL && k->box->loading))) {
 		runs_load(runs, env, k); /* it will be said again */
 		return 0;
+	}
+	if (k != NULL && generation < k->rec.now.generation) {
+		/* It missed the takeover. */
+		known_tell(runs, env, k, from);
+		return MP_EREPLAY;
 	}
 	if (k == NULL || k->box == NULL)
 		return want(runs, env, from, &run);
@@ -356,6 +369,16 @@ on_raft(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	if (!k->box->started)
 		return MP_ECORRUPT;
 	return mp_raft_message(k->box->raft, env, from, bytes);
+}
+
+/* A worker that knows of a later generation shows its record. */
+static void
+learn_from_reject(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span bytes)
+{
+	struct mp_msg_work_reject m;
+
+	if (mp_msg_work_reject_decode(bytes, &m) == 0 && m.record.n > 0)
+		(void)known_renew(runs, env, k, m.record);
 }
 
 /* From a worker: to the leadership that its run has here. */
@@ -372,6 +395,8 @@ on_work(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	k = known_find(runs, &run);
 	if (k != NULL && k->away)
 		runs_load(runs, env, k);
+	if (k != NULL && mp_msg_number(bytes) == MP_MSG_WORK_REJECT)
+		learn_from_reject(runs, env, k, bytes);
 	/* The run has ended, and a worker still holds something of it: only who leads can tell it
 	 * to forget that. */
 	if (k != NULL && k->box != NULL && k->box->ended) {
@@ -404,6 +429,10 @@ mp_runs_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_i
 		return on_want(runs, env, from, bytes);
 	if (kind == MP_MSG_RUN_ABORT)
 		return on_abort(runs, env, from, bytes);
+	if (kind == MP_MSG_RUN_TIP_ASK)
+		return takeover_on_ask(runs, env, from, bytes);
+	if (kind == MP_MSG_RUN_TIP)
+		return takeover_on_tip(runs, env, from, bytes);
 	if (kind == MP_MSG_WORK_FREE) {
 		for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
 			if (active_box(l)->lead != NULL)
@@ -463,6 +492,7 @@ mp_runs_tick(struct mp_runs *runs, struct mp_env *env)
 
 	mp_open_tick(runs->open, env);
 	load_tick(runs, env);
+	takeovers_tick(runs, env);
 	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
 		struct mp_run_box *box = active_box(l);
 
@@ -490,6 +520,8 @@ mp_runs_deadline(const struct mp_runs *runs)
 		first = runs->have_ms;
 	if (load_deadline(runs) < first)
 		first = load_deadline(runs);
+	if (takeovers_deadline(runs) < first)
+		first = takeovers_deadline(runs);
 	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
 		mp_time due = box_deadline(active_box(l));
 

@@ -10,8 +10,8 @@
  *   opening (core/open): a submission on its way to its electors
  *   known: signed record and end of every run there is, spread to all members
  *
- * node.c gives this module rows of RUN, VOTE, ENTRY and KNOWN, messages 40 to 55 and 70 to 79,
- * LINK events of the control class, and calls mp_runs_persisted() after mp_out_persisted(),
+ * node.c gives this module rows of RUN, VOTE, ENTRY and KNOWN, messages 40 to 55, 58, 59 and 70 to
+ * 79, LINK events of the control class, and calls mp_runs_persisted() after mp_out_persisted(),
  * mp_runs_members() when mp_roster_version() has grown, and mp_runs_flush() at the end of each step
  * before mp_worker_flush(). Messages to this node itself are sent like all others; node.c loops
  * them back.
@@ -51,7 +51,7 @@ void mp_runs_free(struct mp_runs *runs);
 int mp_runs_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row);
 void mp_runs_start(struct mp_runs *runs, struct mp_env *env);
 
-/* Messages 40 to 55 and 70 to 79 of a member, this node included. 0, or why it was dropped:
+/* Messages 40 to 55, 58, 59 and 70 to 79 of a member, this node included. 0, or why it was dropped:
  * MP_EFORMAT, MP_ETRUNC, MP_ELIMIT (malformed), MP_ESIG, MP_EAUTH (not from who may say it),
  * MP_ENOENT (no such run here), MP_EUNSUPPORTED (no such message), MP_ENOMEM. */
 int mp_runs_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,

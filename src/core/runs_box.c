@@ -288,6 +288,58 @@ box_forget(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	known_remove(runs, env, k);
 }
 
+/* ---- taken over ---- */
+
+static int
+box_found(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	const struct mp_run_record *rec = &box->known->rec;
+	struct mp_raft_config config = {.record_hash = rec->hash, .who = &rec->now};
+	struct mp_raft *raft;
+	struct mp_run run;
+	int rc = mp_raft_new(env, &config, &raft);
+
+	if (rc == 0)
+		rc = mp_raft_inherit(raft, env, box->raft);
+	if (rc == 0)
+		rc = mp_run_init(&run, runs->alloc, box->graph, &rec->id, 1);
+	if (rc != 0) {
+		mp_raft_free(raft);
+		return rc;
+	}
+	mp_raft_free(box->raft);
+	mp_run_fini(&box->run);
+	box->raft = raft;
+	box->run = run;
+	box->cursor = 0;
+	box->started = box->ended = false;
+	return box_put(box, env);
+}
+
+void
+box_renew(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	const struct mp_electorate *who = &box->known->rec.now;
+
+	box_end_lead(box);
+	mp_pulse_remove(runs->parts.pulse, box->raft);
+	box->pulsing = false;
+	mp_dlist_remove(&box->in_active);
+	if (!mp_electorate_has(who, &env->self)) {
+		box_delete_rows(env, &box->known->id);
+		box_free(runs, box);
+		return;
+	}
+	if (box->broken)
+		return;
+	if (box_found(runs, env, box) != 0) {
+		box->broken = true;
+		return;
+	}
+	if (runs->started)
+		box_start(runs, env, box, mp_node_id_eq(&who->electors[0], &env->self));
+}
+
 /* ---- a step ---- */
 
 static bool

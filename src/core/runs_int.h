@@ -83,6 +83,8 @@ struct load {
 
 /* Run ids that are not to come back: opened and given up. */
 #define ABORTED_KEEP 64
+struct mp_takeover_ask;
+
 /* How often the same unknown run is asked for. */
 #define WANT_MS   1000
 #define WANT_KEEP 16
@@ -116,6 +118,8 @@ struct mp_runs {
 	size_t aborted_count;
 	struct want wants[WANT_KEEP];
 	size_t want_count;
+	struct mp_takeover_ask *takeovers;
+	size_t takeover_count;
 	struct mp_cached *filing; /* NULL, or in step memory: what is to go out as one effect */
 	size_t filing_count;
 };
@@ -142,6 +146,10 @@ void box_start(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box,
 void box_restart(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
 /* An ended run is needed again for a while; tick: this elector may have to lead. */
 void box_wake(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box, bool tick);
+/* Its record names the electors of a new generation: what it has of the log goes on in that, or it
+ * is taken down when this node is not among them. MP_ENOMEM: it is taken down as broken; the rows
+ * stay, and a restart goes on. */
+void box_renew(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
 /* Nothing was decided in it yet, not even a vote. */
 bool box_untouched(const struct mp_run_box *box);
 /* What is committed goes into the state, a new role begins or ends a leadership, and so on. */
@@ -180,6 +188,11 @@ void known_remove(struct mp_runs *runs, struct mp_env *env, struct known *k);
 /* The end of a run, as its leader signed it. Puts the row. 0, MP_EEXIST, MP_ESIG, MP_EAUTH, … */
 int known_end(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span signed_end,
 	bool persist);
+/* A signed record of this run that may know of a later generation; if so, it is taken over. 0,
+ * MP_EEXIST (not a later one, or the run has ended), MP_EBUSY (its log is being read from the disk:
+ * it will be told again), MP_EAUTH, MP_ESIG, MP_ENOMEM, … */
+int known_renew(
+	struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span signed_record);
 /* Tells one member, or all of them, of a run. */
 void known_tell(struct mp_runs *runs, struct mp_env *env, const struct known *k,
 	const struct mp_node_id *to);
@@ -187,5 +200,17 @@ void known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_i
 int known_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes, uint64_t kind);
 int known_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row);
+
+/* runs_takeover.c */
+void takeovers_free(struct mp_runs *runs);
+int takeover_on_ask(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes);
+int takeover_on_tip(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes);
+void takeovers_tick(struct mp_runs *runs, struct mp_env *env);
+mp_time takeovers_deadline(const struct mp_runs *runs);
+/* The takeover that goes on from this; its electors are still to be named. */
+void takeover_record(const struct mp_env *env, const struct known *k, const struct mp_run_tip *base,
+	struct mp_takeover *t);
 
 #endif

@@ -154,7 +154,8 @@ known_end(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_s
 	rc = mp_end_open(env->crypto, signed_end, &end);
 	if (rc != 0)
 		return rc;
-	if (mp_run_elector(&k->rec, &end.leader) < 0 || !mp_run_id_eq(&end.run, &k->id) ||
+	if (end.generation != k->rec.now.generation || mp_run_elector(&k->rec, &end.leader) < 0 ||
+		!mp_run_id_eq(&end.run, &k->id) ||
 		memcmp(end.cluster.b, env->cluster.b, sizeof(end.cluster.b)) != 0)
 		return MP_EAUTH;
 	rc = mp_buf_append(&k->end, signed_end.p, signed_end.n);
@@ -165,6 +166,43 @@ known_end(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_s
 	runs->ends++;
 	if (persist)
 		known_put(env, k);
+	return 0;
+}
+
+int
+known_renew(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span signed_record)
+{
+	struct mp_run_record rec;
+	struct mp_hash naming;
+	struct mp_buf copy;
+	int rc = mp_run_naming(env->crypto, signed_record, &naming);
+
+	if (rc == 0 && mp_hash_eq(&naming, &k->rec.now.naming))
+		return MP_EEXIST;
+	if (rc == 0)
+		rc = mp_run_record_verify(env->crypto, &env->cluster, signed_record, &rec);
+	if (rc != 0)
+		return rc;
+	if (!mp_run_id_eq(&rec.id, &k->id) || !mp_roster_may_take_over(runs->parts.roster, &rec))
+		return MP_EAUTH;
+	if (k->ended || mp_electorate_cmp(&rec.now, &k->rec.now) <= 0)
+		return MP_EEXIST;
+	if (k->box != NULL && k->box->loading)
+		return MP_EBUSY;
+	mp_buf_init(&copy, runs->alloc, MP_SIGNED_RECORD_MAX);
+	rc = mp_buf_append(&copy, signed_record.p, signed_record.n);
+	if (rc == 0)
+		rc = mp_run_record_verify(env->crypto, &env->cluster, mp_buf_span(&copy), &rec);
+	if (rc != 0) {
+		mp_buf_fini(&copy);
+		return rc;
+	}
+	mp_buf_fini(&k->record);
+	k->record = copy;
+	k->rec = rec;
+	if (k->box != NULL)
+		box_renew(runs, env, k->box);
+	known_put(env, k);
 	return 0;
 }
 
@@ -204,7 +242,9 @@ known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *to
 		return;
 	for (const struct known *k = runs->known; k != NULL && n < MP_RUN_HAVE_MAX; k = k->next) {
 		if (known_opened(k))
-			list[n++] = (struct mp_run_have){.run = k->id, .ended = k->ended};
+			list[n++] = (struct mp_run_have){.run = k->id,
+				.ended = k->ended,
+				.generation = k->rec.now.generation};
 	}
 	runs_send(env, to, buf, mp_msg_run_have_encode(buf, list, n));
 }
@@ -227,7 +267,8 @@ on_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		const struct known *k = known_find(runs, &have.run);
 
 		named++;
-		lacking = lacking || k == NULL || !known_opened(k) || (have.ended && !k->ended);
+		lacking = lacking || k == NULL || !known_opened(k) || (have.ended && !k->ended) ||
+			  (!k->ended && have.generation > k->rec.now.generation);
 	}
 	for (const struct known *k = runs->known; k != NULL && told < MP_RUN_HAVE_MAX;
 		k = k->next) {
@@ -235,7 +276,9 @@ on_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 
 		again = list;
 		while (!has && mp_run_have_next(&again, &have))
-			has = mp_run_id_eq(&have.run, &k->id) && (have.ended || !k->ended);
+			has = mp_run_id_eq(&have.run, &k->id) &&
+			      (have.ended ||
+				      (!k->ended && have.generation >= k->rec.now.generation));
 		if (!has && known_opened(k) &&
 			(named < MP_RUN_HAVE_MAX || k->box != NULL || k->away)) {
 			known_tell(runs, env, k, from);
@@ -266,16 +309,23 @@ on_known(struct mp_runs *runs, struct mp_env *env, struct mp_span bytes)
 	h = mp_record_hash(env->crypto, record);
 	id = mp_run_id_of(&h);
 	k = known_find(runs, &id);
-	if (k == NULL) {
+	if (k != NULL) {
+		rc = known_renew(runs, env, k, m.record);
+		if (rc != 0 && rc != MP_EEXIST)
+			return rc;
+	} else {
 		rc = mp_run_record_verify(env->crypto, &env->cluster, m.record, &rec);
 		if (rc != 0)
 			return rc;
-		if (mp_roster_find(runs->parts.roster, &rec.opener) == NULL)
+		if (mp_roster_find(runs->parts.roster, &rec.opener) == NULL ||
+			!mp_roster_may_take_over(runs->parts.roster, &rec))
 			return MP_EAUTH;
 		k = known_add(runs, env, &rec, m.record, true);
 		if (k == NULL)
 			return MP_ENOMEM;
-	} else if (!k->opened) {
+	}
+	else if (!k->opened)
+	{
 		k->opened = true;
 		known_put(env, k);
 	}

@@ -10,7 +10,6 @@ ABSENT(explain, "explain", "RUN MODULE", "tell why a module waits, or where it w
 ABSENT(pause, "pause", "RUN", "start nothing new of a run");
 ABSENT(resume, "resume", "RUN", "end a pause");
 ABSENT(retry, "retry", "RUN", "run again what failed");
-ABSENT(takeover, "takeover", "RUN", "lead a run whose electors are lost for good");
 ABSENT(priority, "priority", "RUN N", "change how urgent a run is");
 ABSENT(verify, "verify", "RUN", "check the signatures from pipeline to artifact");
 ABSENT(trace, "trace", "RUN", "print when what ran");
@@ -32,6 +31,7 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_outputs,
 	&mp_cmd_cancel,
 	&mp_cmd_resolve,
+	&mp_cmd_takeover,
 	&mp_cmd_nodes,
 	&mp_cmd_health,
 	&mp_cmd_cache,
@@ -44,7 +44,6 @@ const struct mp_cmd *const mp_cmds[] = {
 	&absent_pause,
 	&absent_resume,
 	&absent_retry,
-	&absent_takeover,
 	&absent_priority,
 	&absent_verify,
 	&absent_trace,

@@ -44,6 +44,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/submit.c \
 	%D%/submitter.c \
 	%D%/submitter.h \
+	%D%/takeover.c \
 	%D%/unpack.c \
 	%D%/unpack.h \
 	%D%/validate.c \

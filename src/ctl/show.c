@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "codec/manifest.h"
+#include "codec/record_run.h"
 #include "ctl/commands.h"
 #include "ctl/events.h"
 #include "ctl/products.h"
@@ -14,6 +15,7 @@ static const struct mp_column head[] = {
 	{"why", "because", false},
 	{"progress", "modules", false},
 	{"leader", "leader", false},
+	{"generation", "generation", false},
 	{"electors", "electors", false},
 	{"submitted_ms", "submitted", false},
 	{"time", "time", false},
@@ -109,7 +111,9 @@ show_run_head(void *arg, const struct mp_show *s)
 	else if (shower->ctx->json)
 		mp_w_null(w, "why");
 	mp_w_who(w, "leader", "leader_id", &s->leader);
-	mp_w_uint(w, "term", s->term);
+	if (shower->ctx->json || mp_term_generation(s->term) > 1)
+		mp_w_uint(w, "generation", mp_term_generation(s->term));
+	mp_w_uint(w, "term", s->term - MP_TERM_FIRST(mp_term_generation(s->term)));
 	show_electors(w, s);
 	mp_w_time(w, "submitted_ms", s->submitted_ms);
 	mp_w_time(w, "ended_ms", s->ended_ms);

@@ -38,6 +38,9 @@ struct mp_ctlsock_config {
 	/* Who asked has gone; do not answer any more. Only for what has no last answer yet. */
 	void (*closed)(void *ctx, uint64_t request);
 	/* Appends a token. MP_ENOENT and others with a text: it cannot be made here. */
+	/* Names the authority whose key is kept here in a takeover record, and signs it. */
+	int (*sign_takeover)(void *ctx, struct mp_span takeover, struct mp_buf *out,
+		struct mp_sig *sig, struct mp_error *err);
 	int (*invite)(void *ctx, uint32_t roles, uint64_t expires_ms, struct mp_buf *token,
 		struct mp_error *err);
 	/* Fills all but `items`; what it points to is good until the callback is called again. */

@@ -120,6 +120,7 @@ on_work(uv_work_t *req)
 		break;
 	case MP_CTL_INVITE:
 	case MP_CTL_INFO:
+	case MP_CTL_SIGN_TAKEOVER:
 		mp_unreachable();
 	}
 	if (w->rc == 0)
@@ -197,6 +198,30 @@ local_invite(struct mp_ctlsock *sock, uint64_t request, const struct mp_ctl_loca
 }
 
 static void
+local_sign(struct mp_ctlsock *sock, uint64_t request, const struct mp_ctl_local *m)
+{
+	struct mp_buf takeover, payload;
+	struct mp_error err = {0};
+	struct mp_cbor_w w;
+	struct mp_sig sig;
+	int rc;
+
+	mp_buf_init(&takeover, &mp_heap, MP_CTL_TAKEOVER_MAX);
+	mp_buf_init(&payload, &mp_heap, MP_CTL_TAKEOVER_MAX + 128);
+	rc = sock->config.sign_takeover(sock->config.ctx, m->bytes, &takeover, &sig, &err);
+	mp_cbor_w_init(&w, &payload);
+	if (rc == 0) {
+		mp_cbor_w_array(&w, 2);
+		mp_cbor_w_span(&w, mp_buf_span(&takeover));
+		mp_cbor_w_bytes(&w, sig.b, sizeof(sig.b));
+		rc = w.rc;
+	}
+	mp_ctlsock_answer(sock, request, rc, mp_buf_span(&payload), &err);
+	mp_buf_fini(&payload);
+	mp_buf_fini(&takeover);
+}
+
+static void
 local_info(struct mp_ctlsock *sock, uint64_t request)
 {
 	struct mp_ctl_info info = {.counter_count = 0};
@@ -233,6 +258,9 @@ mp_ctlsock_local(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes
 		break;
 	case MP_CTL_INVITE:
 		local_invite(sock, request, &m);
+		break;
+	case MP_CTL_SIGN_TAKEOVER:
+		local_sign(sock, request, &m);
 		break;
 	case MP_CTL_INFO:
 		local_info(sock, request);

@@ -27,6 +27,15 @@ on_request_closed(void *ctx, uint64_t request)
 }
 
 static int
+on_sign_takeover(void *ctx, struct mp_span takeover, struct mp_buf *out, struct mp_sig *sig,
+	struct mp_error *err)
+{
+	const struct mp_daemon *d = ctx;
+
+	return mp_state_sign_takeover(d->config.state, takeover, out, sig, err);
+}
+
+static int
 on_invite(
 	void *ctx, uint32_t roles, uint64_t expires_ms, struct mp_buf *token, struct mp_error *err)
 {
@@ -83,6 +92,7 @@ mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err)
 		.request = on_request,
 		.closed = on_request_closed,
 		.invite = on_invite,
+		.sign_takeover = on_sign_takeover,
 		.info = on_info,
 		.ctx = d};
 

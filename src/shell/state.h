@@ -87,6 +87,11 @@ int mp_state_set_seeds(
 /* It is a member now. */
 void mp_state_joined(struct mp_state *state);
 
+/* Names the authority whose key is kept here in a takeover record (codec/record_run.h) and signs
+ * it. MP_ENOENT: no key is here; MP_ECLUSTER: of another cluster; the decoder's errors. */
+int mp_state_sign_takeover(const struct mp_state *state, struct mp_span takeover,
+	struct mp_buf *out, struct mp_sig *sig, struct mp_error *err);
+
 /* A token for others, made with the authority key kept here. MP_ENOENT: it is not here. */
 int mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
 	const char *const *seeds, size_t seed_count, struct mp_buf *token, struct mp_error *err);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "codec/cbor.h"
+#include "codec/record_run.h"
 #include "codec/record_trust.h"
 #include "codec/token.h"
 #include "core/join.h"
@@ -401,6 +402,47 @@ invite_make(const struct mp_state *state, const struct mp_secret *authority,
 	return rc;
 }
 
+static int
+authority_load(const struct mp_state *state, struct mp_secret **out, struct mp_error *err)
+{
+	char path[MP_PATH_MAX + 1];
+	int rc;
+
+	(void)mp_state_path(state, "authority.key", path);
+	rc = mp_key_load(out, MP_KEY_SIGNING, path, err);
+	if (rc == MP_ENOENT)
+		return mp_fail(err, rc,
+			"no authority key is kept on this node; ask on the node that founded the "
+			"cluster");
+	return rc;
+}
+
+int
+mp_state_sign_takeover(const struct mp_state *state, struct mp_span takeover, struct mp_buf *out,
+	struct mp_sig *sig, struct mp_error *err)
+{
+	struct mp_secret *authority = NULL;
+	struct mp_takeover t;
+	struct mp_hash h;
+	int rc = authority_load(state, &authority, err);
+
+	if (rc != 0)
+		return rc;
+	rc = mp_takeover_decode(takeover, &t);
+	if (rc == 0 && !mp_cluster_id_eq(&t.who.cluster, &state->cluster))
+		rc = MP_ECLUSTER;
+	if (rc == 0) {
+		mp_secret_public(authority, t.signer);
+		rc = mp_takeover_encode(out, &t);
+	}
+	if (rc == 0) {
+		h = mp_record_hash(&mp_crypto_sodium, mp_buf_span(out));
+		mp_crypto_sodium.sign(authority, sig, mp_span(h.b, sizeof(h.b)));
+	}
+	mp_secret_free(authority);
+	return rc != 0 ? mp_fail(err, rc, "takeover: %s", mp_strerror(rc)) : 0;
+}
+
 int
 mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
 	const char *const *seeds, size_t seed_count, struct mp_buf *text, struct mp_error *err)
@@ -410,15 +452,8 @@ mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
 		.not_before_ms = mp_state_wall_ms() - 60000, /* clocks differ a little */
 		.seed_count = mp_min_size(seed_count, MP_INVITE_SEEDS_MAX)};
 	struct mp_secret *authority = NULL;
-	char path[MP_PATH_MAX + 1];
-	int rc;
+	int rc = authority_load(state, &authority, err);
 
-	(void)mp_state_path(state, "authority.key", path);
-	rc = mp_key_load(&authority, MP_KEY_SIGNING, path, err);
-	if (rc == MP_ENOENT)
-		return mp_fail(err, rc,
-			"no authority key is kept on this node; ask on the node that founded the "
-			"cluster");
 	if (rc != 0)
 		return rc;
 	invite.expires_ms = mp_state_wall_ms() + valid_ms;

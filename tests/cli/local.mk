@@ -22,6 +22,7 @@ cli_tests = \
 	%D%/cluster_state.sh \
 	%D%/cluster_stranger.sh \
 	%D%/cluster_systemd.sh \
+	%D%/cluster_takeover.sh \
 	%D%/cluster_tour.sh \
 	%D%/files.sh \
 	%D%/node.sh

@@ -79,7 +79,11 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	case MP_CTL_NODES:
 		rc = mp_ctl_page_encode(buf, r->number, NULL, r->from, r->count);
 		break;
+	case MP_CTL_TAKE:
+		rc = mp_ctl_take_encode(buf, r->takeover, &r->sig);
+		break;
 	case MP_CTL_WAIT:
+	case MP_CTL_TAKEOVER:
 		rc = mp_ctl_simple_encode(buf, r->number, run);
 		break;
 	case MP_CTL_RUNS:

@@ -38,7 +38,8 @@ check_bytes(const struct mp_alloc *alloc, struct mp_span in)
 
 	mp_buf_init(&buf, alloc, 16u * 1024 * 1024);
 	if (mp_msg_raft_decode(in, &msg) == 0) {
-		mp_assert(mp_msg_raft_run(in, &run) == 0 && mp_run_id_eq(&run, &msg.run));
+		mp_assert(mp_msg_raft_run(in, &run, &(uint64_t){0}) == 0 &&
+			  mp_run_id_eq(&run, &msg.run));
 		if (msg.kind == MP_MSG_APPEND) {
 			size_t count = msg.u.append.entry_count;
 

@@ -30,6 +30,7 @@ static void
 check_open(struct mp_buf *buf, struct mp_span in)
 {
 	struct mp_node_id holders[MP_HOLDERS_MAX];
+	struct mp_run_tip tip;
 	static struct mp_run_have have[MP_RUN_HAVE_MAX + 1];
 	struct mp_msg_run_open open;
 	struct mp_msg_run_known known;
@@ -43,6 +44,8 @@ check_open(struct mp_buf *buf, struct mp_span in)
 			mp_msg_run_open_encode(
 				buf, &open, holders, holders_of(open.inputs, holders)),
 			in);
+	if (mp_msg_run_tip_decode(in, &tip) == 0)
+		same(buf, mp_msg_run_tip_encode(buf, &tip), in);
 	if (mp_msg_run_have_decode(in, &list) == 0) {
 		while (mp_run_have_next(&list, &have[n]))
 			n++;

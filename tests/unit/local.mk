@@ -251,10 +251,15 @@ tests_unit_test_lease_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lease_LDADD = $(UNIT_LIBS)
 
 unit_tests += tests/unit/test_runs
-tests_unit_test_runs_SOURCES = %D%/test_runs.c %D%/fake_crypto.h %D%/roster.h %D%/runs_cluster.h \
-	%D%/runs_world.h
+tests_unit_test_runs_SOURCES = %D%/test_runs.c %D%/fake_crypto.h %D%/roster.h %D%/runs_case.h \
+	%D%/runs_cluster.h %D%/runs_world.h
 tests_unit_test_runs_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_runs_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+unit_tests += tests/unit/test_takeover
+tests_unit_test_takeover_SOURCES = %D%/test_takeover.c %D%/fake_crypto.h %D%/roster.h \
+	%D%/runs_case.h %D%/runs_cluster.h %D%/runs_world.h
+tests_unit_test_takeover_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_takeover_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 unit_tests += tests/unit/test_msg_ctl tests/unit/test_snapshot tests/unit/test_writer
 tests_unit_test_msg_ctl_SOURCES = %D%/test_msg_ctl.c
 tests_unit_test_msg_ctl_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -72,7 +72,7 @@ static void
 worker_result(struct cluster *c, const struct cluster_job *job)
 {
 	struct cluster_node *n = &c->nodes[job->node];
-	const struct mp_work_head head = {job->run, 1, n->fence};
+	const struct mp_work_head head = {job->run, mp_term_generation(n->fence), n->fence};
 	struct mp_buf record, both, msg;
 	struct mp_result_sig sig;
 	struct mp_span span;

@@ -337,7 +337,7 @@ disk_write(struct cluster_node *node, const struct mp_row *r)
 	*at = row;
 }
 
-static size_t
+static inline size_t
 disk_count(const struct cluster_node *node, enum mp_table table)
 {
 	size_t n = 0;

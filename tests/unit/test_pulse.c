@@ -123,7 +123,8 @@ end(struct world *w, int i)
 			continue;
 		}
 		assert_int_equal(fx[k].kind, MP_FX_SEND);
-		w->streams += mp_msg_raft_run(fx[k].u.send.bytes, &(struct mp_run_id){{0}}) != 0;
+		w->streams += mp_msg_raft_run(fx[k].u.send.bytes, &(struct mp_run_id){{0}},
+				      &(uint64_t){0}) != 0;
 		if (!w->no_links)
 			post(w, i, world_node(w, &fx[k].u.send.peer), false, fx[k].u.send.bytes);
 	}
@@ -151,7 +152,7 @@ deliver(struct world *w)
 		w->first = p->next;
 		if (w->first == NULL)
 			w->last = &w->first;
-		if (mp_msg_raft_run(bytes, &run) == 0) {
+		if (mp_msg_raft_run(bytes, &run, &(uint64_t){0}) == 0) {
 			struct mp_raft *raft = mp_pulse_find(n->pulse, &run);
 
 			if (raft != NULL)

@@ -12,6 +12,7 @@ static struct mp_msg_raft
 there_and_back(const struct mp_msg_raft *msg)
 {
 	struct mp_msg_raft out;
+	uint64_t generation;
 	struct mp_run_id run;
 
 	buf.n = 0;
@@ -19,7 +20,8 @@ there_and_back(const struct mp_msg_raft *msg)
 	for (size_t n = 0; n < buf.n; n++)
 		assert_int_not_equal(mp_msg_raft_decode(mp_span(buf.p, n), &out), 0);
 	assert_int_not_equal(mp_msg_raft_decode(mp_span(buf.p, buf.n + 1), &out), 0);
-	assert_int_equal(mp_msg_raft_run(mp_buf_span(&buf), &run), 0);
+	assert_int_equal(mp_msg_raft_run(mp_buf_span(&buf), &run, &generation), 0);
+	assert_int_equal(generation, msg->generation);
 	assert_true(mp_run_id_eq(&run, &msg->run));
 	assert_int_equal(mp_msg_raft_decode(mp_buf_span(&buf), &out), 0);
 	assert_int_equal(out.kind, msg->kind);

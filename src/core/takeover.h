@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Taking a run over (DESIGN 5), when a majority of its electors is lost for good.
+ *
+ *   mpctl takeover ─▶ ask all who hold the log: RUN_TIP_ASK, RUN_TIP ─▶ the record of the next
+ *   generation ─▶ signed by an authority ─▶ mp_runs_take(): kept, told to all members
+ *                                             ├ an elector of it: its log up to the base goes on
+ *                                             ├ one that is none any more: it forgets the log
+ *                                             └ a worker: hears of it with the new leader
+ *
+ * The base is the highest (last term, index) among those that answered. Who held the log and
+ * answered comes first among the new electors, whose number is the old one if there are so many
+ * members, else three or one. Nothing is asked of the cluster but this: that the electors that do
+ * not answer never come back to decide; the old generation is fenced wherever the new one is
+ * known. While a majority answers, or anyone hears a leader, a takeover is refused.
+ */
+#ifndef MP_CORE_TAKEOVER_H
+#define MP_CORE_TAKEOVER_H
+
+#include "core/env.h"
+#include "core/runs.h"
+
+struct mp_takeover_ask;
+
+/* Embedded in who asks; idle when zeroed. Stays where it is until done or forgotten. `done` comes
+ * exactly once and never from inside mp_runs_takeover(): rc 0 with the record that is to be
+ * signed, or an MP_E* with a text: MP_EBUSY while the run can go on by itself, MP_ENOQUORUM when
+ * nobody who answers has its log. */
+struct mp_takeover_req {
+	void (*done)(struct mp_takeover_req *req, struct mp_env *env, int rc,
+		struct mp_span takeover, const char *text);
+	struct mp_takeover_ask *ask; /* NULL when idle */
+};
+
+/* How long those who hold the log have to answer. */
+#define MP_TAKEOVER_ASK_MS 3000
+/* Asked for at a time. */
+#define MP_TAKEOVERS_MAX 8
+
+/* 0, or with *err: MP_ENOENT, MP_EEXIST (it has ended), MP_EBUSY (too many at a time), MP_ENOMEM.
+ */
+int mp_runs_takeover(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run,
+	struct mp_takeover_req *req, struct mp_error *err);
+void mp_runs_takeover_forget(struct mp_runs *runs, struct mp_takeover_req *req);
+
+/* Opens the generation that a signed takeover names. 0; or with *err: MP_EFORMAT, MP_ENOENT,
+ * MP_EEXIST (the run has ended, or somebody else took it over meanwhile), MP_ESIG, MP_EAUTH (not
+ * from an authority), MP_ENOMEM. */
+int mp_runs_take(struct mp_runs *runs, struct mp_env *env, struct mp_span takeover,
+	const struct mp_sig *sig, struct mp_error *err);
+
+#endif

@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Two nodes. The one that decides alone is killed in the middle of a run; the other one, its mirror,
+# takes the run over when it is told to, and ends it without running again what it knows to be
+# finished. The dead one comes back and sees that.
+. "${top_srcdir:=.}/tests/cli/lib.sh"
+cli_needs jq
+cluster alpha beta
+journal_pipeline "$tap_tmp/p.yaml" 3 4 1
+run=$(ctl beta submit "$tap_tmp/p.yaml") || cli_die 'the run is submitted'
+tap_same 'who took it decides alone' beta "$(run_field alpha "$run" '.electors | join(" ")')"
+some_done()
+{
+	ctl alpha show "$run" --json |
+		jq -e '([.modules[] | select(.state == "succeeded")] | length) >= 3' >/dev/null
+}
+until_true 30 some_done || cli_die 'some modules have ended'
+tap_check 'a run that goes on by itself is not taken over' not ctl alpha takeover "$run"
+node_kill beta
+stalled()
+{
+	run_state_is alpha "$run" stalled
+}
+tap_check 'without it the run is stalled' until_true 30 stalled
+remember alpha "$run"
+ctl alpha takeover "$run" 2>"$tap_tmp/taken" || cli_die "mpctl takeover: $(cat "$tap_tmp/taken")"
+tap_same 'what begins is said' 1 "$(grep -c 'generation 2 begins after entry' "$tap_tmp/taken")"
+survived alpha "$run"
+tap_same 'the generation is shown' 2 "$(run_field alpha "$run" .generation)"
+tap_same 'and who decides in it' alpha "$(run_field alpha "$run" '.electors | join(" ")')"
+node_start beta
+learned()
+{
+	[ "$(run_field beta "$run" '.state + " " + (.generation | tostring)')" = 'succeeded 2' ]
+}
+tap_check 'the dead one comes back and knows' until_true 30 learned
+tap_end
