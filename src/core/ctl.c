@@ -1,62 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/ctl.h"
+#include "core/ctl_int.h"
 
-#include "codec/msg_ctl.h"
 #include "codec/snapshot.h"
 #include "core/node.h"
-#include "core/takeover.h"
 #include "mp/limits.h"
 #include "mp/pipeline.h"
 
 #define ASK_MS   2000
 #define HOPS_MAX 2
-
-enum open_state {
-	OPEN_SUBMITTING,
-	OPEN_FETCHING,
-	OPEN_TAKING_OVER,
-	OPEN_WAITING, /* for the end of the run */
-	OPEN_LOADING, /* until the log of an ended run was read from the disk */
-	OPEN_READING, /* what an attempt of this node has written */
-	OPEN_LEAVING, /* for the end of this node */
-	OPEN_ASKING,  /* somebody else */
-};
-
-/* A request that is not answered yet. */
-struct open {
-	struct open *next;
-	struct mp_ctl *ctl;
-	enum open_state state;
-	bool remote;            /* asked by a peer, not by a client */
-	bool gone;              /* nobody waits for the answer any more */
-	uint64_t request;       /* the client's, or the peer's number */
-	struct mp_node_id peer; /* remote */
-	uint64_t hops;
-	struct mp_ctl_request r; /* spans point into bytes */
-	struct mp_run_id run;
-	struct mp_node_id who[MP_ELECTORS_MAX];
-	size_t who_count, who_next;
-	uint64_t ask; /* our number for who[who_next - 1], or the token of what is read here */
-	mp_time deadline_ms;
-	struct mp_submit_req submit;
-	struct mp_fetch_req fetch;
-	struct mp_takeover_req takeover;
-	size_t size;
-	uint8_t bytes[];
-};
-
-struct mp_ctl {
-	const struct mp_roster *roster;
-	struct mp_runs *runs;
-	struct mp_fetch *fetch;
-	const struct mp_alloc *alloc;
-	struct mp_leave *leave;
-	struct open *first;
-	size_t count;
-	uint64_t asks;
-	uint64_t ends;  /* mp_runs_ends() when we looked last */
-	uint64_t loads; /* mp_runs_loads(), likewise */
-};
 
 int
 mp_ctl_new(struct mp_env *env, const struct mp_roster *roster, struct mp_runs *runs,
@@ -142,7 +93,7 @@ open_peer(const struct open *o)
 	return o->remote ? &o->peer : NULL;
 }
 
-static void
+void
 open_fail(struct open *o, struct mp_env *env, int code, const char *text)
 {
 	if (!o->gone)
@@ -151,7 +102,7 @@ open_fail(struct open *o, struct mp_env *env, int code, const char *text)
 }
 
 /* rc and payload of an encoder; payload is finished here. */
-static void
+void
 open_answer(struct open *o, struct mp_env *env, int rc, struct mp_buf *payload)
 {
 	struct mp_buf *buf = mp_out_scratch(env->out);
@@ -168,7 +119,7 @@ open_answer(struct open *o, struct mp_env *env, int rc, struct mp_buf *payload)
 	mp_buf_fini(payload);
 }
 
-static void
+void
 open_answer_null(struct open *o, struct mp_env *env)
 {
 	struct mp_buf payload;
@@ -182,7 +133,7 @@ open_answer_null(struct open *o, struct mp_env *env)
 
 /* ---- asking others ---- */
 
-static void
+void
 open_snapshot(struct open *o, struct mp_env *env)
 {
 	struct mp_buf payload;
@@ -247,134 +198,12 @@ open_ask_next(struct open *o, struct mp_env *env)
 		open_fail(o, env, rc, mp_strerror(rc));
 }
 
-static void
+void
 open_ask(struct open *o, struct mp_env *env)
 {
 	o->who_next = 0;
 	o->who_count = o->hops < HOPS_MAX ? mp_runs_whom(o->ctl->runs, &o->run, o->who) : 0;
 	open_ask_next(o, env);
-}
-
-/* ---- requests about a run ---- */
-
-static void
-open_show(struct open *o, struct mp_env *env)
-{
-	enum mp_runs_have have = mp_runs_have(o->ctl->runs, &o->run);
-
-	if (have == MP_RUNS_HAVE_LATEST) {
-		open_snapshot(o, env);
-	} else if (have == MP_RUNS_HAVE_AWAY && o->state != OPEN_LOADING) {
-		o->state = OPEN_LOADING;
-		mp_runs_load(o->ctl->runs, env, &o->run);
-	} else {
-		open_ask(o, env);
-	}
-}
-
-static void
-open_cancel(struct open *o, struct mp_env *env)
-{
-	int rc = mp_runs_cancel(o->ctl->runs, env, &o->run, o->r.by);
-
-	if (rc == 0)
-		open_answer_null(o, env);
-	else if (rc == MP_ENOTLEADER || rc == MP_ENOENT)
-		open_ask(o, env);
-	else
-		open_fail(o, env, rc, mp_strerror(rc));
-}
-
-/* ---- taking over: only through the socket of this very node ---- */
-
-static void
-takeover_made(struct mp_takeover_req *req, struct mp_env *env, int rc, struct mp_span takeover,
-	const char *text)
-{
-	struct open *o = mp_container_of(req, struct open, takeover);
-	struct mp_buf payload;
-	struct mp_cbor_w w;
-
-	if (rc != 0) {
-		open_fail(o, env, rc, text);
-		return;
-	}
-	mp_buf_init(&payload, env->alloc, MP_CTL_TAKEOVER_MAX + 16);
-	mp_cbor_w_init(&w, &payload);
-	mp_cbor_w_span(&w, takeover);
-	open_answer(o, env, w.rc, &payload);
-}
-
-static void
-open_takeover(struct open *o, struct mp_env *env)
-{
-	struct mp_error err = {0};
-	int rc;
-
-	if (o->remote) {
-		open_fail(o, env, MP_EAUTH, "a run is taken over at the node that is asked itself");
-		return;
-	}
-	o->state = OPEN_TAKING_OVER;
-	o->takeover.done = takeover_made;
-	rc = mp_runs_takeover(o->ctl->runs, env, &o->run, &o->takeover, &err);
-	if (rc != 0)
-		open_fail(o, env, rc, err.text);
-}
-
-static void
-open_take(struct open *o, struct mp_env *env)
-{
-	struct mp_error err = {0};
-	int rc;
-
-	if (o->remote) {
-		open_fail(o, env, MP_EAUTH, "a run is taken over at the node that is asked itself");
-		return;
-	}
-	rc = mp_runs_take(o->ctl->runs, env, o->r.takeover, &o->r.sig, &err);
-	if (rc != 0)
-		open_fail(o, env, rc, err.text);
-	else
-		open_answer_null(o, env);
-}
-
-static void
-open_resolve(struct open *o, struct mp_env *env)
-{
-	struct mp_error err = {0};
-	int rc =
-		mp_runs_resolve(o->ctl->runs, env, &o->run, o->r.module, o->r.rerun, o->r.by, &err);
-
-	if (rc == 0)
-		open_answer_null(o, env);
-	else if (rc == MP_ENOTLEADER)
-		open_ask(o, env);
-	else
-		open_fail(o, env, rc, err.code != 0 ? err.text : mp_strerror(rc));
-}
-
-static void
-open_about_run(struct open *o, struct mp_env *env)
-{
-	int rc = mp_runs_find(o->ctl->runs, o->r.run, &o->run);
-
-	if (rc == MP_EEXIST)
-		open_fail(o, env, rc, "more than one run begins so; give more digits");
-	else if (rc == MP_EINVAL)
-		open_fail(o, env, rc, "a run is named by at least 4 of its hexadecimal digits");
-	else if (rc != 0)
-		open_fail(o, env, MP_ENOENT, "no such run is known here; mpctl runs lists them");
-	else if (o->r.number == MP_CTL_CANCEL)
-		open_cancel(o, env);
-	else if (o->r.number == MP_CTL_RESOLVE)
-		open_resolve(o, env);
-	else if (o->r.number == MP_CTL_TAKEOVER)
-		open_takeover(o, env);
-	else if (o->r.number == MP_CTL_WAIT && !mp_runs_ended(o->ctl->runs, &o->run))
-		o->state = OPEN_WAITING;
-	else
-		open_show(o, env);
 }
 
 /* ---- the others ---- */

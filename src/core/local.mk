@@ -7,6 +7,8 @@ libmp_core_a_SOURCES = \
 	%D%/cachekey.h \
 	%D%/ctl.c \
 	%D%/ctl.h \
+	%D%/ctl_int.h \
+	%D%/ctl_run.c \
 	%D%/dgram.c \
 	%D%/dgram.h \
 	%D%/env.h \

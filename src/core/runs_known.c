@@ -324,8 +324,7 @@ on_known(struct mp_runs *runs, struct mp_env *env, struct mp_span bytes)
 		if (k == NULL)
 			return MP_ENOMEM;
 	}
-	else if (!k->opened)
-	{
+	if (!k->opened) {
 		k->opened = true;
 		known_put(env, k);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Submissions to the nodes of runs_cluster.h, and looks at what became of them. Included by one test
- * program only. */
+/* Submissions to the nodes of runs_cluster.h, and looks at what became of them. Included by one
+ * test program only. */
 #ifndef MP_TESTS_RUNS_CASE_H
 #define MP_TESTS_RUNS_CASE_H
 

@@ -163,8 +163,8 @@ test_restart_after(void **state)
 		assert_int_equal(generation_at(c, i, &s.run), 2);
 		node_crash(c, i);
 		node_start(c, i);
-		assert_int_equal(generation_at(c, i, &s.run), 2);
 		cluster_run(c, 3000);
+		assert_int_equal(generation_at(c, i, &s.run), 2);
 	}
 	cluster_run(c, 60000);
 	for (int i = 0; i < c->count; i++) {

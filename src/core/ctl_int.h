@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What ctl.c (requests as such) and ctl_run.c (those about a run) share. Nobody else includes this.
+ */
+#ifndef MP_CORE_CTL_INT_H
+#define MP_CORE_CTL_INT_H
+
+#include "codec/msg_ctl.h"
+#include "core/ctl.h"
+#include "core/takeover.h"
+
+enum open_state {
+	OPEN_SUBMITTING,
+	OPEN_FETCHING,
+	OPEN_TAKING_OVER,
+	OPEN_WAITING, /* for the end of the run */
+	OPEN_LOADING, /* until the log of an ended run was read from the disk */
+	OPEN_READING, /* what an attempt of this node has written */
+	OPEN_LEAVING, /* for the end of this node */
+	OPEN_ASKING,  /* somebody else */
+};
+
+/* A request that is not answered yet. */
+struct open {
+	struct open *next;
+	struct mp_ctl *ctl;
+	enum open_state state;
+	bool remote;            /* asked by a peer, not by a client */
+	bool gone;              /* nobody waits for the answer any more */
+	uint64_t request;       /* the client's, or the peer's number */
+	struct mp_node_id peer; /* remote */
+	uint64_t hops;
+	struct mp_ctl_request r; /* spans point into bytes */
+	struct mp_run_id run;
+	struct mp_node_id who[MP_ELECTORS_MAX];
+	size_t who_count, who_next;
+	uint64_t ask; /* our number for who[who_next - 1], or the token of what is read here */
+	mp_time deadline_ms;
+	struct mp_submit_req submit;
+	struct mp_fetch_req fetch;
+	struct mp_takeover_req takeover;
+	size_t size;
+	uint8_t bytes[];
+};
+
+struct mp_ctl {
+	const struct mp_roster *roster;
+	struct mp_runs *runs;
+	struct mp_fetch *fetch;
+	const struct mp_alloc *alloc;
+	struct mp_leave *leave;
+	struct open *first;
+	size_t count;
+	uint64_t asks;
+	uint64_t ends;  /* mp_runs_ends() when we looked last */
+	uint64_t loads; /* mp_runs_loads(), likewise */
+};
+
+/* ctl.c: each of these answers and frees the request. */
+void open_fail(struct open *o, struct mp_env *env, int code, const char *text);
+/* rc and payload of an encoder; payload is finished here. */
+void open_answer(struct open *o, struct mp_env *env, int rc, struct mp_buf *payload);
+void open_answer_null(struct open *o, struct mp_env *env);
+void open_snapshot(struct open *o, struct mp_env *env);
+/* Asks who may know, one after the other. */
+void open_ask(struct open *o, struct mp_env *env);
+
+/* ctl_run.c */
+void open_show(struct open *o, struct mp_env *env);
+void open_about_run(struct open *o, struct mp_env *env);
+void open_take(struct open *o, struct mp_env *env);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests about a run. */
+#include "core/ctl_int.h"
+
+void
+open_show(struct open *o, struct mp_env *env)
+{
+	enum mp_runs_have have = mp_runs_have(o->ctl->runs, &o->run);
+
+	if (have == MP_RUNS_HAVE_LATEST) {
+		open_snapshot(o, env);
+	} else if (have == MP_RUNS_HAVE_AWAY && o->state != OPEN_LOADING) {
+		o->state = OPEN_LOADING;
+		mp_runs_load(o->ctl->runs, env, &o->run);
+	} else {
+		open_ask(o, env);
+	}
+}
+
+static void
+open_cancel(struct open *o, struct mp_env *env)
+{
+	int rc = mp_runs_cancel(o->ctl->runs, env, &o->run, o->r.by);
+
+	if (rc == 0)
+		open_answer_null(o, env);
+	else if (rc == MP_ENOTLEADER || rc == MP_ENOENT)
+		open_ask(o, env);
+	else
+		open_fail(o, env, rc, mp_strerror(rc));
+}
+
+/* ---- taking over: only through the socket of this very node ---- */
+
+static void
+takeover_made(struct mp_takeover_req *req, struct mp_env *env, int rc, struct mp_span takeover,
+	const char *text)
+{
+	struct open *o = mp_container_of(req, struct open, takeover);
+	struct mp_buf payload;
+	struct mp_cbor_w w;
+
+	if (rc != 0) {
+		open_fail(o, env, rc, text);
+		return;
+	}
+	mp_buf_init(&payload, env->alloc, MP_CTL_TAKEOVER_MAX + 16);
+	mp_cbor_w_init(&w, &payload);
+	mp_cbor_w_span(&w, takeover);
+	open_answer(o, env, w.rc, &payload);
+}
+
+static void
+open_takeover(struct open *o, struct mp_env *env)
+{
+	struct mp_error err = {0};
+	int rc;
+
+	if (o->remote) {
+		open_fail(o, env, MP_EAUTH, "a run is taken over at the node that is asked itself");
+		return;
+	}
+	o->state = OPEN_TAKING_OVER;
+	o->takeover.done = takeover_made;
+	rc = mp_runs_takeover(o->ctl->runs, env, &o->run, &o->takeover, &err);
+	if (rc != 0)
+		open_fail(o, env, rc, err.text);
+}
+
+void
+open_take(struct open *o, struct mp_env *env)
+{
+	struct mp_error err = {0};
+	int rc;
+
+	if (o->remote) {
+		open_fail(o, env, MP_EAUTH, "a run is taken over at the node that is asked itself");
+		return;
+	}
+	rc = mp_runs_take(o->ctl->runs, env, o->r.takeover, &o->r.sig, &err);
+	if (rc != 0)
+		open_fail(o, env, rc, err.text);
+	else
+		open_answer_null(o, env);
+}
+
+static void
+open_resolve(struct open *o, struct mp_env *env)
+{
+	struct mp_error err = {0};
+	int rc =
+		mp_runs_resolve(o->ctl->runs, env, &o->run, o->r.module, o->r.rerun, o->r.by, &err);
+
+	if (rc == 0)
+		open_answer_null(o, env);
+	else if (rc == MP_ENOTLEADER)
+		open_ask(o, env);
+	else
+		open_fail(o, env, rc, err.code != 0 ? err.text : mp_strerror(rc));
+}
+
+void
+open_about_run(struct open *o, struct mp_env *env)
+{
+	int rc = mp_runs_find(o->ctl->runs, o->r.run, &o->run);
+
+	if (rc == MP_EEXIST)
+		open_fail(o, env, rc, "more than one run begins so; give more digits");
+	else if (rc == MP_EINVAL)
+		open_fail(o, env, rc, "a run is named by at least 4 of its hexadecimal digits");
+	else if (rc != 0)
+		open_fail(o, env, MP_ENOENT, "no such run is known here; mpctl runs lists them");
+	else if (o->r.number == MP_CTL_CANCEL)
+		open_cancel(o, env);
+	else if (o->r.number == MP_CTL_RESOLVE)
+		open_resolve(o, env);
+	else if (o->r.number == MP_CTL_TAKEOVER)
+		open_takeover(o, env);
+	else if (o->r.number == MP_CTL_WAIT && !mp_runs_ended(o->ctl->runs, &o->run))
+		o->state = OPEN_WAITING;
+	else
+		open_show(o, env);
+}
