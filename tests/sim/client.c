@@ -166,6 +166,18 @@ sim_client_cancel(struct sim_host *host, uint32_t run_number)
 }
 
 void
+sim_client_leave(struct sim_host *host)
+{
+	struct mp_buf bytes;
+
+	mp_buf_init(&bytes, &host->sim->alloc, 64);
+	mp_assert(mp_ctl_simple_encode(&bytes, MP_CTL_LEAVE, NULL) == 0);
+	sim_trace(host->sim, host, "leave");
+	(void)client_ask(host, MP_CTL_LEAVE, 0, mp_buf_span(&bytes));
+	mp_buf_fini(&bytes);
+}
+
+void
 sim_client_resolve(
 	struct sim_host *host, const struct mp_run_id *run, const char *module, bool rerun)
 {
@@ -249,6 +261,7 @@ sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, 
 		submitted(host, r->run, rc, payload, &err);
 	else if (rc != 0)
 		sim_trace(sim, host, "request %d is refused: %s", (int)r->what, err.text);
+	host->left = host->left || (r->what == MP_CTL_LEAVE && rc == 0);
 	if (r->what == MP_CTL_WAIT && rc == 0 &&
 		!sim_check_run_ended(sim, &sim->client->runs[r->run]))
 		sim_fail(sim, "host %" PRIu32 " says that a run has ended, and it has not",

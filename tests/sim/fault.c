@@ -179,7 +179,7 @@ fault_revive(struct sim *sim, uint64_t arg)
 	if (sim->healed)
 		return;
 	sim_at(sim, soon(sim, 2 * SIM_SEC), fault_revive, arg);
-	if (host->node == NULL && host->stopping)
+	if (host->node == NULL && host->stopping && !host->left)
 		sim_host_start(host);
 }
 
@@ -354,7 +354,7 @@ sim_fault_heal(struct sim *sim)
 
 		host->paused_until = 0;
 		host->wall_off_ms = sim_between(sim, -500, 500);
-		if (host->node == NULL)
+		if (host->node == NULL && !host->left)
 			sim_host_start(host);
 	}
 }

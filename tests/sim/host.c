@@ -181,7 +181,7 @@ host_stopped(struct sim *sim, uint64_t arg)
 		return;
 	sim->sometimes[SIM_STOPPED]++;
 	sim_host_crash(host, false);
-	if (sim->healed)
+	if (sim->healed && !host->left)
 		sim_host_start(host);
 }
 

@@ -93,6 +93,10 @@ sim_check_led(struct sim *sim)
 bool
 sim_check_views_agree(struct sim *sim, char *why, size_t size)
 {
+	uint32_t there = sim->plan.hosts;
+
+	for (uint32_t a = 0; a < sim->plan.hosts; a++)
+		there -= sim->hosts[a].left;
 	for (uint32_t a = 0; a < sim->plan.hosts; a++) {
 		const struct mp_roster *roster;
 
@@ -100,13 +104,13 @@ sim_check_views_agree(struct sim *sim, char *why, size_t size)
 			continue;
 		roster = mp_node_roster(sim->hosts[a].node);
 		if (mp_roster_count(roster) == sim->plan.hosts &&
-			mp_roster_state_count(roster, MP_MEMBER_ALIVE) == sim->plan.hosts)
+			mp_roster_state_count(roster, MP_MEMBER_ALIVE) == there)
 			continue;
 		if (why != NULL)
 			(void)snprintf(why, size,
 				"host %" PRIu32 " sees %zu members, %zu of them alive, of %" PRIu32,
 				a, mp_roster_count(roster),
-				mp_roster_state_count(roster, MP_MEMBER_ALIVE), sim->plan.hosts);
+				mp_roster_state_count(roster, MP_MEMBER_ALIVE), there);
 		return false;
 	}
 	return true;

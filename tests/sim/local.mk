@@ -41,6 +41,7 @@ sim_scenarios = \
 	%D%/scenarios/leader-deaf.sim \
 	%D%/scenarios/leader-isolated.sim \
 	%D%/scenarios/leader-paused.sim \
+	%D%/scenarios/leave.sim \
 	%D%/scenarios/lossy.sim \
 	%D%/scenarios/once-crash.sim \
 	%D%/scenarios/once-paused.sim \

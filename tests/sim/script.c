@@ -17,13 +17,14 @@
  *   cancel RUN HOST         cancel the submission with that number, from 0
  *   resolve HOST            an operator answers one question of what may have run
  *   crash HOST | start HOST | stop HOST | pause HOST T | full HOST T | clock HOST T
+ *   leave HOST              for ever
  *   power-cut               of all at once; they come back by themselves
  *   cut A B | cut A > B     both directions, or what A says to B
  *   isolate HOST            cut from everybody
  *   part electors | part workers    the leader from the other electors, or from who is none
  *   heal                    the network
  *   wait ended T | wait views T | wait leader T | wait answers T    fail if it is not so within T
- *   expect elections N | expect succeeded N | expect lost N         at least so many
+ *   expect elections N | expect succeeded N | expect lost N | expect left N  at least so many
  *   expect NAME 1           it happened: a name of SIM_SOMETIMES
  * HOST is a number or `leader`, the last host that was seen leading a run.
  */
@@ -218,6 +219,9 @@ do_expect(struct script *s, const char *what, uint64_t least)
 		got = sim_check_succeeded(sim);
 	else if (strcmp(what, "lost") == 0)
 		got = sim_check_lost(sim);
+	else if (strcmp(what, "left") == 0)
+		for (uint32_t i = 0; i < sim->plan.hosts; i++)
+			got += sim->hosts[i].left;
 	else
 		for (size_t i = 0; i < mp_countof(names); i++)
 			got += strcmp(what, names[i]) == 0 ? sim->sometimes[i] : 0;
@@ -258,10 +262,12 @@ do_host(struct script *s, char **w, size_t n)
 	else if (strcmp(w[0], "crash") == 0)
 		sim_host_crash(host, false);
 	else if (strcmp(w[0], "start") == 0) {
-		if (host->node == NULL)
+		if (host->node == NULL && !host->left)
 			sim_host_start(host);
 	} else if (strcmp(w[0], "stop") == 0)
 		sim_host_stop(host);
+	else if (strcmp(w[0], "leave") == 0)
+		sim_client_leave(host);
 	else if (strcmp(w[0], "pause") == 0 && n == 3)
 		sim_host_pause(host, s->sim->now + seconds(w[2]));
 	else if (strcmp(w[0], "full") == 0 && n == 3)

@@ -163,6 +163,7 @@ struct sim_host {
 	uint32_t life;        /* counts starts; events meant for an earlier life are dropped */
 	bool ready;
 	bool stopping; /* it was asked to stop */
+	bool left;     /* it has left the cluster, and never comes back */
 	sim_time paused_until;
 	sim_time full_until;
 	sim_time tick_at; /* of the tick in the queue, SIM_NEVER when none */
@@ -372,6 +373,8 @@ void sim_client_submit(struct sim_host *host, uint32_t run_number);
 void sim_client_resolve(
 	struct sim_host *host, const struct mp_run_id *run, const char *module, bool rerun);
 bool sim_client_cancel(struct sim_host *host, uint32_t run_number);
+/* The host is asked to leave the cluster; it has left when that is answered. */
+void sim_client_leave(struct sim_host *host);
 void sim_client_look(struct sim_host *host);
 void sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, bool last);
 void sim_client_down(struct sim_host *host); /* its clients are told nothing */
