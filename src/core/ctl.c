@@ -332,13 +332,15 @@ open_nodes(struct open *o, struct mp_env *env)
 	for (uint32_t i = o->r.from;
 		rc == 0 && i < total && n < o->r.count && items.n < MP_SNAP_PAGE_BYTES; i++, n++) {
 		const struct mp_member *m = mp_roster_at(roster, i);
-		struct mp_snap_member s = {.state = m->state, .status = m->status};
+		bool gone = m->state == MP_MEMBER_DEAD || m->state == MP_MEMBER_LEFT;
+		struct mp_snap_member s = {
+			.state = m->state, .status = gone ? MP_NODE_OFFLINE : m->status};
 
 		s.node.id = m->id;
 		s.node.name = mp_span_str(m->name.s);
 		if (m->addr_count > 0)
 			s.addr = m->addrs[0];
-		s.used = m->slots_used;
+		s.used = gone ? 0 : m->slots_used;
 		if (m->has_caps)
 			s.caps = mp_roster_caps_bytes(roster, &m->caps_digest);
 		rc = mp_snap_member_encode(&items, &s);

@@ -26,5 +26,15 @@ tap_check 'no child of it is left' until_true 10 no_leftovers "$victim"
 survived $survivor "$run"
 tap_check 'what it was running is counted as lost' \
 	test "$(run_field $survivor "$run" '[.modules[].lost] | add')" -ge 1
+node_field()
+{
+	ctl $survivor nodes --json | jq -r ".nodes[] | select(.name == \"$victim\") | $1"
+}
+victim_is()
+{
+	[ "$(node_field .state)" = "$1" ]
+}
+tap_check 'it is known to be dead' until_true 30 victim_is dead
+tap_same 'and takes no work' 'offline 0' "$(node_field '"\(.status) \(.used)"')"
 tap_same 'the leader is the same one' "$leader" "$(run_leader $survivor "$run")"
 tap_end
