@@ -20,8 +20,9 @@
 #   hurt NODE FROM                    what it ran at FROM (ms) and until now may run again
 #   next_dispatch WHAT                waits for the first module that begins after $struck_ms, in a
 #                                     newer term when the leader was hurt, and writes down how long
-#                                     that took, in $tap_tmp/gaps: MS WHAT. A short run then
-#                                     stands still until the fault is over
+#                                     that took, in $tap_tmp/gaps: MS WHAT
+#
+# The run does not come further than to where the next fault is due.
 #
 # What judge.awk holds against a run is said there.
 
@@ -97,7 +98,23 @@ chaos_pipeline()
 	} >"$tap_tmp/p.yaml"
 	: >"$tap_tmp/journal"
 	: >"$tap_tmp/faults"
-	rm -f "$tap_tmp/journal.hold"
+}
+
+# So many modules are to be done at PERCENT: whole layers.
+chaos_goal()
+{
+	echo $((chaos_modules / chaos_width * $1 / 100 * chaos_width))
+}
+
+# The run may come to PERCENT of itself.
+chaos_gate()
+{
+	if [ "$1" -lt 100 ]; then
+		echo $(($(chaos_goal "$1") / chaos_width)) >"$tap_tmp/gate"
+		mv "$tap_tmp/gate" "$tap_tmp/journal.gate"
+	else
+		rm -f "$tap_tmp/journal.gate"
+	fi
 }
 
 chaos_alive()
@@ -159,6 +176,7 @@ begin_fault()
 	case " $* " in
 	*" $leader "*) chaos_led=yes ;;
 	esac
+	chaos_gate $((chaos_part + 25))
 	struck_ms=$(now_ms)
 }
 
@@ -211,7 +229,6 @@ chaos_begun()
 
 next_dispatch()
 {
-	rm -f "$tap_tmp/journal.hold"
 	chaos_term=-1
 	[ $chaos_led = no ] || chaos_term=$(awk -v until="$struck_ms" '
 		$6 <= until && $5 > term { term = $5 }
@@ -219,7 +236,6 @@ next_dispatch()
 	if until_true 30 chaos_begun "$chaos_term"; then
 		printf '%d %s\n' $((chaos_first - struck_ms)) "$1" >>"$tap_tmp/gaps"
 		tap_diag "$1: the next module began after $((chaos_first - struck_ms)) ms"
-		long || : >"$tap_tmp/journal.hold"
 	else
 		tap_not_ok "$1: a module begins within 30 s"
 	fi
@@ -266,16 +282,17 @@ play()
 	esac
 	chaos_pipeline "$2" "$3"
 	shift 3
+	chaos_gate 25
 	opener=$(eye)
 	run=$(ctl "$opener" submit "$tap_tmp/p.yaml") || cli_die "$chaos_name: submit"
 	chaos_part=25
 	for chaos_fault; do
-		until_true 120 chaos_ended $((chaos_modules * chaos_part / 100)) ||
+		until_true 120 chaos_ended "$(chaos_goal $chaos_part)" ||
 			cli_die "$chaos_name: $chaos_part % of the run is done"
 		until_true 30 has_leader || cli_die "$chaos_name: somebody leads"
 		$chaos_fault
-		rm -f "$tap_tmp/journal.hold"
 		chaos_part=$((chaos_part + 25))
+		chaos_gate $chaos_part
 	done
 	chaos_judge "$chaos_name"
 }
