@@ -50,7 +50,7 @@ mp_record_hash(const struct mp_crypto *crypto, struct mp_span record)
 /* ---- who decides ---- */
 
 /* Terms are unique over all generations: the upper half of one is its generation, less one. */
-#define MP_TERM_FIRST(generation) (((generation)-1) << 32)
+#define MP_TERM_FIRST(generation) ((uint64_t)((generation)-1) << 32)
 #define MP_GENERATION_MAX         (UINT32_MAX / 2)
 
 static inline uint64_t

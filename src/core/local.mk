@@ -56,6 +56,7 @@ libmp_core_a_SOURCES = \
 	%D%/roster.h \
 	%D%/run.c \
 	%D%/run.h \
+	%D%/run_digest.c \
 	%D%/runs.c \
 	%D%/runs.h \
 	%D%/runs_box.c \

@@ -125,6 +125,30 @@ run_move(struct mp_run *run, uint32_t module, enum mp_module_state to)
 		run->changed(run->changed_ctx, module, from);
 }
 
+/* A `once` module that the log does not know to have ended, in a run that was taken over: whatever
+ * is lost of the log may have begun it. What nobody began here has an id that nobody minted. */
+static void
+run_doubt(struct mp_run *run, uint32_t module)
+{
+	struct mp_run_module *m = &run->modules[module];
+
+	if (m->attempt.counter == 0)
+		m->attempt = (struct mp_attempt_id){
+			.module = module, .term = run->term, .counter = UINT32_MAX};
+	run_move(run, module, MP_MODULE_MAYBE_RAN);
+}
+
+/* All that it needs is there. */
+static void
+run_ready(struct mp_run *run, uint32_t module, mp_time wall_ms)
+{
+	run->modules[module].queued_ms = wall_ms;
+	if (run->generation > 1 && run->graph->modules[module].once)
+		run_doubt(run, module);
+	else
+		run_move(run, module, MP_MODULE_READY);
+}
+
 static void
 run_release_dependants(struct mp_run *run, uint32_t module, mp_time wall_ms)
 {
@@ -137,8 +161,7 @@ run_release_dependants(struct mp_run *run, uint32_t module, mp_time wall_ms)
 		d->waiting--;
 		if (d->waiting > 0 || d->state != MP_MODULE_WAITING)
 			continue;
-		d->queued_ms = wall_ms;
-		run_move(run, g->dependants[i], MP_MODULE_READY);
+		run_ready(run, g->dependants[i], wall_ms);
 	}
 }
 
@@ -216,8 +239,7 @@ apply_open(struct mp_run *run, const struct mp_raft_entry *entry)
 	for (uint32_t i = 0; i < run->graph->module_count; i++) {
 		if (run->modules[i].waiting > 0)
 			continue;
-		run->modules[i].queued_ms = entry->wall_ms;
-		run_move(run, i, MP_MODULE_READY);
+		run_ready(run, i, entry->wall_ms);
 	}
 	return 0;
 }
@@ -231,8 +253,18 @@ apply_term_start(struct mp_run *run, const struct mp_raft_entry *entry)
 	if (rc != 0)
 		return rc;
 	run->term = entry->term;
-	run->generation = mp_term_generation(entry->term);
 	run->leader = leader;
+	if (mp_term_generation(entry->term) == run->generation)
+		return 0;
+	run->generation = mp_term_generation(entry->term);
+	for (uint32_t i = 0; i < run->graph->module_count; i++) {
+		enum mp_module_state state = mp_run_module_state(run, i);
+
+		if (run->graph->modules[i].once &&
+			(state == MP_MODULE_READY || state == MP_MODULE_BACKOFF ||
+				state == MP_MODULE_RUNNING))
+			run_doubt(run, i);
+	}
 	return 0;
 }
 
@@ -706,83 +738,4 @@ mp_run_state(const struct mp_run *run)
 	default:
 		return run->opened ? MP_RUN_RUNNING : MP_RUN_PENDING;
 	}
-}
-
-/* ---- digest ---- */
-
-struct digest {
-	const struct mp_crypto *crypto;
-	struct mp_hash hash;
-	uint8_t bytes[4096];
-	size_t n;
-};
-
-static void
-digest_flush(struct digest *d)
-{
-	const struct mp_span parts[] = {
-		mp_span(d->hash.b, sizeof(d->hash.b)),
-		mp_span(d->bytes, d->n),
-	};
-	struct mp_hash next;
-
-	d->crypto->hash(&next, parts, mp_countof(parts));
-	d->hash = next;
-	d->n = 0;
-}
-
-static void
-digest_u64(struct digest *d, uint64_t v)
-{
-	if (d->n + 8 > sizeof(d->bytes))
-		digest_flush(d);
-	for (int i = 0; i < 8; i++)
-		d->bytes[d->n++] = (uint8_t)(v >> (56 - 8 * i));
-}
-
-static void
-digest_bytes(struct digest *d, const void *p, size_t n)
-{
-	mp_assert(n <= sizeof(d->bytes));
-	if (d->n + n > sizeof(d->bytes))
-		digest_flush(d);
-	memcpy(d->bytes + d->n, p, n);
-	d->n += n;
-}
-
-static void
-digest_module(struct digest *d, const struct mp_run_module *m)
-{
-	digest_u64(d, (uint64_t)m->cached << 40 | (uint64_t)m->state << 32 |
-			      (uint64_t)m->lost << 16 | m->failures);
-	digest_u64(d, (uint64_t)m->attempts << 32 | m->waiting);
-	digest_u64(d, m->attempt.term);
-	digest_u64(d, (uint64_t)m->attempt.counter << 32 | m->worker);
-	digest_u64(d, m->entry);
-	digest_u64(d, (uint64_t)m->queued_ms);
-	digest_u64(d, (uint64_t)m->assigned_ms);
-	digest_u64(d, (uint64_t)m->ended_ms);
-	digest_u64(d, (uint64_t)m->not_before_ms);
-}
-
-void
-mp_run_digest(const struct mp_run *run, const struct mp_crypto *crypto, struct mp_hash *out)
-{
-	struct digest d = {.crypto = crypto};
-
-	digest_u64(&d, run->applied);
-	digest_u64(&d, run->term);
-	digest_bytes(&d, run->leader.b, sizeof(run->leader.b));
-	digest_u64(&d, (uint64_t)run->opened << 1 | (uint64_t)run->cancelled);
-	digest_bytes(&d, run->cancelled_by.s, strlen(run->cancelled_by.s));
-	digest_u64(&d, (uint64_t)run->outcome);
-	digest_u64(&d, (uint64_t)run->ended_ms);
-	digest_u64(&d, run->end_index);
-	digest_bytes(&d, run->end_hash.b, sizeof(run->end_hash.b));
-	for (uint32_t i = 0; i < run->node_count; i++)
-		digest_bytes(&d, run->nodes[i]->id.b, sizeof(run->nodes[i]->id.b));
-	for (uint32_t i = 0; i < run->graph->module_count; i++)
-		digest_module(&d, &run->modules[i]);
-	digest_flush(&d);
-	*out = d.hash;
 }

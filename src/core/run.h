@@ -9,6 +9,8 @@
  *      │ a need failed       RETRY and│ └────────────────────────────┤ more than MP_LOST_MAX
  *      ▼                  ASSIGNED    │     failed, may be retried   ▼ or failed for good
  *   SKIPPED                        BACKOFF ◀─────────────────────  FAILED, TIMED_OUT
+ *   a new generation: a `once` module that has not ended is MAYBE_RAN instead of READY, RUNNING or
+ *                     BACKOFF, whenever it comes to that
  *   CANCEL: what has not started is CANCELLED at once, what runs when it ends
  *
  * A `once` module: READY ──ONCE_BEGIN──▶ RUNNING ──LOST, killed──▶ MAYBE_RAN ──ONCE_END──▶ as the

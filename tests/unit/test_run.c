@@ -279,6 +279,40 @@ test_once(void **state)
 	fixture_fini(&f);
 }
 
+/* In a later generation nobody knows what the lost part of the log had begun. */
+static void
+test_once_taken_over(void **state)
+{
+	struct mp_attempt_id id;
+	struct fixture f;
+
+	(void)state;
+	unit_graph_init(&f.graph, 4);
+	unit_graph_need(&f.graph, 3, 2);
+	f.graph.modules[0].once = f.graph.modules[1].once = f.graph.modules[3].once = true;
+	fixture_init(&f);
+	assert_int_equal(open_run(&f), 0);
+	assert_int_equal(once_begin(&f, attempt(&f, 0, 1), 0), 0);
+	assert_states(&f, "Rrrw");
+	assert_int_equal(term_start(&f, MP_TERM_FIRST(2) + 1, &nodes[1]), 0);
+	assert_int_equal(f.run.generation, 2);
+	assert_states(&f, "MMrw");
+	assert_int_equal(once_begin(&f, attempt(&f, 1, 1), 0), MP_EEXIST);
+	/* One that becomes ready only now too; another term of the generation changes nothing. */
+	id = attempt(&f, 2, 1);
+	assert_int_equal(assigned(&f, id, 0), 0);
+	assert_int_equal(finished(&f, id, 0, MP_STATUS_OK), 0);
+	assert_states(&f, "MMSM");
+	assert_int_equal(once_end(&f, f.run.modules[1].attempt, MP_ONCE_RERUN), 0);
+	assert_states(&f, "MrSM");
+	assert_int_equal(term_start(&f, MP_TERM_FIRST(2) + 2, &nodes[1]), 0);
+	assert_states(&f, "MrSM");
+	assert_int_equal(once_begin(&f, attempt(&f, 1, 1), 0), 0);
+	assert_int_equal(once_end(&f, f.run.modules[3].attempt, MP_ONCE_DONE), 0);
+	assert_states(&f, "MRSS");
+	fixture_fini(&f);
+}
+
 static void
 test_maybe_ran(void **state)
 {
@@ -775,6 +809,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_once),
+		cmocka_unit_test(test_once_taken_over),
 		cmocka_unit_test(test_maybe_ran),
 		cmocka_unit_test(test_maybe_ran_ends),
 		cmocka_unit_test(test_diamond),
