@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "codec/msg_ctl.h"
@@ -33,7 +34,7 @@ struct options {
 	const char *tags[MP_TAGS_MAX];
 	size_t tag_count;
 	int slots;
-	bool keep_failed, force;
+	bool keep_failed, force, again;
 };
 
 static const char usage_text[] =
@@ -55,6 +56,7 @@ static const char usage_text[] =
 	"vote)\n"
 	"  --tag TAG               what this node can do, for `requires`; may be repeated\n"
 	"  --token-file FILE       the invite token (or $MP_TOKEN); - is standard input\n"
+	"  --again                 join: control.db is damaged or lost; come back without it\n"
 	"  --force                 leave, even if what only this node has is lost by it\n"
 	"  --keep-failed           leave the workspaces of attempts that fail\n"
 	"  --help, --version\n";
@@ -206,6 +208,21 @@ command_init(const struct options *o)
 	return 0;
 }
 
+/* A member without its database would begin anew, as somebody whom nobody knows. */
+static int
+check_database(const struct mp_state *state, struct mp_error *err)
+{
+	char path[MP_PATH_MAX + 32];
+
+	(void)snprintf(path, sizeof(path), "%s/control.db", state->dir);
+	if (!state->has_credential || state->joining || state->port == 0 || access(path, F_OK) == 0)
+		return 0;
+	return mp_fail(err, MP_ECORRUPT,
+		"%s: is gone; mpnode join --again HOST:PORT, with the address of another member, "
+		"comes back as the same node",
+		path);
+}
+
 static int
 command_start(const struct options *o)
 {
@@ -219,6 +236,8 @@ command_start(const struct options *o)
 	founded = !state.has_credential;
 	if (founded)
 		rc = mp_state_found(&state, &err);
+	else
+		rc = check_database(&state, &err);
 	return rc != 0 ? abandon(&state, &err) : serve(o, &state, founded);
 }
 
@@ -256,6 +275,23 @@ take_token(const struct options *o, struct mp_state *state, char **seeds, size_t
 }
 
 static int
+come_back(struct mp_state *state, char **seeds, size_t seed_count, struct mp_error *err)
+{
+	char aside[64];
+	int rc = mp_state_return(state, (const char *const *)seeds, seed_count,
+		(mp_time)time(NULL) * 1000, aside, err);
+
+	if (rc == 0)
+		(void)fprintf(stderr,
+			"mpnode: coming back without what this node knew; that is set aside as "
+			"%s/%s\n"
+			"mpnode: it takes no part in deciding about runs from before: they need a "
+			"majority of their other electors\n",
+			state->dir, aside);
+	return rc;
+}
+
+static int
 command_join(const struct options *o, char **args, int count)
 {
 	struct mp_error err = {0};
@@ -267,7 +303,8 @@ command_join(const struct options *o, char **args, int count)
 	rc = open_state(o, &state, &err);
 	if (rc != 0)
 		return failed(&err);
-	rc = take_token(o, &state, args, (size_t)count, &err);
+	rc = o->again ? come_back(&state, args, (size_t)count, &err)
+		      : take_token(o, &state, args, (size_t)count, &err);
 	return rc != 0 ? abandon(&state, &err) : serve(o, &state, false);
 }
 
@@ -327,6 +364,7 @@ parse_slots(const char *text, int *slots)
 enum {
 	OPT_STATE = 256,
 	OPT_NAME,
+	OPT_AGAIN,
 	OPT_LISTEN,
 	OPT_ADVERTISE,
 	OPT_SLOTS,
@@ -348,6 +386,7 @@ static const struct option long_options[] = {
 	{"token-file", required_argument, NULL, OPT_TOKEN_FILE},
 	{"keep-failed", no_argument, NULL, OPT_KEEP_FAILED},
 	{"force", no_argument, NULL, OPT_FORCE},
+	{"again", no_argument, NULL, OPT_AGAIN},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{0},
@@ -388,6 +427,9 @@ parse_option(int c, struct options *o)
 		return -1;
 	case OPT_FORCE:
 		o->force = true;
+		return -1;
+	case OPT_AGAIN:
+		o->again = true;
 		return -1;
 	case OPT_HELP:
 		(void)fputs(usage_text, stdout);

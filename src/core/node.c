@@ -131,6 +131,7 @@ node_parts(struct mp_node *node, const struct mp_node_config *config, const stru
 		return rc;
 	rc = mp_runs_new(env,
 		&(struct mp_runs_parts){.roster = node->roster,
+			.returned_ms = config->returned_ms,
 			.pulse = node->pulse,
 			.fetch = node->fetch,
 			.hold = node->hold,
@@ -194,7 +195,9 @@ mp_node_new(const struct mp_node_config *config, struct mp_node **out, struct mp
 		.secret = config->secret,
 		.profile = config->profile != NULL ? config->profile : &mp_profile_lan,
 		.self = config->self,
-		.cluster = config->cluster};
+		.cluster = config->cluster,
+		/* What was counted before is lost, and seconds are more than boots. */
+		.boot = (uint64_t)(config->returned_ms / 1000)};
 	if (config->seed_count > 0)
 		memcpy(node->seeds, config->seeds, config->seed_count * sizeof(node->seeds[0]));
 	if (config->gossip_key.n > 0) {
@@ -362,7 +365,7 @@ node_begin(struct mp_node *node)
 	node->phase = NODE_JOINING;
 	rc = mp_join_start(node->join, &node->env, node->seeds, node->seed_count, credential);
 	if (rc != 0)
-		node_fatal(node, "join", mp_strerror(rc));
+		node_fatal(node, "join", node->seed_count == 0 ? UNKNOWN_TEXT : mp_strerror(rc));
 }
 
 static void
@@ -716,6 +719,8 @@ mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp
 		node_dispatch(node, event);
 	if (node->phase == NODE_JOINING)
 		node_joining(node);
+	if (node->phase == NODE_RUNNING && mp_swim_doubled(node->swim))
+		node_fatal(node, "quarantine", DOUBLED_TEXT);
 	if (node->phase == NODE_RUNNING || node->phase == NODE_STOPPING) {
 		node_members(node);
 		node_settle(node);

@@ -17,6 +17,15 @@
 #include "mp/event.h"
 #include "mp/member.h"
 
+/* Why a node stops, and what helps. */
+#define UNKNOWN_TEXT                                                                               \
+	"control.db knows neither this node nor another; mpnode join --again HOST:PORT, with the " \
+	"address of a member, comes back as the same node"
+#define DOUBLED_TEXT                                                                               \
+	"others know a later life of this node: its state directory was restored from an older "   \
+	"copy, or another node runs with a copy of it; stop that one, and mpnode join --again "    \
+	"HOST:PORT comes back"
+
 struct mp_node;
 struct mp_profile;
 
@@ -34,6 +43,7 @@ struct mp_node_config {
 	size_t seed_count;
 	struct mp_span caps;       /* encoded capabilities; copied */
 	uint32_t slots;            /* attempts at a time; 0 is a witness */
+	mp_time returned_ms;       /* wall: when it came back without its rows; 0: it never did */
 	struct mp_span gossip_key; /* genesis only: the first gossip key, 32 bytes; else empty:
 				    * it is in the stored rows or comes with admission */
 };

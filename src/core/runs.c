@@ -6,6 +6,8 @@
 #include "mp/limits.h"
 
 #define HAVE_MS 30000
+/* More than the clocks of two nodes differ. */
+#define SKEW_MS 60000
 
 static struct mp_run_box *
 active_box(struct mp_dlist *l)
@@ -174,6 +176,14 @@ was_aborted(const struct mp_runs *runs, const struct mp_run_id *run)
 	return false;
 }
 
+/* A run in which this node may have voted or acknowledged what it has lost since (DESIGN 5). */
+static bool
+is_forgotten(const struct mp_runs *runs, const struct mp_run_record *rec)
+{
+	return runs->parts.returned_ms > 0 &&
+	       rec->submitted_ms <= runs->parts.returned_ms + SKEW_MS;
+}
+
 /* A run that is new here. */
 static int
 open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
@@ -188,6 +198,12 @@ open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 			runs->stopping ? "this node is stopping" : "this node keeps too many runs",
 			0);
 		return MP_EBUSY;
+	}
+	if (is_forgotten(runs, rec) && !mp_node_id_eq(from, &env->self)) {
+		if (k == NULL)
+			(void)known_add(runs, env, rec, m->record, true);
+		refuse(env, from, &rec->id, "this node has lost what it knew of runs like it", 0);
+		return MP_EAUTH;
 	}
 	if (k == NULL)
 		k = known_add(runs, env, rec, m->record, false);
@@ -298,7 +314,10 @@ want(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	const struct mp_run_id *run)
 {
 	struct mp_buf *buf = mp_out_scratch(env->out);
+	const struct known *k = known_find(runs, run);
 
+	if (k != NULL && is_forgotten(runs, &k->rec))
+		return MP_ENOENT;
 	for (size_t i = 0; i < mp_min_size(runs->want_count, WANT_KEEP); i++) {
 		if (mp_run_id_eq(&runs->wants[i].run, run) &&
 			env->now_ms - runs->wants[i].asked_ms < WANT_MS)

@@ -40,6 +40,9 @@ struct mp_runs_parts {
 	struct mp_fetch *fetch;
 	struct mp_hold *hold;
 	struct mp_shelf *shelf;
+	/* When this node came back without its rows (wall; 0: it never did). It may have voted in
+	 * any run from before and does not know: it takes no part in those. */
+	mp_time returned_ms;
 };
 
 int mp_runs_new(struct mp_env *env, const struct mp_runs_parts *parts, struct mp_runs **out);

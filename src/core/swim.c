@@ -475,6 +475,12 @@ earlier(mp_time a, mp_time b)
 	return a < b ? a : b;
 }
 
+bool
+mp_swim_doubled(const struct mp_swim *swim)
+{
+	return swim->doubled;
+}
+
 mp_time
 mp_swim_deadline(const struct mp_swim *swim)
 {

@@ -91,6 +91,10 @@ int mp_swim_set_caps(struct mp_swim *swim, struct mp_env *env, struct mp_span ca
 /* Leaves for ever: signs, persists and tells. mp_swim_left() holds once it has been told enough
  * times; the node may stop then. MP_ENOMEM. */
 int mp_swim_leave(struct mp_swim *swim, struct mp_env *env);
+
+/* Others have heard what our key signed, and we did not: another node has the same state directory,
+ * or this one was restored from an older copy. The node is to stop. */
+bool mp_swim_doubled(const struct mp_swim *swim);
 bool mp_swim_left(const struct mp_swim *swim, mp_time now_ms);
 
 /* So many members fell silent at once that it must be us who are cut off: start nothing new. */

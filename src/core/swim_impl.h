@@ -81,6 +81,7 @@ struct mp_swim {
 	struct mp_roster *roster;
 	struct mp_dgram *dgram;
 	bool started, leaving, synced;
+	bool doubled; /* our key has signed what we have not */
 	mp_time leave_until_ms;
 	bool left_late; /* that time is over, and was acted upon */
 	uint32_t self;  /* slot; SWIM_NONE before it is known */

@@ -80,8 +80,9 @@ static const struct mp_sql_kind control_kind = {
 #undef X
 	.tune = "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cell_size_check=ON;"
 		"PRAGMA journal_size_limit=16777216; PRAGMA cache_size=-1024",
-	.damaged = "keep a copy of it and of the files beside it that end in -wal and -shm, move "
-		   "them away and join the cluster again; runs live on with their other electors",
+	.damaged =
+		"mpnode join --again HOST:PORT, with the address of another member, sets it aside "
+		"and comes back as the same node; runs live on with their other electors",
 	.check = true,
 };
 

@@ -225,6 +225,7 @@ open_node(struct mp_daemon *d, struct mp_error *err)
 		.self = state->id,
 		.credential = mp_span(state->credential, state->credential_size),
 		.cluster = state->cluster,
+		.returned_ms = state->returned_ms,
 		.addrs = &d->advertised,
 		.addr_count = 1};
 	struct mp_addr seeds[MP_SEEDS_MAX];

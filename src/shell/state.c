@@ -401,6 +401,24 @@ load_credential(struct mp_state *state, struct mp_error *err)
 }
 
 static int
+load_returned(struct mp_state *state, struct mp_error *err)
+{
+	char text[32];
+	size_t n = 0;
+	int rc = mp_state_read(state, "returned", text, sizeof(text) - 1, &n, err);
+
+	if (rc == MP_ENOENT)
+		return 0;
+	text[n] = '\0';
+	state->returned_ms = rc == 0 ? (mp_time)strtoll(text, NULL, 10) : 0;
+	if (rc == 0 && state->returned_ms <= 0)
+		return mp_fail(err, MP_ECORRUPT, "%s/returned: damaged", state->dir);
+	/* Who founded the cluster and lost everything is a member as any other. */
+	state->founder = state->founder && rc != 0;
+	return rc;
+}
+
+static int
 load_seeds(struct mp_state *state, struct mp_error *err)
 {
 	char text[MP_STATE_SEEDS_MAX * MP_STATE_SEED_SIZE + 1];
@@ -453,8 +471,8 @@ mp_state_open(const char *dir, const char *name, struct mp_state *out, struct mp
 			strerror(errno));
 	if (rc != 0 || (rc = check_marker(out, err)) != 0 || (rc = take_lock(out, err)) != 0 ||
 		(rc = load_keys(out, err)) != 0 || (rc = load_credential(out, err)) != 0 ||
-		(rc = load_seeds(out, err)) != 0 || (rc = choose_name(out, name, err)) != 0 ||
-		(rc = load_port(out, err)) != 0)
+		(rc = load_returned(out, err)) != 0 || (rc = load_seeds(out, err)) != 0 ||
+		(rc = choose_name(out, name, err)) != 0 || (rc = load_port(out, err)) != 0)
 		mp_state_abandon(out);
 	return rc;
 }

@@ -44,6 +44,7 @@ struct mp_state {
 	struct mp_name name;
 	bool renamed;  /* joining: `name` was given now and is not the one in the credential */
 	uint16_t port; /* as used last; 0 none */
+	mp_time returned_ms; /* wall: when it came back without its control.db; 0: it never did */
 	char seeds[MP_STATE_SEEDS_MAX][MP_STATE_SEED_SIZE]; /* joining: to ask */
 	size_t seed_count;
 	/* What mp_state_open() has made, for mp_state_abandon(): */
@@ -83,6 +84,12 @@ int mp_state_take_token(struct mp_state *state, struct mp_span token, const char
 /* Other seeds than those kept. MP_EINVAL, MP_EIO, MP_EFULL. */
 int mp_state_set_seeds(
 	struct mp_state *state, const char *const *seeds, size_t seed_count, struct mp_error *err);
+
+/* control.db is damaged or gone: sets aside what is left of it, and comes back as the same node by
+ * asking these members. What was set aside is named in aside. MP_EINVAL: no seeds, or this
+ * directory was never a member's; MP_EIO, MP_EFULL. */
+int mp_state_return(struct mp_state *state, const char *const *seeds, size_t seed_count,
+	mp_time wall_ms, char aside[64], struct mp_error *err);
 
 /* It is a member now. */
 void mp_state_joined(struct mp_state *state);

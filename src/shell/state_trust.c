@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Clusters and tokens in the state directory. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -463,4 +464,36 @@ mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
 	rc = invite_make(state, authority, &invite, text, err);
 	mp_secret_free(authority);
 	return rc;
+}
+
+int
+mp_state_return(struct mp_state *state, const char *const *seeds, size_t seed_count,
+	mp_time wall_ms, char aside[64], struct mp_error *err)
+{
+	static const char *const ends[] = {"", "-wal", "-shm"};
+	char text[32], from[64], to[80];
+	int rc;
+
+	if (!state->has_credential || seed_count == 0)
+		return mp_fail(err, MP_EINVAL,
+			"--again: for a node that was a member, with the address of another one");
+	(void)snprintf(text, sizeof(text), "%lld", (long long)wall_ms);
+	(void)snprintf(aside, 64, "control.db.lost-%s", text);
+	rc = mp_state_write(state, "returned", text, strlen(text), err);
+	if (rc == 0)
+		rc = mp_state_set_seeds(state, seeds, seed_count, err);
+	for (size_t i = 0; rc == 0 && i < mp_countof(ends); i++) {
+		(void)snprintf(from, sizeof(from), "control.db%s", ends[i]);
+		(void)snprintf(to, sizeof(to), "%s%s", aside, ends[i]);
+		if (renameat(state->dir_fd, from, state->dir_fd, to) != 0 && errno != ENOENT)
+			rc = mp_fail(err, MP_EIO, "%s/%s: cannot be set aside: %s", state->dir,
+				from, strerror(errno));
+	}
+	if (rc != 0)
+		return rc;
+	(void)fsync(state->dir_fd);
+	state->returned_ms = wall_ms;
+	state->founder = false;
+	state->joining = true;
+	return 0;
 }

@@ -2,6 +2,7 @@
 # The programs as a user has them; clusters of real daemons on loopback. Each script may run beside
 # the others.
 cli_tests = \
+	%D%/cluster_again.sh \
 	%D%/cluster_cache.sh \
 	%D%/cache.sh \
 	%D%/cluster_embedded.sh \

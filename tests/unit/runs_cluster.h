@@ -352,7 +352,7 @@ node_start(struct cluster *c, int i)
 	const struct mp_pulse_io io = {
 		.ctx = c, .datagram = pulse_datagram, .link_up = pulse_link_up};
 	struct cluster_node *n = &c->nodes[i];
-	const struct mp_runs_parts parts = {.roster = &c->roster};
+	const struct mp_runs_parts parts = {.roster = &c->roster, .returned_ms = n->returned_ms};
 	struct mp_runs_parts with = parts;
 
 	n->env.rng.state = (uint64_t)i * 77 + n->life;
@@ -399,6 +399,14 @@ node_crash(struct cluster *c, int i)
 		if (c->jobs[k].node == i && !c->jobs[k].done)
 			c->jobs[k].gone = true;
 	}
+}
+
+static inline void
+node_lose_disk(struct cluster *c, int i)
+{
+	while (c->nodes[i].rows != NULL)
+		row_drop(&c->nodes[i].rows);
+	c->nodes[i].returned_ms = 1700000000000 + c->now_ms;
 }
 
 static struct cluster *

@@ -68,6 +68,7 @@ struct cluster_job {
 };
 
 struct cluster_node {
+	mp_time returned_ms; /* when it came back without its rows */
 	struct mp_env env;
 	struct mp_secret secret;
 	struct mp_pulse *pulse;

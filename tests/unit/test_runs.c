@@ -38,6 +38,34 @@ test_three_nodes(void **state)
 	cluster_free(c);
 }
 
+/* Who comes back without its rows has no say in what was before, and a say in what comes. */
+static void
+test_returned(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct submission old, new;
+
+	(void)state;
+	c->job_ms = 3000;
+	submit_ok(c, 1, &old);
+	cluster_run(c, 2000);
+	assert_non_null(mp_runs_raft(c->nodes[2].runs, &old.run));
+	node_crash(c, 2);
+	node_lose_disk(c, 2);
+	node_start(c, 2);
+	cluster_run(c, 3000);
+	assert_null(mp_runs_raft(c->nodes[2].runs, &old.run));
+	cluster_run(c, 60000);
+	assert_all_ended(c, &old.run, MP_RUN_SUCCEEDED);
+	assert_null(mp_runs_raft(c->nodes[2].runs, &old.run));
+	submit_ok(c, 0, &new);
+	cluster_run(c, 500);
+	assert_non_null(mp_runs_raft(c->nodes[2].runs, &new.run));
+	cluster_run(c, 60000);
+	assert_all_ended(c, &new.run, MP_RUN_SUCCEEDED);
+	cluster_free(c);
+}
+
 static void
 test_one_node(void **state)
 {
@@ -653,6 +681,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_three_nodes),
+		cmocka_unit_test(test_returned),
 		cmocka_unit_test(test_one_node),
 		cmocka_unit_test(test_two_nodes),
 		cmocka_unit_test(test_mirror_catches_up),
