@@ -166,9 +166,14 @@ tests_unit_test_ctlsock_SOURCES = %D%/test_ctlsock.c
 tests_unit_test_ctlsock_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_ctlsock_LDADD = libmp-ctl.a $(SHELL_LIBS)
 unit_tests += tests/unit/test_run
-tests_unit_test_run_SOURCES = %D%/test_run.c %D%/fake_crypto.h %D%/graph.h
+tests_unit_test_run_SOURCES = %D%/test_run.c %D%/run_world.h %D%/fake_crypto.h %D%/graph.h
 tests_unit_test_run_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_run_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_run_once
+tests_unit_test_run_once_SOURCES = %D%/test_run_once.c %D%/run_world.h %D%/fake_crypto.h %D%/graph.h
+tests_unit_test_run_once_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_run_once_LDADD = $(UNIT_LIBS)
 
 unit_tests += tests/unit/test_sched
 tests_unit_test_sched_SOURCES = %D%/test_sched.c %D%/graph.h %D%/roster.h
