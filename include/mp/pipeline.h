@@ -182,6 +182,7 @@ struct mp_pipeline {
 	enum mp_on_failure on_failure;
 	uint32_t electors; /* 1, 3 or 5 */
 	uint32_t copies;
+	bool survivor;                      /* `failover: survivor`; then no module is `once` */
 	struct mp_pipeline_module *modules; /* as written; `defaults` are merged in */
 	uint32_t module_count;
 };
@@ -240,6 +241,7 @@ struct mp_graph {
 	const char *name;
 	uint32_t electors;
 	uint32_t copies;
+	bool survivor;
 	enum mp_on_failure on_failure;
 	uint32_t module_count; /* at most MP_MODULES_MAX */
 	uint32_t edge_count;   /* at most MP_EDGES_MAX */

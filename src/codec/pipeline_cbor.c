@@ -196,7 +196,7 @@ mp_pipeline_encode(const struct mp_pipeline *p, struct mp_buf *out)
 	mp_cbor_w_init(&w, out);
 	mp_cbor_w_map(&w, (size_t)3 + (p->env.n > 0) + (p->copies != MP_COPIES_DEFAULT) +
 				  (p->inputs.n > 0) + (p->params.n > 0) +
-				  (p->electors != MP_ELECTORS_DEFAULT));
+				  (p->electors != MP_ELECTORS_DEFAULT) + p->survivor);
 	if (p->env.n > 0)
 		w_bindings(&w, "env", &p->env);
 	w_text(&w, "name", p->name.s);
@@ -215,6 +215,8 @@ mp_pipeline_encode(const struct mp_pipeline *p, struct mp_buf *out)
 	}
 	if (p->electors != MP_ELECTORS_DEFAULT)
 		w_uint(&w, "electors", p->electors);
+	if (p->survivor)
+		w_text(&w, "failover", "survivor");
 	w_uint(&w, "meshpipe", 1);
 	if (w.rc != 0)
 		out->n = before;

@@ -611,6 +611,7 @@ expand_all(struct expansion *e, const struct mp_param *params, size_t param_coun
 
 	g->electors = e->p->electors;
 	g->copies = e->p->copies;
+	g->survivor = e->p->survivor;
 	g->on_failure = e->p->on_failure;
 	g->name = keep(e, &e->box->arena, e->p->name.s, strlen(e->p->name.s));
 	bind_params(e, params, param_count);

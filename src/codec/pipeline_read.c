@@ -278,6 +278,17 @@ read_electors(struct mp_pipeline_reader *r, void *into, const struct mp_value *v
 }
 
 static void
+read_failover(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
+{
+	if (v->kind != MP_VALUE_TEXT || strcmp(v->s, "survivor") != 0) {
+		mp_read_expected(r, v, "survivor");
+		return;
+	}
+	((struct mp_pipeline *)into)->survivor = true;
+	r->failover_pos = v->pos;
+}
+
+static void
 read_copies(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
 {
 	uint64_t n;
@@ -306,7 +317,7 @@ static const struct mp_field pipeline_fields[] = {
 	{"electors", read_electors},
 	{"copies", read_copies},
 	{"secrets", NULL},
-	{"failover", NULL},
+	{"failover", read_failover},
 };
 
 void
@@ -466,6 +477,11 @@ mp_pipeline_reader_end(struct mp_pipeline_reader *r, struct mp_pos root, const c
 			p->module_count = n;
 	}
 	for (uint32_t i = 0; i < p->module_count; i++) {
+		if (p->survivor && r->drafts[i].m.once)
+			mp_pipeline_reader_fail(r, r->failover_pos,
+				"'failover: survivor' and 'once: true' of module '%s': both of two "
+				"nodes may think that they survived",
+				r->drafts[i].m.name.s);
 		merge_once(r, &r->drafts[i]);
 		merge_draft(&r->drafts[i], &r->defaults);
 		finish_draft(r, &r->drafts[i]);

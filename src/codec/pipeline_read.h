@@ -53,6 +53,7 @@ struct mp_pipeline_reader {
 	struct mp_draft *drafts; /* of modules; merged and dropped at the end */
 	size_t draft_cap;
 	struct mp_draft defaults;
+	struct mp_pos failover_pos;
 	struct mp_pos seen[MP_READ_FIELDS_MAX]; /* top-level keys */
 	size_t suggestions;                     /* names still compared for "did you mean" */
 };

@@ -29,6 +29,7 @@ struct mp_opening {
 	struct mp_buf pipeline, params, record;
 	struct mp_run_record rec; /* params borrow from `params` */
 	uint32_t electors_wanted;
+	bool survivor;       /* wanted, should one be mirrored */
 	mp_time patience_ms; /* with an elector */
 	struct mp_fetch_req fetch;
 	struct mp_hold_req hold;
@@ -214,6 +215,7 @@ mirror_draw(struct mp_opening *o, const struct mp_env *env)
 	const struct mp_member *m = o->rec.elector_count == 1 ? elector_next(o, env) : NULL;
 
 	o->rec.mirrored = m != NULL;
+	o->rec.survivor = o->survivor && m != NULL;
 	o->rec.mirror = m != NULL ? m->id : (struct mp_node_id){{0}};
 }
 
@@ -494,6 +496,7 @@ opening_check(struct mp_opening *o, struct mp_env *env, const struct mp_submissi
 		memcpy(o->rec.name, graph->name, n);
 		o->rec.copies = graph->copies;
 		o->electors_wanted = graph->electors;
+		o->survivor = graph->survivor;
 		o->patience_ms = ASK_MS + (mp_time)(s->pipeline.n / ASK_BYTES) +
 				 graph->module_count / ASK_MODULES;
 	} else if (diags.n > 0) {

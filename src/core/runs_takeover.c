@@ -315,6 +315,69 @@ mp_runs_takeover(struct mp_runs *runs, struct mp_env *env, const struct mp_run_i
 	return 0;
 }
 
+/* ---- the survivor of two ---- */
+
+/* The only elector is gone: it refuses connections, or has left, or nothing was heard of it for
+ * long, and not by us alone. */
+static bool
+elector_gone(const struct mp_runs *runs, const struct mp_env *env, const struct mp_run_box *box)
+{
+	const struct mp_member *m =
+		mp_roster_find(runs->parts.roster, &box->known->rec.now.electors[0]);
+	mp_time since = mp_raft_stalled_since(box->raft);
+
+	if (since == MP_TIME_NEVER || env->now_ms - since < 2 * env->profile->election_ms)
+		return false;
+	if (m == NULL || m->refused || m->state == MP_MEMBER_LEFT)
+		return true;
+	return m->state != MP_MEMBER_ALIVE && env->now_ms - since >= MP_SURVIVOR_MS;
+}
+
+static void
+survivor_take(struct mp_runs *runs, struct mp_env *env, struct known *k)
+{
+	uint8_t bytes[MP_TAKEOVER_MAX];
+	struct mp_buf record = {.p = bytes, .cap = sizeof(bytes), .max = sizeof(bytes)};
+	struct mp_takeover t;
+	struct mp_run_tip tip;
+	struct mp_sig sig;
+	struct mp_hash h;
+
+	if (!tip_of(k, &tip))
+		return;
+	takeover_record(env, k, &tip, &t);
+	t.who.elector_count = 1;
+	t.who.electors[0] = env->self;
+	t.who.mirrored = true;
+	t.who.mirror = k->rec.now.electors[0];
+	memcpy(t.signer, env->self.b, sizeof(t.signer));
+	if (mp_takeover_encode(&record, &t) != 0)
+		return;
+	h = mp_record_hash(env->crypto, mp_buf_span(&record));
+	env->crypto->sign(env->secret, &sig, mp_span(h.b, sizeof(h.b)));
+	(void)mp_runs_take(runs, env, mp_buf_span(&record), &sig, &(struct mp_error){0});
+}
+
+/* One at a time: there is another tick soon. */
+static void
+survive(struct mp_runs *runs, struct mp_env *env)
+{
+	/* What the others are told to build on is on disk. */
+	if (runs->stopping || mp_out_seq(env->out) > mp_out_durable(env->out))
+		return;
+	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
+		struct mp_run_box *box = mp_container_of(l, struct mp_run_box, in_active);
+
+		if (!box->known->rec.survivor || box->broken || box->known->ended ||
+			!mp_raft_mirrors(box->raft) || !elector_gone(runs, env, box))
+			continue;
+		survivor_take(runs, env, box->known);
+		return;
+	}
+}
+
+/* ---- time ---- */
+
 void
 takeovers_tick(struct mp_runs *runs, struct mp_env *env)
 {
@@ -325,6 +388,7 @@ takeovers_tick(struct mp_runs *runs, struct mp_env *env)
 		if (ask->deadline_ms <= env->now_ms)
 			ask_done(runs, env, ask);
 	}
+	survive(runs, env);
 }
 
 mp_time

@@ -22,6 +22,12 @@
 
 struct mp_takeover_ask;
 
+/* With `failover: survivor` the mirror of an only elector takes the run over by itself, and signs
+ * it itself: when the elector refuses connections or has left, as soon as its heartbeats have
+ * failed; when it is merely silent and no longer taken for alive, after this. Where the network was
+ * cut between the two, both go on until they meet: then the later generation stands. */
+#define MP_SURVIVOR_MS 15000
+
 /* Embedded in who asks; idle when zeroed. Stays where it is until done or forgotten. `done` comes
  * exactly once and never from inside mp_runs_takeover(): rc 0 with the record that is to be
  * signed, or an MP_E* with a text: MP_EBUSY while the run can go on by itself, MP_ENOQUORUM when

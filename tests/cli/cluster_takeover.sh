@@ -34,4 +34,15 @@ learned()
 	[ "$(run_field beta "$run" '.state + " " + (.generation | tostring)')" = 'succeeded 2' ]
 }
 tap_check 'the dead one comes back and knows' until_true 30 learned
+
+# One that may go on by itself does.
+journal_pipeline "$tap_tmp/p.yaml" 3 4 1
+echo 'failover: survivor' >>"$tap_tmp/p.yaml"
+run=$(ctl beta submit "$tap_tmp/p.yaml") || cli_die 'the second run is submitted'
+until_true 30 some_done || cli_die 'some modules of it have ended'
+remember alpha "$run"
+node_kill beta
+survived alpha "$run"
+tap_same 'the survivor has taken it over' 'alpha 2' \
+	"$(run_field alpha "$run" '(.electors | join(" ")) + " " + (.generation | tostring)')"
 tap_end

@@ -79,6 +79,27 @@ test_identity(void **state)
 	assert_int_equal(heap.live, 0);
 }
 
+static void
+test_failover(void **state)
+{
+	struct unit_heap heap = {0};
+	struct mp_alloc alloc = UNIT_ALLOC(&heap);
+	struct mp_pipeline *p = case_good(
+		&alloc, "meshpipe: 1\nelectors: 1\nfailover: survivor\nmodules: { a: { run: x } }");
+	struct mp_pipeline *q;
+	struct mp_buf cbor;
+
+	(void)state;
+	mp_buf_init(&cbor, &alloc, 1u << 20);
+	assert_int_equal(mp_pipeline_encode(p, &cbor), 0);
+	q = decode(&alloc, mp_buf_span(&cbor), 0, NULL);
+	assert_true(p->survivor && q->survivor);
+	mp_pipeline_free(p);
+	mp_pipeline_free(q);
+	mp_buf_fini(&cbor);
+	assert_int_equal(heap.live, 0);
+}
+
 /* The digest of a pipeline is the hash of these bytes: they may never change. */
 static void
 test_bytes(void **state)
@@ -282,6 +303,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_failover),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_bad_cbor),
 		cmocka_unit_test(test_damage),

@@ -189,7 +189,10 @@ static const struct bad bad_files[] = {
 	{ONE "whatever: { x: 1 }\n", "p.yaml:6:1: unknown key 'whatever'"},
 	{ONE "<<: x\n", "p.yaml:6:1: unknown key '<<'"},
 	{ONE "secrets: [A]\n", "p.yaml:6:1: 'secrets' is not implemented in this version"},
-	{ONE "failover: survivor\n", "p.yaml:6:1: 'failover' is not implemented in this version"},
+	{ONE "    once: true\nfailover: survivor\n",
+		"p.yaml:7:11: 'failover: survivor' and 'once: true' of module 'a': both of two "
+		"nodes may think that they survived"},
+	{ONE "failover: both\n", "p.yaml:6:11: expected survivor, found 'both'"},
 	{ONE "on_failure: fast\n",
 		"p.yaml:6:13: 'on_failure: fast' is not implemented in this version"},
 	{ONE "on_failure: continue\n",

@@ -215,6 +215,53 @@ test_mirror_takes_over(void **state)
 	cluster_free(c);
 }
 
+#define SURVIVOR                                                                                   \
+	"meshpipe: 1\nname: two\nfailover: survivor\nmodules:\n"                                   \
+	"  a: { run: [\"true\"] }\n"                                                               \
+	"  b: { needs: [a], run: [\"true\"] }\n"                                                   \
+	"  c: { needs: [b], run: [\"true\"] }\n"
+
+/* The mirror goes on by itself, when it was told that it may and the other is gone. */
+static void
+survivor(bool refused)
+{
+	struct cluster *c = cluster_new(2);
+	struct mp_error err = {0};
+	struct submission s;
+
+	c->job_ms = 4000;
+	assert_int_equal(submit(c, 0, SURVIVOR, &s, &err), 0);
+	cluster_run(c, 6000);
+	assert_true(s.done && s.rc == 0);
+	assert_int_equal(c->started[1], 1);
+	node_crash(c, 0);
+	c->roster.members[0].refused = refused;
+	cluster_run(c, refused ? 2000 : 20000);
+	/* It may be slow, or we alone may be cut off. */
+	assert_int_equal(mp_runs_led(c->nodes[1].runs), 0);
+	c->roster.members[0].state = MP_MEMBER_SUSPECT;
+	cluster_run(c, 5000);
+	assert_int_equal(generation_at(c, 1, &s.run), 2);
+	assert_int_equal(mp_runs_led(c->nodes[1].runs), 1);
+	cluster_run(c, 30000);
+	assert_true(mp_runs_ended(c->nodes[1].runs, &s.run));
+	node_start(c, 0);
+	c->roster.members[0].state = MP_MEMBER_ALIVE;
+	c->roster.members[0].refused = false;
+	cluster_run(c, 90000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_int_equal(mp_runs_led(c->nodes[0].runs), 0);
+	cluster_free(c);
+}
+
+static void
+test_survivor(void **state)
+{
+	(void)state;
+	survivor(true);
+	survivor(false);
+}
+
 static void
 test_nobody_has_it(void **state)
 {
@@ -255,6 +302,7 @@ main(void)
 		cmocka_unit_test(test_majority_lost),
 		cmocka_unit_test(test_restart_after),
 		cmocka_unit_test(test_mirror_takes_over),
+		cmocka_unit_test(test_survivor),
 		cmocka_unit_test(test_nobody_has_it),
 	};
 
