@@ -213,6 +213,16 @@ lead_untrack(struct mp_lead *lead, struct lead_attempt *a)
 
 /* ---- what the log says ---- */
 
+/* What was proposed of another attempt did not count, and the one that the log has was refused in
+ * the meantime: who waits for the module is to find out anew. */
+static void
+applied_in_vain(struct mp_lead *lead, uint32_t module)
+{
+	if (mp_run_module_state(lead->c.run, module) == MP_MODULE_RUNNING &&
+		lead->current[module] == NULL)
+		lead->rescan = true;
+}
+
 static void
 applied_finished(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_entry *entry)
 {
@@ -224,23 +234,20 @@ applied_finished(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_
 		return;
 	lead->flags[finished.attempt.module] &= (uint8_t)~LEAD_FINISHED;
 	lead_touch(lead, finished.attempt.module);
+	applied_in_vain(lead, finished.attempt.module);
 	w = lead_worker_of(lead, env, &finished.worker);
 	if (w != NULL)
 		lead_settle(lead, w, &finished.attempt);
 }
 
-/* LOST named an attempt that was handed out again in the meantime, to somebody who did not take it
- * either: who waits for the module is to find out anew. */
 static void
-applied_lost_late(struct mp_lead *lead, const struct mp_raft_entry *entry)
+applied_lost(struct mp_lead *lead, const struct mp_raft_entry *entry)
 {
 	struct mp_lost lost;
 
 	if (mp_body_lost_decode(entry->body, &lost) == 0 &&
-		lost.attempt.module < lead->c.graph->module_count &&
-		mp_run_module_state(lead->c.run, lost.attempt.module) == MP_MODULE_RUNNING &&
-		lead->current[lost.attempt.module] == NULL)
-		lead->rescan = true;
+		lost.attempt.module < lead->c.graph->module_count)
+		applied_in_vain(lead, lost.attempt.module);
 }
 
 /* When it does not count, something else did: the module is looked at again. */
@@ -291,8 +298,8 @@ mp_lead_applied(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_e
 {
 	if (entry->kind == MP_ENTRY_FINISHED)
 		applied_finished(lead, env, entry);
-	else if (entry->kind == MP_ENTRY_LOST && rc != 0)
-		applied_lost_late(lead, entry);
+	else if (entry->kind == MP_ENTRY_LOST)
+		applied_lost(lead, entry);
 	else if (entry->kind == MP_ENTRY_CACHED)
 		applied_cached(lead, entry);
 	else if (entry->kind == MP_ENTRY_ONCE_BEGIN)

@@ -399,6 +399,8 @@ lead_ending(const struct mp_lead *lead)
 {
 	struct mp_raft_entry entry;
 
+	if (mp_run_state_ended(mp_run_state(lead->c.run)))
+		return true;
 	for (uint64_t i = lead->c.run->applied + 1; mp_raft_entry_at(lead->c.raft, i, &entry);
 		i++) {
 		if (entry.kind == MP_ENTRY_END)
@@ -471,7 +473,7 @@ mp_lead_plan(struct mp_lead *lead, struct mp_env *env)
 		plan_check(lead, env);
 		plan_expired(lead, env);
 		plan_end(lead, env);
-		if (!lead->c.run->cancelled && !lead_collects(lead, env))
+		if (!lead_collects(lead, env) && !lead->c.run->cancelled)
 			lead_place(lead, env);
 	}
 	lead_flush(lead, env);
@@ -480,12 +482,13 @@ mp_lead_plan(struct mp_lead *lead, struct mp_env *env)
 mp_time
 mp_lead_deadline(const struct mp_lead *lead)
 {
+	bool places = lead->awaited == 0 && !lead->c.run->cancelled;
 	const mp_time due[] = {
 		lead->again_ms,
 		lead->check_ms,
 		lead->backoff_ms,
 		lead->awaited > 0 ? lead->collect_ms : MP_TIME_NEVER,
-		mp_sched_deadline(lead->sched),
+		places ? mp_sched_deadline(lead->sched) : MP_TIME_NEVER,
 	};
 	mp_time first = MP_TIME_NEVER;
 
@@ -504,8 +507,7 @@ mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by)
 	struct mp_buf body;
 	int rc;
 
-	if (lead->c.run->cancelled || mp_run_state_ended(mp_run_state(lead->c.run)) ||
-		lead_ending(lead))
+	if (lead->c.run->cancelled || lead_ending(lead))
 		return 0;
 	if (!lead->c.run->opened)
 		return MP_ENOTLEADER;

@@ -139,6 +139,8 @@ mp_runs_start(struct mp_runs *runs, struct mp_env *env)
 	runs->started = true;
 	runs->have_ms = env->now_ms + 1000;
 	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
+		if (box->row_seq > 0)
+			continue; /* opened while we joined: there is no log of it yet */
 		box->loading = true;
 		runs_load(runs, env, box->known);
 	}

@@ -640,6 +640,34 @@ test_cancel_between_attempts(void **state)
 	world_fini(&w);
 }
 
+/* An attempt that was given up failed, and the next was refused: its ASSIGNED is first in the log.
+ */
+static void
+test_failure_in_vain(void **state)
+{
+	struct world_item first;
+	struct world w;
+
+	(void)state;
+	unit_graph_init(&w.graph, 1);
+	world_init(&w, 1);
+	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
+	mp_lead_members(w.lead, &w.env);
+	world_settle(&w);
+	first = w.items[0];
+	world_sleep(&w, 2 * MP_LEAD_SILENCE_MIN_MS);
+	world_plan(&w);
+	world_commit(&w);
+	world_plan(&w);
+	assert_false(mp_attempt_eq(&first.id, &w.items[0].id));
+	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BUSY), 0);
+	assert_int_equal(world_result(&w, &first, MP_STATUS_FAILED, SPOIL_NOTHING), 0);
+	assert_int_equal(world_entries(&w, MP_ENTRY_FINISHED), 1);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 1);
+	world_fini(&w);
+}
+
 /* Once END is in the log, nothing follows it. */
 static void
 test_cancel_at_the_end(void **state)
@@ -762,6 +790,7 @@ main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_cancel_between_attempts),
 		cmocka_unit_test(test_cancel_at_the_end),
+		cmocka_unit_test(test_failure_in_vain),
 		cmocka_unit_test(test_forged_results),
 		cmocka_unit_test(test_unplaceable),
 		cmocka_unit_test(test_results_before_status),
