@@ -256,7 +256,14 @@ vote_on_disk(const struct sim_host *host, const struct mp_msg_raft *m, const str
 static void
 check_append_ack(struct sim_host *host, const struct mp_msg_raft *m)
 {
+	const struct mp_raft *raft;
+
 	if (!m->u.appended.ok || m->u.appended.match_index == 0)
+		return;
+	/* It may wait behind a pause, and a later leader may have had the entry replaced by then.
+	 */
+	raft = mp_runs_raft(mp_node_runs(host->node), &m->run);
+	if (raft != NULL && mp_raft_term(raft) > m->term)
 		return;
 	if (check_entry_row(host, &m->run, m->u.appended.match_index).p == NULL)
 		sim_fail(host->sim,

@@ -343,12 +343,32 @@ sim_fault_schedule(struct sim *sim)
 	}
 }
 
+/* One is lost for good with all that it had, if everything that was promised can do without. */
+static void
+fault_lose(struct sim *sim)
+{
+	struct sim_host *host = hurt_host(sim);
+
+	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
+		if (sim_disk_count(&sim->hosts[i], MP_TABLE_MEMBER) < sim->plan.hosts)
+			return;
+	}
+	if (host->left || sim->plan.hosts < 3 || !sim_check_spares(sim, host->index))
+		return;
+	sim_trace(sim, host, "is lost for good");
+	sim->sometimes[SIM_GONE]++;
+	host->gone = true;
+	sim_host_crash(host, sim_chance(sim, 500));
+}
+
 void
 sim_fault_heal(struct sim *sim)
 {
 	sim_trace(sim, NULL, "heal everything");
 	sim->healed = true;
 	sim_net_heal(sim);
+	if (sim_chance(sim, sim->plan.gone))
+		fault_lose(sim);
 	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
 		struct sim_host *host = &sim->hosts[i];
 

@@ -116,6 +116,8 @@ sim_host_start(struct sim_host *host)
 	struct mp_buf caps;
 
 	mp_assert(host->node == NULL);
+	if (host->gone)
+		return;
 	if (host->index == 0)
 		config.gossip_key = mp_span(gossip_key, sizeof(gossip_key));
 	mp_buf_init(&caps, &sim->alloc, 4096);
@@ -190,6 +192,9 @@ sim_host_pause(struct sim_host *host, sim_time until)
 {
 	if (host->node == NULL)
 		return;
+	/* Healing wakes it, and all that waits for it by then. */
+	if (until > host->sim->plan.fault_until && host->sim->plan.fault_until > 0)
+		until = host->sim->plan.fault_until;
 	sim_trace(host->sim, host, "pause for %.3f s", (double)(until - host->sim->now) / 1e6);
 	host->sim->pauses++;
 	host->sim->sometimes[SIM_PAUSED]++;

@@ -69,6 +69,25 @@ run_electors_up(struct sim *sim, const struct check_run *run, bool *led)
 }
 
 /* Ten seconds; more where a vote waits for a disk that takes as long as an election. */
+bool
+sim_check_spares(struct sim *sim, uint32_t host)
+{
+	for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+		const struct mp_run_id *id = sim_client_run(sim, i);
+		const struct check_run *run = id != NULL ? check_run_find(sim->check, id) : NULL;
+		uint32_t left = 0;
+
+		for (uint32_t e = 0; run != NULL && e < run->record.elector_count; e++) {
+			uint32_t index = sim_host_of(sim, &run->record.electors[e])->index;
+
+			left += index != host && !run->damaged[index];
+		}
+		if (run != NULL && left < check_majority(run))
+			return false;
+	}
+	return true;
+}
+
 void
 sim_check_led(struct sim *sim)
 {
@@ -96,7 +115,7 @@ sim_check_views_agree(struct sim *sim, char *why, size_t size)
 	uint32_t there = sim->plan.hosts;
 
 	for (uint32_t a = 0; a < sim->plan.hosts; a++)
-		there -= sim->hosts[a].left;
+		there -= sim->hosts[a].left || sim->hosts[a].gone;
 	for (uint32_t a = 0; a < sim->plan.hosts; a++) {
 		const struct mp_roster *roster;
 

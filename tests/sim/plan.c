@@ -58,6 +58,7 @@ draw_faults(struct sim_plan *plan, struct mp_rng *r)
 	if (mp_rng_below(r, 5) == 0)
 		plan->cancel_after = (sim_time)mp_rng_below(r, 8 * SIM_SEC);
 	plan->damage = mp_rng_below(r, 4) == 0 ? (uint32_t)mp_rng_below(r, 300) : 0;
+	plan->gone = mp_rng_below(r, 4) == 0 ? 1000 : 0;
 	plan->depose = mp_rng_below(r, 4) == 0 ? (uint32_t)mp_rng_below(r, 700) : 0;
 	plan->append_max = mp_rng_below(r, 4) == 0 ? 1 + mp_rng_below(r, 3) : 0;
 }

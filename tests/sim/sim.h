@@ -84,6 +84,7 @@ struct sim_shelf;
 	X(CRASH_LOST, 200, "a crash lost rows that were not on disk")                              \
 	X(CRASH_KEPT, 200, "a crash kept rows that nobody was told to be on disk")                 \
 	X(RESTARTED, 200, "a node came back with its state directory")                             \
+	X(GONE, 200, "a node was lost for good")                                                   \
 	X(POWER_CUT, 200, "all nodes lost power at once")                                          \
 	X(STOPPED, 200, "a node stopped gracefully")                                               \
 	X(PAUSED, 200, "a node was paused")                                                        \
@@ -135,6 +136,7 @@ struct sim_plan {
 	sim_time blob_every, drop_every, cancel_after;
 	sim_time resolve_every; /* an operator looks for what may have run, also after healing */
 	uint32_t power_cut;     /* chance that a crash is one of all hosts at once */
+	uint32_t gone;          /* chance that one of them does not come back */
 	uint32_t damage;        /* chance that a crash damages a row of a log */
 	uint32_t depose;        /* chance that a new leader is struck at once */
 	size_t append_max;      /* as in struct mp_profile */
@@ -164,6 +166,7 @@ struct sim_host {
 	bool ready;
 	bool stopping; /* it was asked to stop */
 	bool left;     /* it has left the cluster, and never comes back */
+	bool gone;     /* lost for good */
 	sim_time paused_until;
 	sim_time full_until;
 	sim_time tick_at; /* of the tick in the queue, SIM_NEVER when none */
@@ -350,6 +353,8 @@ void sim_check_outcomes(struct sim *sim);
 /* Every acknowledged run that has a majority of its electors has a leader, within ten seconds.
  * Asked again and again once all is healed. */
 void sim_check_led(struct sim *sim);
+/* Can every acknowledged run go on without this host? */
+bool sim_check_spares(struct sim *sim, uint32_t host);
 /* May a log of this run be damaged here? It is now. */
 bool sim_check_damage(struct sim_host *host, struct mp_span run);
 uint32_t sim_check_last_leader(const struct sim *sim); /* hosts: nobody yet */
