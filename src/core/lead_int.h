@@ -139,8 +139,8 @@ void lead_give_up(struct mp_lead *lead, struct mp_env *env, struct lead_attempt 
 	enum mp_lost_why why);
 /* A module that the log has as running is handed out again. */
 void lead_requeue(struct mp_lead *lead, struct mp_env *env, uint32_t module);
-/* END is in the log, ours or an earlier leader's, applied or not. Whatever undoes it undoes all that
- * would follow it. */
+/* END is in the log, ours or an earlier leader's, applied or not. Whatever undoes it undoes all
+ * that would follow it. */
 bool lead_ending(const struct mp_lead *lead);
 
 /* recall.c */
