@@ -98,7 +98,6 @@ session_noise_init(struct mp_session *s)
 		.crypto = s->config.crypto,
 		.secret = s->config.secret,
 		.static_key = s->config.static_key,
-		.prologue = mp_span(prologue, sizeof(prologue)),
 	};
 	uint8_t *p = prologue;
 
@@ -107,6 +106,7 @@ session_noise_init(struct mp_session *s)
 	memcpy(p, s->config.cluster.b, sizeof(s->config.cluster.b));
 	p += sizeof(s->config.cluster.b);
 	memcpy(p, s->preface, sizeof(s->preface));
+	config.prologue = mp_span(prologue, sizeof(prologue));
 	mp_noise_init(&s->noise, &config, s->entropy);
 }
 
