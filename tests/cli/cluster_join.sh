@@ -113,10 +113,14 @@ tap_same 'it never comes back' 1 $?
 tap_same 'a node that does not run cannot leave' 1 $?
 
 # Addresses. All of it is one machine.
-begin delta join "localhost:${address##*:}" --listen localhost:0 --token-file "$tap_tmp/token" \
-	--name delta
-tap_check 'by a name' until_true 20 is_ready delta
-node_stop delta
+if getent hosts localhost >/dev/null; then
+	begin delta join "localhost:${address##*:}" --listen localhost:0 \
+		--token-file "$tap_tmp/token" --name delta
+	tap_check 'by a name' until_true 20 is_ready delta
+	node_stop delta
+else
+	tap_skip 'by a name' 'nothing here knows localhost'
+fi
 for seed in 127.0.0.1:0 127.0.0.1:99999 127.0.0.1:x :1 'no such name:1'; do
 	begin epsilon join "$seed" --listen 127.0.0.1:0 --token-file "$tap_tmp/token"
 	ended epsilon
