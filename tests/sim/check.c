@@ -163,6 +163,26 @@ check_figure_8(struct sim *sim, const struct check_run *run, const struct mp_raf
 		sim->sometimes[SIM_FIGURE_8]++;
 }
 
+/* The first leader of a generation: what is committed is what it builds on, and is seen anew from
+ * there. What else earlier ones had committed is lost, by the word of who took the run over. */
+static void
+check_generation(struct sim_host *host, struct check_run *run, const struct mp_raft *raft)
+{
+	const struct mp_electorate *who = mp_raft_who(raft);
+
+	sim_trace(host->sim, host, "run %s goes on after entry %" PRIu64 ", in generation %" PRIu64,
+		check_run_text(&run->id), who->base_index, who->generation);
+	host->sim->sometimes[SIM_GENERATION_2]++;
+	host->sim->sometimes[SIM_SURVIVOR] += host->sim->plan.survivor;
+	run->generation = who->generation;
+	run->record.elector_count = who->elector_count;
+	memcpy(run->record.electors, who->electors, sizeof(run->record.electors));
+	memset(run->modules, 0, run->graph->module_count * sizeof(*run->modules));
+	memset(run->seen_commit, 0, sizeof(run->seen_commit));
+	run->entry_count = run->given_up_count = 0;
+	run->cancelled = run->ended = false;
+}
+
 static void
 check_leader(struct sim_host *host, struct check_run *run, const struct mp_raft *raft)
 {
@@ -175,6 +195,8 @@ check_leader(struct sim_host *host, struct check_run *run, const struct mp_raft 
 		sim->sometimes[SIM_DEPOSED] += led;
 		return;
 	}
+	if (mp_raft_generation(raft) > run->generation)
+		check_generation(host, run, raft);
 	check_lease(host, run, raft);
 	check_figure_8(sim, run, raft);
 	if (run->seen_term[host->index] == term)
@@ -568,7 +590,8 @@ sim_check_step(struct sim_host *host)
 		struct check_run *run = check->runs[i];
 		const struct mp_raft *raft = mp_runs_raft(mp_node_runs(host->node), &run->id);
 
-		if (raft == NULL) {
+		/* Whoever does not know of it yet decides nothing that counts. */
+		if (raft == NULL || mp_raft_generation(raft) < run->generation) {
 			run->led[host->index] = false;
 			continue;
 		}

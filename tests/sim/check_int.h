@@ -57,7 +57,8 @@ struct check_stale {
 /* Everything that is known of one run, by whoever committed it first. */
 struct check_run {
 	struct mp_run_id id;
-	struct mp_run_record record;
+	struct mp_run_record record; /* its electors: those of the generation */
+	uint64_t generation;         /* the highest that was led */
 	struct mp_graph *graph;
 	struct committed *entries; /* index 1 is at 0 */
 	size_t entry_count, entry_cap;

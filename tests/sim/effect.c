@@ -48,6 +48,7 @@ run_learn(struct sim *sim, const struct mp_row *row)
 	mp_assert(run != NULL);
 	run->id = id;
 	run->record = record;
+	run->generation = 1;
 	mp_assert(mp_graph_expand(pipeline, NULL, 0, &sim->alloc, &run->graph, NULL) == 0);
 	mp_pipeline_free(pipeline);
 	run->modules = calloc(run->graph->module_count, sizeof(*run->modules));

@@ -49,6 +49,7 @@ sim_scenarios = \
 	%D%/scenarios/opener-crash.sim \
 	%D%/scenarios/power-cut.sim \
 	%D%/scenarios/refused-late.sim \
+	%D%/scenarios/survivor.sim \
 	%D%/scenarios/two-hosts.sim \
 	%D%/scenarios/worker-crash.sim
 

@@ -163,8 +163,9 @@ sim_plan_pipeline(struct sim *sim, uint32_t run_number, struct mp_buf *yaml)
 	mp_assert(modules <= mp_countof(name));
 	say(yaml,
 		"meshpipe: 1\nname: sim-%" PRIu32 "\nelectors: %" PRIu32 "\ncopies: %" PRIu32
-		"\nmodules:\n",
-		run_number, sim->plan.electors, sim->plan.copies);
+		"%s\nmodules:\n",
+		run_number, sim->plan.electors, sim->plan.copies,
+		sim->plan.survivor ? "\nfailover: survivor" : "");
 	for (uint32_t i = 0; i < modules; i++) {
 		bool output = mp_rng_below(&r, 2) == 0;
 

@@ -7,6 +7,7 @@
  *   once PER_MILLE          so many modules may not start twice
  *   inputs yes              runs have input files
  *   wide yes                no module needs another
+ *   survivor yes            of two hosts, the mirror of a run may go on by itself
  *   contents N              so many different pipelines: submission N is submission 0 again
  *   fresh yes               but with another input
  *   job MIN MAX | fsync MIN MAX | delay MIN MAX
@@ -138,13 +139,16 @@ set_plan(struct script *s, const char *verb, const char *a, const char *b)
 		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");
 	}
 	if (strcmp(verb, "inputs") == 0 || strcmp(verb, "wide") == 0 ||
-		strcmp(verb, "fresh") == 0 || strcmp(verb, "seed") == 0) {
+		strcmp(verb, "fresh") == 0 || strcmp(verb, "seed") == 0 ||
+		strcmp(verb, "survivor") == 0) {
 		if (verb[0] == 'i')
 			s->plan.inputs = true;
 		else if (verb[0] == 'w')
 			s->plan.wide = true;
 		else if (verb[0] == 'f')
 			s->plan.fresh = true;
+		else if (strcmp(verb, "survivor") == 0)
+			s->plan.survivor = true;
 		else
 			s->plan.seed = strtoull(a, NULL, 10);
 		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");

@@ -102,6 +102,8 @@ struct sim_shelf;
 	X(ONCE_AFTER_ALL, 20000, "a `once` module that was given up was heard of after all")       \
 	X(LEASE_OVER, 20000, "what ran was killed for want of a lease")                            \
 	X(BLOB_FETCHED, 200, "a blob came from a peer")                                            \
+	X(GENERATION_2, 1000000, "a run went on in another generation")                            \
+	X(SURVIVOR, 1000000, "a mirror took its run over by itself")                               \
 	X(DECLARED_DEAD, 200, "a node was declared dead")                                          \
 	X(CACHED, 200, "a result of another run was taken")                                        \
 	X(CACHED_ORPHAN, 1000, "a result was taken whose maker was gone")
@@ -145,6 +147,7 @@ struct sim_plan {
 	bool tick_first;   /* a node that wakes judges its timers before it reads its sockets */
 	bool inputs;       /* runs have input files */
 	bool wide;         /* no module needs another */
+	bool survivor;     /* the mirror of a run may go on by itself */
 	uint32_t contents; /* so many different pipelines among the runs; 0: all are different */
 	bool fresh;        /* equal pipelines have one input that differs */
 	uint32_t once;     /* chance that a module is a `once` one */
