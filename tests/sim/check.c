@@ -81,7 +81,9 @@ check_on_disks(struct sim *sim, const struct check_run *run, const struct mp_raf
 		const struct sim_host *h = sim_host_of(sim, &run->record.electors[i]);
 		struct mp_span row = check_entry_row(h, &run->id, e->index);
 
-		n += row.p != NULL && memcmp(row.p, e->hash.b, MP_LOG_ROW_HEAD) == 0;
+		/* Who lost its rows may have acknowledged it before. */
+		n += run->damaged[h->index] ||
+		     (row.p != NULL && memcmp(row.p, e->hash.b, MP_LOG_ROW_HEAD) == 0);
 	}
 	return n;
 }
@@ -642,6 +644,39 @@ sim_check_elects(const struct sim *sim, uint32_t host)
 	return run != NULL && mp_run_elector(&run->record, &sim->hosts[host].id) >= 0;
 }
 
+/* One more elector of this run may lose what it has. */
+static bool
+may_lose(const struct sim *sim, const struct check_run *run)
+{
+	uint32_t damaged = 0;
+
+	for (uint32_t i = 0; i < sim->plan.hosts; i++)
+		damaged += run->damaged[i];
+	return damaged + check_majority(run) < run->record.elector_count;
+}
+
+bool
+sim_check_wipe(struct sim_host *host)
+{
+	struct sim_check *check = host->sim->check;
+
+	for (size_t i = 0; i < check->run_count; i++) {
+		const struct check_run *run = check->runs[i];
+
+		if (mp_run_elector(&run->record, &host->id) >= 0 && !may_lose(host->sim, run))
+			return false;
+	}
+	for (size_t i = 0; i < check->run_count; i++) {
+		struct check_run *run = check->runs[i];
+
+		if (mp_run_elector(&run->record, &host->id) >= 0)
+			run->damaged[host->index] = true;
+		run->fence[host->index] = 0;
+	}
+	check->members_durable[host->index] = 0;
+	return true;
+}
+
 /* A minority of the electors may have a damaged log. */
 bool
 sim_check_damage(struct sim_host *host, struct mp_span id)
@@ -649,15 +684,10 @@ sim_check_damage(struct sim_host *host, struct mp_span id)
 	struct sim *sim = host->sim;
 	struct check_run *run;
 	struct mp_run_id run_id;
-	uint32_t damaged = 0;
 
 	memcpy(run_id.b, id.p, sizeof(run_id.b));
 	run = check_run_find(sim->check, &run_id);
-	if (run == NULL || run->damaged[host->index])
-		return false;
-	for (uint32_t i = 0; i < sim->plan.hosts; i++)
-		damaged += run->damaged[i];
-	if (damaged + check_majority(run) >= run->record.elector_count)
+	if (run == NULL || run->damaged[host->index] || !may_lose(sim, run))
 		return false;
 	sim_trace(sim, host, "the log of run %s is damaged", check_run_text(&run_id));
 	run->damaged[host->index] = true;

@@ -296,6 +296,18 @@ sim_disk_crash(struct sim_host *host)
 }
 
 void
+sim_disk_wipe(struct sim_host *host)
+{
+	for (size_t t = 0; t < MP_TABLE_COUNT; t++) {
+		struct table *table = &host->disk->tables[t];
+
+		for (size_t i = 0; i < table->count; i++)
+			free(table->rows[i].memory);
+		table->count = 0;
+	}
+}
+
+void
 sim_disk_damage(struct sim_host *host)
 {
 	struct mp_rng *rng = &host->sim->rng;

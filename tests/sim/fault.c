@@ -128,6 +128,25 @@ fault_crash(struct sim *sim, uint64_t arg)
 	sim_at(sim, sim->now + down_for(sim), fault_start, host->index);
 }
 
+/* Its database is lost, and it comes back as itself. Not the first one: the others join by it. */
+static void
+fault_wipe(struct sim *sim, uint64_t arg)
+{
+	struct sim_host *host = &sim->hosts[1 + mp_rng_below(&sim->rng, sim->plan.hosts - 1)];
+
+	(void)arg;
+	if (sim->healed || host->node == NULL || !host->ready)
+		return;
+	sim_host_crash(host, sim_chance(sim, 500));
+	if (host->node == NULL && sim_check_wipe(host)) {
+		sim_trace(sim, host, "its rows are lost");
+		sim->sometimes[SIM_WIPED]++;
+		sim_disk_wipe(host);
+		host->returned_ms = sim_host_wall(host);
+	}
+	sim_at(sim, sim->now + down_for(sim), fault_start, host->index);
+}
+
 /* A new leader has said a part of what it has to say. */
 static void
 fault_depose(struct sim *sim, uint64_t index)
@@ -187,10 +206,15 @@ static void
 fault_pause(struct sim *sim, uint64_t arg)
 {
 	sim_time most = sim->plan.pause_max > 0 ? sim->plan.pause_max : 5 * SIM_SEC;
+	sim_time until;
 
 	if (sim->healed)
 		return;
-	sim_host_pause(hurt_host(sim), sim->now + sim_between(sim, 50 * SIM_MS, most));
+	until = sim->now + sim_between(sim, 50 * SIM_MS, most);
+	/* Healing does not wake anybody. */
+	if (most > 5 * SIM_SEC && until > sim->plan.fault_until)
+		until = sim->plan.fault_until;
+	sim_host_pause(hurt_host(sim), until);
 	sim_at(sim, soon(sim, sim->plan.pause_every), fault_pause, arg);
 }
 
@@ -335,6 +359,8 @@ sim_fault_schedule(struct sim *sim)
 		sim_at(sim, i == 0 ? 0 : sim_between(sim, 0, plan->join_within), fault_join, i);
 	for (uint32_t i = 0; i < plan->runs; i++)
 		sim_at(sim, SIM_SEC + sim_between(sim, 0, plan->fault_until / 2), fault_submit, i);
+	if (plan->wipe_at > 0)
+		sim_at(sim, plan->wipe_at, fault_wipe, 0);
 	if (plan->cancel_after > 0)
 		sim_at(sim, SIM_SEC + plan->cancel_after, fault_cancel, 0);
 	for (size_t i = 0; i < mp_countof(faults); i++) {

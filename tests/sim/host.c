@@ -110,6 +110,7 @@ sim_host_start(struct sim_host *host)
 		.addr_count = 1,
 		.seeds = &sim->hosts[0].addr,
 		.seed_count = host->index == 0 ? 0 : 1,
+		.returned_ms = host->returned_ms,
 		.slots = host->slots};
 	struct mp_event ev = {.kind = MP_EV_START};
 	struct mp_error err = {0};

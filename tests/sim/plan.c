@@ -99,6 +99,11 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	if (mp_rng_below(&r, 3) > 0)
 		plan->contents = 1 + (uint32_t)mp_rng_below(&r, 2);
 	plan->fresh = mp_rng_below(&r, 4) == 0;
+	/* Which runs are from before, clocks tell: they do not jump here. */
+	if (!calm && plan->hosts > 2 && plan->damage == 0 && mp_rng_below(&r, 6) == 0) {
+		plan->wipe_at = 2 * SIM_SEC + (sim_time)mp_rng_below(&r, 10 * SIM_SEC);
+		plan->clock_every = 0;
+	}
 	/* Long enough for a lease to end. */
 	if (plan->once > 0 && mp_rng_below(&r, 3) == 0) {
 		plan->job_max += (sim_time)mp_rng_below(&r, 40 * SIM_SEC);

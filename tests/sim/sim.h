@@ -101,6 +101,7 @@ struct sim_shelf;
 	X(ONCE_DONE, 2000, "a `once` module was done on an operator's word")                       \
 	X(ONCE_AFTER_ALL, 20000, "a `once` module that was given up was heard of after all")       \
 	X(LEASE_OVER, 20000, "what ran was killed for want of a lease")                            \
+	X(WIPED, 2000, "a host came back without its control.db")                                  \
 	X(BLOB_FETCHED, 200, "a blob came from a peer")                                            \
 	X(GENERATION_2, 1000000, "a run went on in another generation")                            \
 	X(SURVIVOR, 1000000, "a mirror took its run over by itself")                               \
@@ -134,6 +135,7 @@ struct sim_plan {
 	sim_time join_within; /* hosts start within this time */
 	/* Mean times between faults; 0: never. */
 	sim_time pause_max; /* 0: 5 s */
+	sim_time wipe_at;   /* a host loses its control.db; 0: never */
 	sim_time crash_every, pause_every, cut_every, stop_every, clock_every, full_every;
 	sim_time blob_every, drop_every, cancel_after;
 	sim_time resolve_every; /* an operator looks for what may have run, also after healing */
@@ -171,6 +173,7 @@ struct sim_host {
 	bool left;     /* it has left the cluster, and never comes back */
 	bool gone;     /* lost for good */
 	sim_time paused_until;
+	mp_time returned_ms; /* wall: when it came back without its rows */
 	sim_time full_until;
 	sim_time tick_at; /* of the tick in the queue, SIM_NEVER when none */
 	uint32_t ticks;   /* in this millisecond */
@@ -273,6 +276,8 @@ struct sim_disk *sim_disk_new(struct sim_host *host);
 void sim_disk_free(struct sim_disk *disk);
 void sim_disk_persist(struct sim_host *host, const struct mp_effect *fx);
 void sim_disk_crash(struct sim_host *host);
+/* All rows are lost, and the blobs are not. */
+void sim_disk_wipe(struct sim_host *host);
 void sim_disk_restore(struct sim_host *host);
 void sim_disk_read(struct sim_host *host, const struct mp_effect *fx);
 /* A durable row; p NULL when there is none. */
@@ -359,6 +364,8 @@ void sim_check_led(struct sim *sim);
 /* Can every acknowledged run go on without this host? */
 bool sim_check_spares(struct sim *sim, uint32_t host);
 /* May a log of this run be damaged here? It is now. */
+/* May all of this host's rows be lost? It counts as damaged in every run then. */
+bool sim_check_wipe(struct sim_host *host);
 bool sim_check_damage(struct sim_host *host, struct mp_span run);
 uint32_t sim_check_last_leader(const struct sim *sim); /* hosts: nobody yet */
 /* Is this host an elector of the run that was led last? */
