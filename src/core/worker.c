@@ -368,6 +368,8 @@ mp_worker_flush(struct mp_worker *worker, struct mp_env *env)
 {
 	struct mp_dlist *l, *next;
 
+	/* Also one who was forgotten before it began had a slot. */
+	attempts_pump(worker, env);
 	for (l = worker->dirty.next; l != &worker->dirty; l = next) {
 		struct wrun *run = mp_container_of(l, struct wrun, dirty);
 
