@@ -586,18 +586,22 @@ mp_runs_leading(const struct mp_runs *runs)
 	return n;
 }
 
+static bool
+other_there(const struct mp_runs *runs, const struct mp_node_id *id)
+{
+	const struct mp_member *m = mp_roster_find(runs->parts.roster, id);
+
+	return m != NULL && m->state == MP_MEMBER_ALIVE && !mp_node_id_eq(id, &runs->self);
+}
+
 /* Electors that are there, besides this node. */
 static uint32_t
-others_there(const struct mp_runs *runs, const struct mp_run_record *rec)
+others_there(const struct mp_runs *runs, const struct mp_electorate *who)
 {
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < rec->elector_count; i++) {
-		const struct mp_member *m = mp_roster_find(runs->parts.roster, &rec->electors[i]);
-
-		n += m != NULL && m->state == MP_MEMBER_ALIVE &&
-		     !mp_node_id_eq(&m->id, &runs->self);
-	}
+	for (uint32_t i = 0; i < who->elector_count; i++)
+		n += other_there(runs, &who->electors[i]);
 	return n;
 }
 
@@ -608,19 +612,19 @@ mp_runs_need(const struct mp_runs *runs, struct mp_error *err)
 	size_t ended = 0;
 
 	for (const struct known *k = runs->known; k != NULL; k = k->next) {
-		const struct mp_run_record *rec = &k->rec;
-		uint32_t there = others_there(runs, rec);
+		const struct mp_electorate *who = &k->rec.now;
+		uint32_t there = others_there(runs, who);
 
 		if (k->box == NULL && !k->away)
 			continue;
-		if (!k->ended && there < rec->elector_count / 2 + 1) {
+		if (!k->ended && there < who->elector_count / 2 + 1) {
 			(void)mp_fail(err, MP_EBUSY,
 				"the run %s goes on only with this node's vote; wait for it, or "
 				"cancel it",
-				rec->name);
+				k->rec.name);
 			return true;
 		}
-		if (k->ended && there == 0) {
+		if (k->ended && there == 0 && !(who->mirrored && other_there(runs, &who->mirror))) {
 			ended++;
 			last = k;
 		}
