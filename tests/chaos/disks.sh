@@ -35,7 +35,7 @@ full()
 {
 	begin_fault "$2"
 	dd if=/dev/zero of="$tap_tmp/$2/full" bs=64k >/dev/null 2>&1
-	until_true 60 chaos_ended "$(chaos_goal $((chaos_part + 15)))" ||
+	until_true 60 chaos_ended $((chaos_modules * (chaos_part + 12) / 100)) ||
 		tap_not_ok "$1: the run goes on"
 	tap_diag "$1: for $(($(now_ms) - struck_ms)) ms"
 	rm "$tap_tmp/$2/full"

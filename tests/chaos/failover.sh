@@ -5,7 +5,7 @@
 # nothing that was finished may run again.
 . "${top_srcdir:=.}/tests/chaos/lib.sh"
 : "${FAILOVERS:=50}"
-chaos_part=100
+CHAOS=long
 chaos_modules=1200
 chaos_width=40
 chaos_ms=200

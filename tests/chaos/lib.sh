@@ -20,9 +20,8 @@
 #   hurt NODE FROM                    what it ran at FROM (ms) and until now may run again
 #   next_dispatch WHAT                waits for the first module that begins after $struck_ms, in a
 #                                     newer term when the leader was hurt, and writes down how long
-#                                     that took, in $tap_tmp/gaps: MS WHAT
-#
-# The run does not come further than to where the next fault is due.
+#                                     that took, in $tap_tmp/gaps: MS WHAT. A short run then
+#                                     stands still until the fault is over
 #
 # What judge.awk holds against a run is said there.
 
@@ -98,23 +97,7 @@ chaos_pipeline()
 	} >"$tap_tmp/p.yaml"
 	: >"$tap_tmp/journal"
 	: >"$tap_tmp/faults"
-}
-
-# So many modules are to be done at PERCENT: whole layers.
-chaos_goal()
-{
-	echo $((chaos_modules / chaos_width * $1 / 100 * chaos_width))
-}
-
-# The run may come to PERCENT of itself.
-chaos_gate()
-{
-	if [ "$1" -lt 100 ]; then
-		echo $(($(chaos_goal "$1") / chaos_width)) >"$tap_tmp/gate"
-		mv "$tap_tmp/gate" "$tap_tmp/journal.gate"
-	else
-		rm -f "$tap_tmp/journal.gate"
-	fi
+	rm -f "$tap_tmp/journal.hold"
 }
 
 chaos_alive()
@@ -176,7 +159,6 @@ begin_fault()
 	case " $* " in
 	*" $leader "*) chaos_led=yes ;;
 	esac
-	chaos_gate $((chaos_part + 25))
 	struck_ms=$(now_ms)
 }
 
@@ -229,6 +211,7 @@ chaos_begun()
 
 next_dispatch()
 {
+	rm -f "$tap_tmp/journal.hold"
 	chaos_term=-1
 	[ $chaos_led = no ] || chaos_term=$(awk -v until="$struck_ms" '
 		$6 <= until && $5 > term { term = $5 }
@@ -236,6 +219,7 @@ next_dispatch()
 	if until_true 30 chaos_begun "$chaos_term"; then
 		printf '%d %s\n' $((chaos_first - struck_ms)) "$1" >>"$tap_tmp/gaps"
 		tap_diag "$1: the next module began after $((chaos_first - struck_ms)) ms"
+		long || : >"$tap_tmp/journal.hold"
 	else
 		tap_not_ok "$1: a module begins within 30 s"
 	fi
@@ -282,17 +266,16 @@ play()
 	esac
 	chaos_pipeline "$2" "$3"
 	shift 3
-	chaos_gate 25
 	opener=$(eye)
 	run=$(ctl "$opener" submit "$tap_tmp/p.yaml") || cli_die "$chaos_name: submit"
 	chaos_part=25
 	for chaos_fault; do
-		until_true 120 chaos_ended "$(chaos_goal $chaos_part)" ||
+		until_true 120 chaos_ended $((chaos_modules * chaos_part / 100)) ||
 			cli_die "$chaos_name: $chaos_part % of the run is done"
 		until_true 30 has_leader || cli_die "$chaos_name: somebody leads"
 		$chaos_fault
+		rm -f "$tap_tmp/journal.hold"
 		chaos_part=$((chaos_part + 25))
-		chaos_gate $chaos_part
 	done
 	chaos_judge "$chaos_name"
 }

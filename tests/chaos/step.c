@@ -6,8 +6,8 @@
  *	Writes `begin NAME ATTEMPT NODE FENCE UNIX-MS` to the journal, works for MS, makes NAME.out
  *	of the NEED.out that lie here, and writes the same line with `end`. A line is one write to
  *	a file opened with O_APPEND, so lines of all nodes stand whole and in their true order.
- *	If there is a file JOURNAL.gate, mLAYER-COLUMN ends only when the number there is larger
- *	than LAYER. Exit 75 (EX_TEMPFAIL) when the disk is full.
+ *	Nothing ends while there is a file JOURNAL.hold. Exit 75 (EX_TEMPFAIL) when the disk is
+ *full.
  *
  *   step check DIR BYTES <"NAME VALUE" lines
  *	DIR/NAME/NAME.out is what a module with this value makes, for each line. Says what is not.
@@ -116,36 +116,27 @@ artifact_write(const char *name, size_t size, unsigned long value)
 	return rc;
 }
 
-/* The layer of mLAYER-COLUMN is below the gate, or there is none. */
-static bool
-gate_is_open(const char *journal, const char *name)
+static void
+hold_wait(const char *journal)
 {
-	unsigned layer = 0, gate = 0;
+	const struct timespec pause = {.tv_nsec = 20000000};
 	char path[4096];
-	FILE *f;
-	int n;
 
-	(void)snprintf(path, sizeof(path), "%s.gate", journal);
-	f = fopen(path, "r");
-	if (f == NULL)
-		return true;
-	n = fscanf(f, "%u", &gate);
-	(void)fclose(f);
-	return n == 1 && sscanf(name, "m%u-", &layer) == 1 && layer < gate;
+	(void)snprintf(path, sizeof(path), "%s.hold", journal);
+	while (access(path, F_OK) == 0)
+		(void)nanosleep(&pause, NULL);
 }
 
 static int
 step_run(const char *journal, long ms, size_t size, int count, char **names)
 {
 	struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
-	const struct timespec pause = {.tv_nsec = 20000000};
 	unsigned long sum = 1, value;
 	int rc = journal_add(journal, "begin", names[0]);
 
 	while (nanosleep(&left, &left) != 0 && errno == EINTR)
 		continue;
-	while (!gate_is_open(journal, names[0]))
-		(void)nanosleep(&pause, NULL);
+	hold_wait(journal);
 	for (int i = 1; i < count && rc == 0; i++) {
 		rc = need_read(names[i], &value);
 		sum = (sum * 31 + value) % VALUE_PRIME;
