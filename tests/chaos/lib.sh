@@ -43,7 +43,7 @@ long()
 if long; then
 	chaos_modules=2000
 	chaos_width=40
-	chaos_ms=150
+	chaos_ms=250
 else
 	chaos_modules=200
 	chaos_width=20
