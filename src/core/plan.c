@@ -487,7 +487,7 @@ mp_lead_deadline(const struct mp_lead *lead)
 		lead->again_ms,
 		lead->check_ms,
 		lead->backoff_ms,
-		places && lead->awaited > 0 ? lead->collect_ms : MP_TIME_NEVER,
+		lead->awaited > 0 ? lead->collect_ms : MP_TIME_NEVER,
 		places ? mp_sched_deadline(lead->sched) : MP_TIME_NEVER,
 	};
 	mp_time first = MP_TIME_NEVER;

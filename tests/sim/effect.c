@@ -76,7 +76,8 @@ sim_check_acknowledged(struct sim_host *host, const struct mp_run_id *id)
 	for (uint32_t i = 0; i < run->record.elector_count; i++) {
 		const struct sim_host *h = sim_host_of(sim, &run->record.electors[i]);
 
-		on_disk += sim_disk_row(h, MP_TABLE_RUN, run_key(&run->id)).p != NULL;
+		on_disk += run->damaged[h->index] ||
+			   sim_disk_row(h, MP_TABLE_RUN, run_key(&run->id)).p != NULL;
 	}
 	if (on_disk < check_majority(run))
 		sim_fail(sim,
