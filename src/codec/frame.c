@@ -220,7 +220,7 @@ session_check_versions(struct mp_session *s, uint16_t min, uint16_t max)
 static int
 session_read_preface(struct mp_session *s, struct mp_span *input)
 {
-	struct mp_span p;
+	struct mp_span p = {0};
 	int rc = session_peek(s, input, MAGIC_SIZE, &p);
 
 	if (rc > 0 && memcmp(p.p, magic, MAGIC_SIZE) != 0)
@@ -257,7 +257,7 @@ session_read_noise(struct mp_session *s, struct mp_span *input, struct mp_sessio
 {
 	unsigned step = s->noise.done + 1;
 	size_t overhead = mp_noise_overhead(step), payload, n;
-	struct mp_span p;
+	struct mp_span p = {0};
 	int rc = session_peek(s, input, FRAME_HEAD, &p);
 
 	if (rc <= 0)
@@ -359,7 +359,7 @@ session_take_frame(struct mp_session *s, struct mp_span sealed, struct mp_sessio
 static int
 session_read_frame(struct mp_session *s, struct mp_span *input, struct mp_session_event *event)
 {
-	struct mp_span p;
+	struct mp_span p = {0};
 	size_t n;
 	int rc = session_peek(s, input, FRAME_HEAD, &p);
 

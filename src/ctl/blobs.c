@@ -225,8 +225,8 @@ mp_blobs_get(struct mp_cmd_ctx *ctx, const struct mp_hash *digest, struct mp_buf
 	struct mp_error *err)
 {
 	struct mp_hash found;
-	struct mp_span bytes;
-	uint64_t total;
+	struct mp_span bytes = {0};
+	uint64_t total = 0;
 	int rc;
 
 	mp_buf_clear(buf);

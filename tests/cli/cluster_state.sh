@@ -87,7 +87,7 @@ if [ "$(id -u)" -eq 0 ]; then
 else
 	mkdir -m 0500 "$tap_tmp/closed"
 	refused 'a directory that cannot be written' "$tap_tmp/closed" \
-		start --state "$tap_tmp/closed" --listen 127.0.0.1:0
+		start --state "$tap_tmp/closed/state" --listen 127.0.0.1:0
 fi
 tap_check 'the node in that directory does not mind' knows alpha 1
 
