@@ -223,6 +223,9 @@ check_exec(struct sim_host *host, const struct mp_exec_request *req)
 				"assigned",
 				host->index, module->name);
 	}
+	/* What an earlier generation had committed is not known any more. */
+	if (mp_term_generation(req->key.attempt.term) < run->generation)
+		return;
 	for (uint32_t i = 0; i < module->need_count; i++) {
 		if (!run->modules[module->needs[i]].succeeded)
 			sim_fail(sim, "I6: %s starts before the success of %s is committed",

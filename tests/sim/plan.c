@@ -105,6 +105,7 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 		plan->wipe_at = 2 * SIM_SEC + (sim_time)mp_rng_below(&r, 10 * SIM_SEC);
 		plan->clock_every = 0;
 	}
+	plan->survivor = plan->hosts == 2 && plan->once == 0;
 	/* Long enough for a lease to end. */
 	if (plan->once > 0 && mp_rng_below(&r, 3) == 0) {
 		plan->job_max += (sim_time)mp_rng_below(&r, 40 * SIM_SEC);

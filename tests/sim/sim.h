@@ -103,8 +103,8 @@ struct sim_shelf;
 	X(LEASE_OVER, 20000, "what ran was killed for want of a lease")                            \
 	X(WIPED, 2000, "a host came back without its control.db")                                  \
 	X(BLOB_FETCHED, 200, "a blob came from a peer")                                            \
-	X(GENERATION_2, 1000000, "a run went on in another generation")                            \
-	X(SURVIVOR, 1000000, "a mirror took its run over by itself")                               \
+	X(GENERATION_2, 20000, "a run went on in another generation")                              \
+	X(SURVIVOR, 20000, "a mirror took its run over by itself")                                 \
 	X(DECLARED_DEAD, 200, "a node was declared dead")                                          \
 	X(CACHED, 200, "a result of another run was taken")                                        \
 	X(CACHED_ORPHAN, 1000, "a result was taken whose maker was gone")
