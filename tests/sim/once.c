@@ -134,7 +134,8 @@ sim_check_resolve(struct sim_host *host)
 		for (uint32_t i = 0; i < run->graph->module_count && !run->ended; i++) {
 			struct check_module *m = &run->modules[i];
 
-			if (!m->begun || !m->maybe)
+			/* What succeeded in an earlier attempt waits for no word about a later. */
+			if (!m->begun || !m->maybe || m->succeeded)
 				continue;
 			m->asked = true;
 			sim_client_resolve(
