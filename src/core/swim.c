@@ -373,6 +373,9 @@ credential_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *
 		rc = mp_swim_follow(swim, env);
 	if (rc == 0 && m->credential.n <= SWIM_CREDENTIAL_MAX)
 		mp_swim_tell(swim, env, m->slot, NEWS_CREDENTIAL);
+	/* Its statement may have come before, when nobody could tell whose it was. */
+	if (rc == 0 && m->statement.n == 0)
+		mp_swim_want(swim, env, sender, &m->id);
 	return rc;
 }
 

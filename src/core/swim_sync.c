@@ -48,11 +48,20 @@ view_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
 	swim->pulled_ms = env->now_ms;
 }
 
+/* It is a member, and we have a word of its own. */
+static bool
+has_spoken(const struct mp_swim *swim, const struct mp_node_id *id)
+{
+	const struct mp_member *m = mp_roster_find(swim->roster, id);
+
+	return m != NULL && m->statement.n > 0;
+}
+
 void
 mp_swim_want(struct mp_swim *swim, struct mp_env *env, const struct mp_member *from,
 	const struct mp_node_id *about)
 {
-	mp_time due = about != NULL ? env->now_ms + SWIM_PULL_MS : env->now_ms;
+	mp_time due = about != NULL ? env->now_ms + SWIM_WANT_MS : env->now_ms;
 
 	if (!swim->started || swim->leaving || from->slot == swim->self)
 		return;
@@ -88,8 +97,7 @@ mp_swim_sync_tick(struct mp_swim *swim, struct mp_env *env)
 
 		swim->pull_ms = MP_TIME_NEVER;
 		if (m->state != MP_MEMBER_LEFT &&
-			(!swim->pull_has_about ||
-				mp_roster_find(swim->roster, &swim->pull_about) == NULL))
+			(!swim->pull_has_about || !has_spoken(swim, &swim->pull_about)))
 			view_send(swim, env, m);
 	}
 	if (swim->push_pull_ms <= env->now_ms) {

@@ -357,7 +357,7 @@ test_foreign_files_are_refused(void **state)
 	expect_refused(f, MP_EINVAL, "not a Meshpipe control database");
 	memset(junk, 'x', sizeof(junk));
 	scratch_write(scratch_path(&f->scratch, "control.db"), junk, sizeof(junk));
-	expect_refused(f, MP_ECORRUPT, "move them away");
+	expect_refused(f, MP_ECORRUPT, "sets it aside");
 }
 
 static void

@@ -370,6 +370,22 @@ test_leave(void **state)
 	net_free(net);
 }
 
+/* Whichever of its credential and its word comes first. */
+static void
+test_newcomers_are_known_soon(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct net *net = net_cluster(seed, 2);
+
+		(void)net_add(net);
+		assert_true(net_start(net, 2));
+		net_until(net, 5000, net->nodes[2].member);
+		net_until(net, 1700, net_agree(net, 2, MP_MEMBER_ALIVE));
+		net_free(net);
+	}
+}
+
 static void
 test_left_is_learned_later(void **state)
 {
@@ -713,6 +729,7 @@ main(void)
 		cmocka_unit_test(test_stranger_subject),
 		cmocka_unit_test(test_forged_statement),
 		cmocka_unit_test(test_leave),
+		cmocka_unit_test(test_newcomers_are_known_soon),
 		cmocka_unit_test(test_left_is_learned_later),
 		cmocka_unit_test(test_partition),
 		cmocka_unit_test(test_isolated),
