@@ -123,24 +123,39 @@ check_once_exec(struct sim_host *host, struct check_run *run, const struct mp_ex
 		sim_fail(sim, "I12: %s runs twice at the same time", name);
 }
 
+/* What may have run, and waits for a word: the one of this number, or NULL and how many there are.
+ */
+static struct check_module *
+once_waits(struct sim_check *check, uint32_t number, struct check_run **run, uint32_t *count)
+{
+	*count = 0;
+	for (size_t k = 0; k < check->run_count; k++) {
+		*run = check->runs[k];
+		for (uint32_t i = 0; i < (*run)->graph->module_count && !(*run)->ended; i++) {
+			struct check_module *m = &(*run)->modules[i];
+
+			/* What succeeded in an earlier attempt waits for no word about a later. */
+			if (m->begun && m->maybe && !m->succeeded && (*count)++ == number)
+				return m;
+		}
+	}
+	return NULL;
+}
+
+/* In turn: the word on one may reach nobody, and others wait too. */
 void
 sim_check_resolve(struct sim_host *host)
 {
 	struct sim *sim = host->sim;
+	struct check_module *m;
+	struct check_run *run;
+	uint32_t count, seen;
 
-	for (size_t k = 0; k < sim->check->run_count; k++) {
-		struct check_run *run = sim->check->runs[k];
-
-		for (uint32_t i = 0; i < run->graph->module_count && !run->ended; i++) {
-			struct check_module *m = &run->modules[i];
-
-			/* What succeeded in an earlier attempt waits for no word about a later. */
-			if (!m->begun || !m->maybe || m->succeeded)
-				continue;
-			m->asked = true;
-			sim_client_resolve(
-				host, &run->id, run->graph->modules[i].name, sim_chance(sim, 500));
-			return;
-		}
-	}
+	(void)once_waits(sim->check, UINT32_MAX, &run, &count);
+	if (count == 0)
+		return;
+	m = once_waits(sim->check, sim->check->resolved++ % count, &run, &seen);
+	m->asked = true;
+	sim_client_resolve(
+		host, &run->id, run->graph->modules[m - run->modules].name, sim_chance(sim, 500));
 }

@@ -63,6 +63,21 @@ draw_faults(struct sim_plan *plan, struct mp_rng *r)
 	plan->append_max = mp_rng_below(r, 4) == 0 ? 1 + mp_rng_below(r, 3) : 0;
 }
 
+/* What takes longer with them. */
+static void
+draw_once(struct sim_plan *plan, struct mp_rng *r)
+{
+	/* One word at a time. */
+	plan->finish_within += 2 * plan->modules * plan->runs * plan->resolve_every;
+	/* Long enough for a lease to end. */
+	if (mp_rng_below(r, 3) > 0)
+		return;
+	plan->job_max += (sim_time)mp_rng_below(r, 40 * SIM_SEC);
+	plan->fault_until += (sim_time)mp_rng_below(r, 60 * SIM_SEC);
+	plan->pause_max = 40 * SIM_SEC;
+	plan->finish_within += 2 * plan->modules * plan->runs * plan->job_max;
+}
+
 void
 sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 {
@@ -106,13 +121,8 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 		plan->clock_every = 0;
 	}
 	plan->survivor = plan->hosts == 2 && plan->once == 0;
-	/* Long enough for a lease to end. */
-	if (plan->once > 0 && mp_rng_below(&r, 3) == 0) {
-		plan->job_max += (sim_time)mp_rng_below(&r, 40 * SIM_SEC);
-		plan->fault_until += (sim_time)mp_rng_below(&r, 60 * SIM_SEC);
-		plan->pause_max = 40 * SIM_SEC;
-		plan->finish_within += 2 * plan->modules * plan->runs * plan->job_max;
-	}
+	if (plan->once > 0)
+		draw_once(plan, &r);
 }
 
 static void MP_PRINTF(2, 3) say(struct mp_buf *yaml, const char *fmt, ...)
