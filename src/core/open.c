@@ -12,6 +12,7 @@
 #define ASK_MODULES  100   /* and for so many modules that it expands to */
 #define ASKS_MAX     8     /* records tried for one submission */
 #define ABORT_MS     60000 /* electors that fell silent have so long to say that they forgot it */
+#define BEGIN_MS     60000 /* the run that they took has so long to begin */
 #define MANIFEST_MAX (64u * 1024 * 1024)
 
 enum opening_state {
@@ -19,6 +20,7 @@ enum opening_state {
 	OPENING_HOLD,  /* the inputs themselves */
 	OPENING_ASK,   /* the electors */
 	OPENING_ABORT, /* until so many have forgotten the record that it can never start */
+	OPENING_BEGIN, /* a majority took it: until its log has begun */
 };
 
 struct mp_opening {
@@ -370,9 +372,25 @@ mp_open_accept(struct mp_open *open, struct mp_env *env, const struct mp_node_id
 	o->accepted |= 1u << elector;
 	if (bits(o->accepted) <= o->rec.elector_count / 2 && !MP_MUTANT(OPEN_BY_ONE))
 		return 0;
-	open->parts.opened(open->parts.ctx, env, run, mp_buf_span(&o->record));
+	if (open->parts.opened(open->parts.ctx, env, run, mp_buf_span(&o->record)) &&
+		!MP_MUTANT(OPEN_BY_ONE)) {
+		o->state = OPENING_BEGIN;
+		o->deadline_ms = env->now_ms + BEGIN_MS;
+		return 0;
+	}
 	opening_end(o, env, 0, "");
 	return 0;
+}
+
+void
+mp_open_begun(struct mp_open *open, struct mp_env *env, const struct mp_run_id *run)
+{
+	struct mp_opening *o = open->first;
+
+	while (o != NULL && (o->state != OPENING_BEGIN || !mp_run_id_eq(&o->rec.id, run)))
+		o = o->next;
+	if (o != NULL)
+		opening_end(o, env, 0, "");
 }
 
 int
@@ -608,6 +626,11 @@ mp_open_forget(struct mp_open *open, struct mp_submit_req *req)
 static void
 opening_tick(struct mp_opening *o, struct mp_env *env)
 {
+	if (o->state == OPENING_BEGIN) {
+		opening_end(o, env, MP_ETIMEOUT,
+			"the nodes that took the run fell silent; it may start without more");
+		return;
+	}
 	if (o->state == OPENING_ABORT && env->now_ms >= o->give_up_ms) {
 		opening_end(o, env, MP_ETIMEOUT,
 			"the nodes that took the run fell silent; it may start without more");
@@ -633,8 +656,7 @@ mp_open_tick(struct mp_open *open, struct mp_env *env)
 
 	for (struct mp_opening *o = open->first; o != NULL; o = next) {
 		next = o->next;
-		if ((o->state == OPENING_ASK || o->state == OPENING_ABORT) &&
-			o->deadline_ms <= env->now_ms)
+		if (o->state >= OPENING_ASK && o->deadline_ms <= env->now_ms)
 			opening_tick(o, env);
 	}
 }
@@ -645,8 +667,7 @@ mp_open_deadline(const struct mp_open *open)
 	mp_time first = MP_TIME_NEVER;
 
 	for (const struct mp_opening *o = open->first; o != NULL; o = o->next) {
-		if ((o->state == OPENING_ASK || o->state == OPENING_ABORT) &&
-			o->deadline_ms < first)
+		if (o->state >= OPENING_ASK && o->deadline_ms < first)
 			first = o->deadline_ms;
 	}
 	return first;

@@ -2,7 +2,7 @@
 /*
  * Opening a run: from a submission to a run that a majority of its electors has on disk (DESIGN 5).
  *
- *   CHECK ─▶ HOLD inputs on `copies` nodes ─▶ ASK electors ─▶ a majority accepted: acknowledged
+ *   CHECK ─▶ HOLD inputs on `copies` nodes ─▶ ASK electors ─▶ a majority accepted ─▶ BEGIN
  *                                               └ one refuses, is gone or silent, and no majority:
  *                                                 ABORT that record, draw others, ask again
  *
@@ -10,6 +10,10 @@
  * record that is given up have confirmed that they have nothing of it, that the rest is no
  * majority, the opener itself among them, for only from it could the others still get it: one
  * submission never becomes two runs.
+ *
+ * The submission is acknowledged when the first entry of the run's log is committed: before that
+ * only the opener knows that the run cannot be given up any more, and an elector that has nothing
+ * of it yet would get it from nobody else.
  */
 #ifndef MP_CORE_OPEN_H
 #define MP_CORE_OPEN_H
@@ -36,7 +40,8 @@ struct mp_submission {
 
 /* Embedded in who asks; idle when zeroed. Stays where it is until done or forgotten. `done` comes
  * exactly once and never from inside mp_open_submit(): rc 0 once a majority of the electors has
- * the run on disk; else an MP_E* with a text, and nothing was started. */
+ * the run and the beginning of its log on disk; MP_ETIMEOUT when the run may start all the same;
+ * else an MP_E* with a text, and nothing was started. */
 struct mp_submit_req {
 	void (*done)(struct mp_submit_req *req, struct mp_env *env, int rc,
 		const struct mp_run_id *run, const char *text);
@@ -48,8 +53,8 @@ struct mp_open_parts {
 	struct mp_fetch *fetch;
 	struct mp_hold *hold;
 	/* A majority has the run: the opener stands for its leadership, and tells all members.
-	 * Comes before req->done. */
-	void (*opened)(void *ctx, struct mp_env *env, const struct mp_run_id *run,
+	 * Comes before req->done. True: mp_open_begun() will come. */
+	bool (*opened)(void *ctx, struct mp_env *env, const struct mp_run_id *run,
 		struct mp_span signed_record);
 	void *ctx;
 };
@@ -72,6 +77,9 @@ int mp_open_accept(struct mp_open *open, struct mp_env *env, const struct mp_nod
 	const struct mp_run_id *run);
 int mp_open_refuse(struct mp_open *open, struct mp_env *env, const struct mp_node_id *from,
 	const struct mp_run_id *run, struct mp_span text);
+
+/* An entry of the run's log is committed. */
+void mp_open_begun(struct mp_open *open, struct mp_env *env, const struct mp_run_id *run);
 
 /* LINK of the control class. */
 void mp_open_link(struct mp_open *open, struct mp_env *env, const struct mp_node_id *peer,

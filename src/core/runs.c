@@ -25,7 +25,7 @@ runs_send(struct mp_env *env, const struct mp_node_id *to, const struct mp_buf *
 }
 
 /* A submission of ours is on a majority of disks. */
-static void
+static bool
 on_opened(void *ctx, struct mp_env *env, const struct mp_run_id *run, struct mp_span signed_record)
 {
 	struct mp_runs *runs = ctx;
@@ -35,11 +35,12 @@ on_opened(void *ctx, struct mp_env *env, const struct mp_run_id *run, struct mp_
 	if (k == NULL && mp_run_record_verify(env->crypto, &env->cluster, signed_record, &rec) == 0)
 		k = known_add(runs, env, &rec, signed_record, true);
 	if (k == NULL)
-		return;
+		return false;
 	k->opened = true;
 	if (k->box != NULL)
 		box_start(runs, env, k->box, true);
 	known_tell(runs, env, k, NULL);
+	return k->box != NULL && k->box->started;
 }
 
 int

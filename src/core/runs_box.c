@@ -458,6 +458,8 @@ box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 			mp_lead_plan(box->lead, env);
 		mp_raft_flush(box->raft, env);
 	} while (box_drain(runs, env, box));
+	if (box->cursor > 0)
+		mp_open_begun(runs->open, env, &box->known->id);
 	runs_file_flush(runs, env);
 	box_catch_up(env, box);
 	if (box->ended && mp_dlist_linked(&box->in_active))

@@ -665,8 +665,7 @@ sim_check_wipe(struct sim_host *host)
 	for (size_t i = 0; i < check->run_count; i++) {
 		const struct check_run *run = check->runs[i];
 
-		if (mp_run_elector(&run->record, &host->id) >= 0 &&
-			(!may_lose(host->sim, run) || check_hangs_on(run, host)))
+		if (mp_run_elector(&run->record, &host->id) >= 0 && !may_lose(host->sim, run))
 			return false;
 	}
 	for (size_t i = 0; i < check->run_count; i++) {
@@ -680,12 +679,6 @@ sim_check_wipe(struct sim_host *host)
 	return true;
 }
 
-bool
-check_hangs_on(const struct check_run *run, const struct sim_host *host)
-{
-	return run->entry_count == 0 && mp_node_id_eq(&run->record.opener, &host->id);
-}
-
 /* A minority of the electors may have a damaged log. */
 bool
 sim_check_damage(struct sim_host *host, struct mp_span id)
@@ -696,8 +689,7 @@ sim_check_damage(struct sim_host *host, struct mp_span id)
 
 	memcpy(run_id.b, id.p, sizeof(run_id.b));
 	run = check_run_find(sim->check, &run_id);
-	if (run == NULL || run->damaged[host->index] || !may_lose(sim, run) ||
-		check_hangs_on(run, host))
+	if (run == NULL || run->damaged[host->index] || !may_lose(sim, run))
 		return false;
 	sim_trace(sim, host, "the log of run %s is damaged", check_run_text(&run_id));
 	run->damaged[host->index] = true;

@@ -93,6 +93,7 @@ struct sim_check {
 	struct check_run *past;
 	uint64_t past_term;
 	uint32_t last_leader;
+	uint32_t resolved; /* words that an operator gave */
 	const struct check_run *last_led;
 	uint64_t elections, executions, finished, lost;
 };
@@ -106,9 +107,6 @@ void check_once_exec(
 const char *check_run_text(const struct mp_run_id *id);
 struct check_run *check_run_find(const struct sim_check *check, const struct mp_run_id *id);
 uint32_t check_majority(const struct check_run *run);
-/* It has not begun, and may hang on this host, its opener: as long as nobody else has heard that it
- * is open, nobody else hands it on. */
-bool check_hangs_on(const struct check_run *run, const struct sim_host *host);
 /* An entry on a disk; p NULL when it is not. */
 struct mp_span check_entry_row(
 	const struct sim_host *host, const struct mp_run_id *id, uint64_t index);

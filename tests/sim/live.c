@@ -82,8 +82,7 @@ sim_check_spares(struct sim *sim, uint32_t host)
 
 			left += index != host && !run->damaged[index];
 		}
-		if (run != NULL &&
-			(left < check_majority(run) || check_hangs_on(run, &sim->hosts[host])))
+		if (run != NULL && left < check_majority(run))
 			return false;
 	}
 	return true;
