@@ -146,6 +146,7 @@ lead_worker_of(struct mp_lead *lead, struct mp_env *env, const struct mp_node_id
 	mp_dlist_init(&w->in_dirty);
 	mp_dlist_init(&w->attempts);
 	w->asked_ms = w->heard_ms = w->leased_ms = env->now_ms;
+	w->lease_seq = 1; /* who led before may have given up what it has */
 	mp_buf_init(&w->settle, lead->alloc, MP_WORK_LIST_MAX * sizeof(struct mp_attempt_id));
 	mp_buf_init(&w->kill, lead->alloc, MP_WORK_LIST_MAX * sizeof(struct mp_attempt_id));
 	lead->workers[m->slot] = w;
@@ -241,13 +242,15 @@ applied_finished(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_
 }
 
 static void
-applied_lost(struct mp_lead *lead, const struct mp_raft_entry *entry)
+applied_lost(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_entry *entry)
 {
 	struct mp_lost lost;
 
-	if (mp_body_lost_decode(entry->body, &lost) == 0 &&
-		lost.attempt.module < lead->c.graph->module_count)
-		applied_in_vain(lead, lost.attempt.module);
+	if (mp_body_lost_decode(entry->body, &lost) != 0 ||
+		lost.attempt.module >= lead->c.graph->module_count)
+		return;
+	applied_in_vain(lead, lost.attempt.module);
+	lead_once_lost(lead, env, lost.attempt.module);
 }
 
 /* When it does not count, something else did: the module is looked at again. */
@@ -299,7 +302,7 @@ mp_lead_applied(struct mp_lead *lead, struct mp_env *env, const struct mp_raft_e
 	if (entry->kind == MP_ENTRY_FINISHED)
 		applied_finished(lead, env, entry);
 	else if (entry->kind == MP_ENTRY_LOST)
-		applied_lost(lead, entry);
+		applied_lost(lead, env, entry);
 	else if (entry->kind == MP_ENTRY_CACHED)
 		applied_cached(lead, entry);
 	else if (entry->kind == MP_ENTRY_ONCE_BEGIN)
@@ -326,10 +329,13 @@ mp_lead_link(struct mp_lead *lead, struct mp_env *env, const struct mp_node_id *
 	if (m == NULL || m->slot >= lead->worker_cap || lead->workers[m->slot] == NULL)
 		return;
 	w = lead->workers[m->slot];
-	if (state != MP_LINK_UP)
+	if (state != MP_LINK_UP) {
 		w->introduced = false;
+		w->lease_seq = w->seq + 1; /* what it was told to kill it may not have heard */
+	}
 	/* What was under way on a stream that broke may be lost, in either direction. */
-	if (!mp_dlist_empty(&w->attempts) && state != MP_LINK_FAILED)
+	if (state != MP_LINK_FAILED &&
+		(!mp_dlist_empty(&w->attempts) || lead->c.run->counts[MP_MODULE_MAYBE_RAN] > 0))
 		lead_ask(lead, w);
 	if (state == MP_LINK_REFUSED) {
 		lead->check_ms = env->now_ms;

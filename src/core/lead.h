@@ -103,7 +103,8 @@ mp_time mp_lead_deadline(const struct mp_lead *lead);
 int mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by);
 
 /* An operator says what became of a module that may have run: MP_ONCE_DONE or MP_ONCE_RERUN. 0: it
- * is on its way through the log. MP_EINVAL: it does not wait for that; MP_ENOTLEADER, MP_ENOMEM. */
+ * is on its way through the log. MP_EINVAL: it does not wait for that; MP_EBUSY: it cannot
+ * run again yet, for it may be alive; MP_ENOTLEADER, MP_ENOMEM. */
 int mp_lead_resolve(struct mp_lead *lead, struct mp_env *env, uint32_t module, enum mp_once_how how,
 	struct mp_span by);
 

@@ -43,6 +43,7 @@ struct lead_worker {
 	mp_time asked_ms;
 	mp_time heard_ms;
 	mp_time leased_ms;    /* no lease of this worker was given after this */
+	uint64_t lease_seq;   /* it gets none before it has answered this request */
 	struct mp_buf settle; /* struct mp_attempt_id, one after the other */
 	struct mp_buf kill;
 };
@@ -205,6 +206,8 @@ bool lead_once_status(struct mp_lead *lead, struct mp_env *env, struct lead_work
 void lead_once_ended(struct mp_lead *lead, const struct mp_raft_entry *entry);
 /* Of a module that may have run, something is on its way through the log. */
 bool lead_once_pending(const struct mp_lead *lead);
+/* LOST was given to mp_run_apply(). Its worker is asked, and has no lease until it answers. */
+void lead_once_lost(struct mp_lead *lead, struct mp_env *env, uint32_t module);
 /* Whatever its worker had of `once` modules is dead for want of a lease. */
 bool lead_once_dead(const struct lead_worker *worker, mp_time now_ms);
 /* WORK_RENEW */

@@ -9,12 +9,16 @@
  * What runs of them lives on leases that its worker asks for. A lease counts from the moment it
  * was asked for, on the worker's clock; so MP_ONCE_LEASE_MS after the last one was given, and as
  * long as a kill takes, nothing of it is alive, whoever can reach that worker or not.
+ *
+ * What did not start until then could start with a later lease: a worker of which something was
+ * given up gets none before it has said what it has, which then goes on or is killed.
  */
 #include "core/lead_int.h"
 #include "mp/limits.h"
 
 /* More than clocks drift apart in the time of a lease. */
 #define DRIFT_MS 1000
+#define DEAD_MS  (MP_ONCE_LEASE_MS + MP_ONCE_KILL_MS + DRIFT_MS)
 
 static int
 once_end(struct mp_lead *lead, struct mp_env *env, const struct mp_once_end *end)
@@ -165,11 +169,39 @@ lead_once_status(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w
 	if (awaited || s->phase == MP_WORK_DONE || mp_module_ended(state) || lead->c.run->cancelled)
 		return false;
 	/* Given up too early: it is there, and goes on. Whatever else is there is of the past. */
-	if (last && state == MP_MODULE_MAYBE_RAN && a == NULL)
-		lead_adopt(lead, env, w, &s->attempt);
-	else if (!last)
+	if (last && state == MP_MODULE_MAYBE_RAN) {
+		if (a == NULL && (lead->flags[module] & LEAD_RESOLVED) == 0)
+			lead_adopt(lead, env, w, &s->attempt);
+		/* To be asked again when it wants a lease: not now, it would answer the same. */
+		if (lead->current[module] == NULL || a != NULL)
+			w->lease_seq = w->seq + 1;
+	} else if (!last || state != MP_MODULE_RUNNING) {
 		lead_kill(lead, w, &s->attempt);
+	}
 	return true;
+}
+
+static struct lead_worker *
+worker_of_last(struct mp_lead *lead, struct mp_env *env, uint32_t module)
+{
+	const struct mp_node_id *id = mp_run_node(lead->c.run, lead->c.run->modules[module].worker);
+
+	return id != NULL ? lead_worker_of(lead, env, id) : NULL;
+}
+
+void
+lead_once_lost(struct mp_lead *lead, struct mp_env *env, uint32_t module)
+{
+	struct lead_worker *w;
+
+	if (!lead_is_once(lead, module))
+		return;
+	w = worker_of_last(lead, env, module);
+	if (w == NULL)
+		return;
+	w->lease_seq = w->seq + 1;
+	w->ask = true;
+	lead_dirty(lead, w);
 }
 
 int
@@ -186,6 +218,11 @@ lead_renew(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, stru
 	if (!lead->begun || !mp_raft_may_dispatch(lead->c.raft, env->now_ms))
 		return 0;
 	w->heard_ms = env->now_ms;
+	if (w->answered < w->lease_seq) {
+		w->ask = true;
+		lead_dirty(lead, w);
+		return 0;
+	}
 	lead_introduce(lead, env, w);
 	m.head.term = lead->head.term;
 	buf = mp_out_scratch(env->out);
@@ -202,10 +239,21 @@ lead_once_dead(const struct lead_worker *w, mp_time now_ms)
 {
 	mp_time last = w->leased_ms > w->heard_ms ? w->leased_ms : w->heard_ms;
 
-	return now_ms - last >= MP_ONCE_LEASE_MS + MP_ONCE_KILL_MS + DRIFT_MS;
+	return now_ms - last >= DEAD_MS;
 }
 
 /* ---- the operator ---- */
+
+/* May the attempt that was given up be alive? Not if its worker, asked since, did not name it, and
+ * not when all leases are over. */
+static bool
+may_live(struct mp_lead *lead, struct mp_env *env, uint32_t module)
+{
+	struct lead_worker *w = worker_of_last(lead, env, module);
+	mp_time last = w != NULL ? w->leased_ms : lead->began_ms;
+
+	return (w == NULL || w->answered < w->lease_seq) && env->now_ms - last < DEAD_MS;
+}
 
 int
 mp_lead_resolve(struct mp_lead *lead, struct mp_env *env, uint32_t module, enum mp_once_how how,
@@ -220,6 +268,8 @@ mp_lead_resolve(struct mp_lead *lead, struct mp_env *env, uint32_t module, enum 
 	if (m->state != MP_MODULE_MAYBE_RAN || lead->current[module] != NULL ||
 		(lead->flags[module] & (LEAD_FINISHED | LEAD_RESOLVED)) != 0 || lead_ending(lead))
 		return MP_EINVAL;
+	if (how == MP_ONCE_RERUN && may_live(lead, env, module))
+		return MP_EBUSY;
 	rc = once_end(lead, env, &end);
 	if (rc == 0)
 		lead->flags[module] |= LEAD_RESOLVED;

@@ -194,16 +194,22 @@ test_after_all(void **state)
 static void
 test_lease(void **state)
 {
+	struct mp_work_state running;
 	struct world w;
 
 	(void)state;
 	once_init(&w);
 	world_settle(&w);
+	running = (struct mp_work_state){w.items[0].id, MP_WORK_RUNNING};
 	world_sleep(&w, 10000);
 	w.raft.lease = false;
 	assert_int_equal(renew(&w, 1, 5), 0);
 	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_LEASE), 0);
 	w.raft.lease = true;
+	/* Nor before it has said what it has. */
+	assert_int_equal(renew(&w, 1, 5), 0);
+	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_LEASE), 0);
+	assert_int_equal(world_status(&w, 1, 1, 1, &running, 1), 0);
 	assert_int_equal(renew(&w, 1, 5), 0);
 	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_LEASE), 1);
 	world_sleep(&w, MP_ONCE_LEASE_MS + MP_ONCE_KILL_MS);
@@ -212,6 +218,60 @@ test_lease(void **state)
 	world_sleep(&w, 2000);
 	world_settle(&w);
 	assert_int_equal(state_of(&w, 0), MP_MODULE_MAYBE_RAN);
+	world_fini(&w);
+}
+
+/* What was given up before it started is there again with its worker: it has no lease before its
+ * leader knows of it, and then goes on. */
+static void
+test_late(void **state)
+{
+	struct mp_work_state held;
+	struct world w;
+	uint64_t asked;
+
+	(void)state;
+	once_init(&w);
+	world_settle(&w);
+	held = (struct mp_work_state){w.items[0].id, MP_WORK_RUNNING};
+	assert_int_equal(world_status(&w, 1, 1, 1, &held, 1), 0);
+	world_sleep(&w, MP_ONCE_LEASE_MS + MP_ONCE_KILL_MS + 2000);
+	world_settle(&w);
+	assert_int_equal(state_of(&w, 0), MP_MODULE_MAYBE_RAN);
+	asked = world_asked(&w, 1);
+	world_forget(&w);
+	assert_int_equal(renew(&w, 1, 5), 0);
+	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_LEASE), 0);
+	/* An operator's word does not make it the last one. */
+	assert_int_equal(resolve(&w, MP_ONCE_RERUN), 0);
+	assert_int_equal(world_status(&w, 1, asked, 1, &held, 1), 0);
+	assert_int_equal(renew(&w, 1, 5), 0);
+	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_LEASE), 0);
+	world_settle(&w);
+	assert_false(mp_attempt_eq(&w.items[0].id, &held.attempt));
+	assert_int_equal(world_status(&w, 1, asked + 1, 1, &held, 1), 0);
+	world_settle(&w);
+	assert_true(world_named(&w, 1, MP_MSG_WORK_KILL, &held.attempt));
+	world_fini(&w);
+}
+
+/* A word that it is to run again counts only when what was given up cannot be alive. */
+static void
+test_rerun_early(void **state)
+{
+	struct world w;
+
+	(void)state;
+	once_init(&w);
+	world_settle(&w);
+	w.roster.members[1].refused = true;
+	world_sleep(&w, 2000);
+	world_settle(&w);
+	assert_int_equal(state_of(&w, 0), MP_MODULE_MAYBE_RAN);
+	assert_int_equal(resolve(&w, MP_ONCE_RERUN), MP_EBUSY);
+	/* It does not have it. */
+	assert_int_equal(world_status(&w, 1, 1000, 1, NULL, 0), 0);
+	assert_int_equal(resolve(&w, MP_ONCE_RERUN), 0);
 	world_fini(&w);
 }
 
@@ -247,6 +307,8 @@ main(void)
 		cmocka_unit_test(test_done),
 		cmocka_unit_test(test_after_all),
 		cmocka_unit_test(test_lease),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_rerun_early),
 		cmocka_unit_test(test_takeover),
 	};
 
