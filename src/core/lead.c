@@ -334,7 +334,9 @@ mp_lead_link(struct mp_lead *lead, struct mp_env *env, const struct mp_node_id *
 		w->lease_seq = w->seq + 1; /* what it was told to kill it may not have heard */
 	}
 	/* What was under way on a stream that broke may be lost, in either direction. */
-	if (state != MP_LINK_FAILED &&
+	if (state == MP_LINK_UP)
+		mp_sched_room(lead->sched, w->slot);
+	if (state != MP_LINK_FAILED && state != MP_LINK_REFUSED &&
 		(!mp_dlist_empty(&w->attempts) || lead->c.run->counts[MP_MODULE_MAYBE_RAN] > 0))
 		lead_ask(lead, w);
 	if (state == MP_LINK_REFUSED) {
@@ -632,6 +634,7 @@ lead_result(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 	if (!lead->begun)
 		return 0;
 	w->heard_ms = env->now_ms;
+	w->patience_ms = 0;
 	while (mp_work_done_next(&m.results, &done)) {
 		if (done.attempt.module >= lead->c.graph->module_count)
 			rc = MP_EFORMAT;
@@ -672,6 +675,19 @@ lead_fenced(struct mp_lead *lead, struct mp_env *env, struct mp_span certificate
 		(void)mp_raft_heard_leader(lead->c.raft, env, &cert.leader, cert.term, 0);
 }
 
+/* Longer each time that waiting did not help. */
+static void
+worker_busy(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w)
+{
+	if (env->now_ms >= w->busy_ms) {
+		w->patience_ms = w->patience_ms == 0 ? MP_LEAD_BUSY_MS : w->patience_ms * 2;
+		if (w->patience_ms > MP_LEAD_BUSY_MAX_MS)
+			w->patience_ms = MP_LEAD_BUSY_MAX_MS;
+	}
+	w->busy_ms = env->now_ms + w->patience_ms;
+	mp_sched_busy(lead->sched, w->slot, w->busy_ms);
+}
+
 static int
 lead_reject(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, struct mp_span bytes)
 {
@@ -684,7 +700,9 @@ lead_reject(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 	if (!head_is_ours(lead, &m.head))
 		return MP_EREPLAY;
 	w->heard_ms = env->now_ms;
-	if (m.why == MP_REJECT_BUSY || m.why == MP_REJECT_FENCED)
+	if (m.why == MP_REJECT_BUSY)
+		worker_busy(lead, env, w);
+	else if (m.why == MP_REJECT_FENCED)
 		mp_sched_busy(lead->sched, w->slot, env->now_ms + MP_LEAD_BUSY_MS);
 	else if (m.why == MP_REJECT_TROUBLE)
 		mp_sched_busy(lead->sched, w->slot, env->now_ms + MP_LEAD_TROUBLE_MS);

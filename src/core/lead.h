@@ -51,8 +51,11 @@ struct mp_shelf;
 #define MP_LEAD_SILENCE_MAX_MS 300000
 /* Workers with something outstanding are asked so often. */
 #define MP_LEAD_ASK_MS 5000
-/* A worker that said that it is full is left alone so long. */
-#define MP_LEAD_BUSY_MS 1000
+/* A worker that said that it is full is left alone until it says that a slot is free. In case that
+ * word is lost it is asked after so long, twice as long the next time, up to the maximum: each
+ * question is an entry of the log. */
+#define MP_LEAD_BUSY_MS     1000
+#define MP_LEAD_BUSY_MAX_MS 30000
 /* One whose disk is full. */
 #define MP_LEAD_TROUBLE_MS 10000
 

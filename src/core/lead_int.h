@@ -42,6 +42,8 @@ struct lead_worker {
 	uint64_t boot; /* the highest it has shown */
 	mp_time asked_ms;
 	mp_time heard_ms;
+	mp_time busy_ms; /* it is full: left alone until then */
+	mp_time patience_ms;
 	mp_time leased_ms;    /* no lease of this worker was given after this */
 	uint64_t lease_seq;   /* it gets none before it has answered this request */
 	struct mp_buf settle; /* struct mp_attempt_id, one after the other */

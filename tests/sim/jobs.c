@@ -23,6 +23,8 @@ struct job {
 };
 
 #define JOBS_MAX 64
+/* Nothing happens to them any more, and what is left of the run is to end soon. */
+#define HEALED_MAX (3 * SIM_SEC)
 
 struct sim_jobs {
 	struct job jobs[JOBS_MAX];
@@ -112,6 +114,12 @@ job_done(struct sim *sim, uint64_t arg)
 	job->used = false;
 	sim_trace(sim, host, "job %s done, status %d", job->name, (int)r->status);
 	sim_deliver(host, sim->now, &ev);
+}
+
+static sim_time
+job_longest(const struct sim *sim)
+{
+	return sim->healed && sim->plan.job_max > HEALED_MAX ? HEALED_MAX : sim->plan.job_max;
 }
 
 /* Inputs are there when it starts, unless a fault took one away just then. */
@@ -238,7 +246,7 @@ sim_jobs_start(struct sim_host *host, const struct mp_exec_request *req)
 	ev.u.exec.phase = MP_EXEC_STARTED;
 	ev.u.exec.started_ms = sim_host_wall(host);
 	sim_deliver(host, sim->now + SIM_MS, &ev);
-	sim_at(sim, sim->now + SIM_MS + sim_between(sim, sim->plan.job_min, sim->plan.job_max),
+	sim_at(sim, sim->now + SIM_MS + sim_between(sim, sim->plan.job_min, job_longest(sim)),
 		job_done, job_arg(host, job));
 	if (job->lease_ms != 0)
 		job_lease(sim, job_arg(host, job));

@@ -8,11 +8,14 @@
  */
 #include "sim.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define STREAM_GIVES_UP (10 * SIM_SEC)
 #define CONNECT_TIMEOUT (3 * SIM_SEC)
 #define CLASSES         2
+/* In a second, by one host: more, and it answers each refusal with a new message. */
+#define REFUSALS_MAX 50
 
 struct held {
 	struct held *next;
@@ -31,9 +34,11 @@ enum pair_state {
 struct pair {
 	enum pair_state state;
 	uint32_t number;
-	sim_time ready[2];          /* no later message of that direction arrives before this */
-	sim_time lost[2];           /* of the stream before: later messages are lost */
-	sim_time over_at;           /* both ends have heard that the stream before is down */
+	sim_time ready[2];  /* no later message of that direction arrives before this */
+	sim_time lost[2];   /* of the stream before: later messages are lost */
+	sim_time over_at;   /* both ends have heard that the stream before is down */
+	sim_time refused_s; /* the second of the last refusal, and how many it had */
+	uint32_t refusals;
 	struct held *first, **last; /* sent while connecting or cut */
 };
 
@@ -285,6 +290,18 @@ pair_close(struct sim *sim, struct pair *p, struct sim_host *a, struct sim_host 
 }
 
 static void
+pair_refused(struct sim *sim, const struct pair_ref *r)
+{
+	struct pair *p = r->pair;
+
+	p->refusals = p->refused_s == sim->now / SIM_SEC ? p->refusals + 1 : 1;
+	p->refused_s = sim->now / SIM_SEC;
+	if (p->refusals > REFUSALS_MAX)
+		sim_fail(sim, "host %" PRIu32 " dials host %" PRIu32 " without end", r->from->index,
+			r->to->index);
+}
+
+static void
 connect_done(struct sim *sim, uint64_t arg)
 {
 	struct pair_ref r = pair_resolve(sim, arg);
@@ -311,6 +328,8 @@ connect_done(struct sim *sim, uint64_t arg)
 		r.pair->number++;
 		pair_forget(r.pair);
 		link_event(r.from, r.to, r.klass, state, AT_ONCE); /* or it sends once more */
+		if (state == MP_LINK_REFUSED)
+			pair_refused(sim, &r);
 		return;
 	}
 	r.pair->state = PAIR_OPEN;

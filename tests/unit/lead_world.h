@@ -674,4 +674,10 @@ world_reject(struct world *w, const struct world_item *item, enum mp_reject_why 
 	return rc;
 }
 
+static inline enum mp_module_state
+world_state(const struct world *w, uint32_t module)
+{
+	return mp_run_module_state(&w->run, module);
+}
+
 #endif

@@ -243,6 +243,12 @@ tests_unit_test_lead_SOURCES = %D%/test_lead.c %D%/fake_crypto.h %D%/graph.h %D%
 tests_unit_test_lead_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_lead_LDADD = $(UNIT_LIBS)
 
+unit_tests += tests/unit/test_lead_reject
+tests_unit_test_lead_reject_SOURCES = %D%/test_lead_reject.c %D%/fake_crypto.h %D%/graph.h \
+	%D%/lead_world.h %D%/roster.h
+tests_unit_test_lead_reject_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_lead_reject_LDADD = $(UNIT_LIBS)
+
 unit_tests += tests/unit/test_once
 tests_unit_test_once_SOURCES = %D%/test_once.c %D%/fake_crypto.h %D%/graph.h %D%/lead_world.h \
 	%D%/roster.h

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/lead_world.h"
 
-static enum mp_module_state
-state_of(const struct world *w, uint32_t module)
-{
-	return mp_run_module_state(&w->run, module);
-}
-
 static void
 test_diamond(void **state)
 {
@@ -31,7 +25,7 @@ test_diamond(void **state)
 	world_commit(&w);
 	world_plan(&w);
 	assert_int_equal(w.sent_count, 2);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	/* The result releases nothing before it is committed, and counts once. */
 	assert_int_equal(world_ok(&w, 0), 0);
 	assert_int_equal(world_ok(&w, 0), 0);
@@ -150,7 +144,7 @@ test_takeover(void **state)
 	assert_int_equal(w.items[0].id.term, 1);
 	assert_int_equal(world_ok(&w, 0), 0);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_SUCCEEDED);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_SUCCEEDED);
 	assert_int_equal(w.run.modules[0].lost, 0);
 	world_fini(&w);
 }
@@ -234,14 +228,14 @@ adopts_unlogged(enum mp_work_phase phase)
 	w.roster.caps[3].slots = 0;
 	mp_lead_members(w.lead, &w.env);
 	world_plan(&w);
-	assert_int_equal(state_of(&w, 2), MP_MODULE_READY);
+	assert_int_equal(world_state(&w, 2), MP_MODULE_READY);
 	states[0] = (struct mp_work_state){w.items[1].id, MP_WORK_RUNNING};
 	states[1] = (struct mp_work_state){{.module = 2, .term = 1, .counter = 77}, phase};
 	assert_int_equal(world_status(&w, w.items[1].worker, world_asked(&w, w.items[1].worker), 1,
 				 states, 2),
 		0);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 2), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 2), MP_MODULE_RUNNING);
 	assert_true(mp_attempt_eq(&w.run.modules[2].attempt, &states[1].attempt));
 	assert_int_equal(mp_lead_outstanding(w.lead), 3);
 	world_fini(&w);
@@ -303,89 +297,12 @@ test_late_result(void **state)
 	assert_int_equal(world_result(&w, &first, MP_STATUS_FAILED, SPOIL_NOTHING), 0);
 	world_settle(&w);
 	assert_true(world_named(&w, first.worker, MP_MSG_WORK_SETTLED, &first.id));
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	assert_int_equal(world_result(&w, &first, MP_STATUS_OK, SPOIL_NOTHING), 0);
 	world_settle(&w);
 	assert_int_equal(mp_run_state(&w.run), MP_RUN_SUCCEEDED);
 	assert_true(world_named(&w, w.items[0].worker, MP_MSG_WORK_KILL, &w.items[0].id));
 	assert_int_equal(mp_lead_outstanding(w.lead), 0);
-	world_fini(&w);
-}
-
-static void
-test_rejects(void **state)
-{
-	struct world_item first;
-	struct world w;
-
-	(void)state;
-	unit_graph_init(&w.graph, 1);
-	world_init(&w, 1);
-	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
-	mp_lead_members(w.lead, &w.env);
-	world_settle(&w);
-	first = w.items[0];
-	assert_int_equal(first.worker, 1);
-	/* Busy: left alone for a second, or until it says that there is room. */
-	assert_int_equal(world_reject(&w, &first, MP_REJECT_BUSY), 0);
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 0);
-	assert_true(mp_lead_deadline(w.lead) <= w.env.now_ms + MP_LEAD_BUSY_MS);
-	mp_lead_room(w.lead, world_id(&w, 1));
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 1);
-	assert_int_equal(w.items[0].attempt_number, 1);
-	assert_int_equal(w.run.modules[0].attempts, 1);
-	/* An attempt that is not waited for any more. */
-	assert_int_equal(world_reject(&w, &first, MP_REJECT_BUSY), 0);
-	assert_int_equal(mp_lead_outstanding(w.lead), 1);
-	/* Stopping: nothing more for it, until it has started again. */
-	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_STOPPING), 0);
-	world_sleep(&w, 60000);
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 0);
-	w.roster.members[1].incarnation = 2ull << 32;
-	mp_lead_members(w.lead, &w.env);
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 1);
-	/* Bad: that attempt is over. */
-	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BAD), 0);
-	world_settle(&w);
-	assert_int_equal(w.run.modules[0].lost, 1);
-	assert_int_equal(mp_lead_outstanding(w.lead), 1);
-	/* Its disk is full: so is that one, and it is left alone for longer. */
-	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_TROUBLE), 0);
-	world_settle(&w);
-	assert_int_equal(w.run.modules[0].lost, 2);
-	assert_int_equal(w.run.modules[0].failures, 0);
-	world_sleep(&w, MP_LEAD_TROUBLE_MS - 1000);
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 0);
-	world_sleep(&w, 1000);
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 1);
-	world_fini(&w);
-}
-
-/* A second certificate that a majority did not sign changes nothing. */
-static void
-test_fenced_by_forgery(void **state)
-{
-	struct mp_msg_work_reject m = {.why = MP_REJECT_FENCED};
-	struct mp_buf buf;
-	struct world w;
-
-	(void)state;
-	unit_graph_init(&w.graph, 1);
-	world_init(&w, 1);
-	world_settle(&w);
-	m.head = (struct mp_work_head){w.record.id, 1, 1};
-	m.certificate = mp_span_str("forged");
-	mp_buf_init(&buf, &w.alloc, 4096);
-	assert_int_equal(mp_msg_work_reject_encode(&buf, &m, &w.items[0].id, 1), 0);
-	assert_int_equal(world_say(&w, w.items[0].worker, &buf), 0);
-	assert_int_equal(w.raft.heard_term, 0);
-	mp_buf_fini(&buf);
 	world_fini(&w);
 }
 
@@ -526,23 +443,23 @@ test_retry(void **state)
 	assert_int_equal(world_result(&w, &w.items[0], MP_STATUS_FAILED, SPOIL_NOTHING), 0);
 	world_settle(&w);
 	assert_int_equal(world_entries(&w, MP_ENTRY_RETRY), 1);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_BACKOFF);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_BACKOFF);
 	world_sleep(&w, 3999);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_BACKOFF);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_BACKOFF);
 	world_sleep(&w, 2001);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	assert_int_equal(w.items[0].attempt_number, 2);
 	/* Twice as long the second time, and then no more. */
 	assert_int_equal(world_result(&w, &w.items[0], MP_STATUS_FAILED, SPOIL_NOTHING), 0);
 	world_settle(&w);
 	world_sleep(&w, 7999);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_BACKOFF);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_BACKOFF);
 	world_sleep(&w, 4001);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	assert_int_equal(w.items[0].attempt_number, 3);
 	assert_int_equal(world_result(&w, &w.items[0], MP_STATUS_FAILED, SPOIL_NOTHING), 0);
 	world_settle(&w);
@@ -568,11 +485,11 @@ test_retry_survives_a_leader(void **state)
 	w.env.wall_ms -= 3600000;
 	world_lead(&w, 2);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_BACKOFF);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_BACKOFF);
 	assert_true(mp_lead_deadline(w.lead) <= w.env.now_ms + 90001);
 	world_sleep(&w, 90001);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	world_fini(&w);
 }
 
@@ -735,8 +652,8 @@ test_unplaceable(void **state)
 			world_settle(&w);
 	}
 	assert_int_equal(world_entries(&w, MP_ENTRY_SKIP), 1);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_FAILED);
-	assert_int_equal(state_of(&w, 1), MP_MODULE_SKIPPED);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_FAILED);
+	assert_int_equal(world_state(&w, 1), MP_MODULE_SKIPPED);
 	assert_int_equal(mp_run_state(&w.run), MP_RUN_FAILED);
 	world_fini(&w);
 }
@@ -760,7 +677,7 @@ test_results_before_status(void **state)
 	assert_int_equal(world_count(&w, w.items[0].worker, MP_MSG_WORK_LEAD), 1);
 	assert_int_equal(world_ok(&w, 0), 0);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_SUCCEEDED);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_SUCCEEDED);
 	world_fini(&w);
 }
 
@@ -778,8 +695,6 @@ main(void)
 		cmocka_unit_test(test_adopts_unlogged),
 		cmocka_unit_test(test_status_of_ended),
 		cmocka_unit_test(test_late_result),
-		cmocka_unit_test(test_rejects),
-		cmocka_unit_test(test_fenced_by_forgery),
 		cmocka_unit_test(test_lost_by_boot),
 		cmocka_unit_test(test_lost_by_refusal),
 		cmocka_unit_test(test_lost_by_silence),

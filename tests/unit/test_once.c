@@ -4,12 +4,6 @@
 
 #include "mp/limits.h"
 
-static enum mp_module_state
-state_of(const struct world *w, uint32_t module)
-{
-	return mp_run_module_state(&w->run, module);
-}
-
 /* m1 needs m0, which may not start twice. n1 is the only worker. */
 static void
 once_init(struct world *w)
@@ -63,7 +57,7 @@ test_begins(void **state)
 	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 0);
 	world_settle(&w);
 	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_ASSIGN), 1);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	assert_int_equal(world_entries(&w, MP_ENTRY_ASSIGNED), 0);
 	assert_int_equal(world_ok(&w, 0), 0);
 	world_settle(&w);
@@ -87,10 +81,10 @@ test_returned(void **state)
 	assert_int_equal(world_reject(&w, &first, MP_REJECT_BUSY), 0);
 	world_settle(&w);
 	assert_int_equal(world_entries(&w, MP_ENTRY_ONCE_END), 1);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_READY);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_READY);
 	world_sleep(&w, MP_LEAD_BUSY_MS);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	assert_false(mp_attempt_eq(&w.items[0].id, &first.id));
 	assert_int_equal(w.items[0].attempt_number, 1);
 	world_fini(&w);
@@ -111,16 +105,21 @@ test_rerun(void **state)
 	w.roster.members[1].refused = true;
 	world_sleep(&w, 2000);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_MAYBE_RAN);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_MAYBE_RAN);
+	/* Where nobody listens nobody is asked again: that would be refused too, and so on. */
+	world_forget(&w);
+	mp_lead_link(w.lead, &w.env, world_id(&w, 1), MP_LINK_REFUSED);
+	world_settle(&w);
+	assert_int_equal(world_asked(&w, 1), 0);
 	world_sleep(&w, 1000000);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_MAYBE_RAN);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_MAYBE_RAN);
 	w.roster.members[1].refused = false;
 	assert_int_equal(resolve(&w, MP_ONCE_RERUN), 0);
 	assert_int_equal(resolve(&w, MP_ONCE_DONE), MP_EINVAL);
 	mp_lead_members(w.lead, &w.env);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	assert_int_equal(w.items[0].attempt_number, 2);
 	/* The first one lives after all: it is of the past. */
 	world_forget(&w);
@@ -146,7 +145,7 @@ test_done(void **state)
 				 &(struct mp_work_state){w.items[0].id, MP_WORK_UNSURE}, 1),
 		0);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_MAYBE_RAN);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_MAYBE_RAN);
 	world_forget(&w);
 	assert_int_equal(world_status(&w, 1, 0, 2,
 				 &(struct mp_work_state){w.items[0].id, MP_WORK_UNSURE}, 1),
@@ -155,8 +154,8 @@ test_done(void **state)
 	assert_true(world_named(&w, 1, MP_MSG_WORK_SETTLED, &w.items[0].id));
 	assert_int_equal(resolve(&w, MP_ONCE_DONE), 0);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_SUCCEEDED);
-	assert_int_equal(state_of(&w, 1), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_SUCCEEDED);
+	assert_int_equal(world_state(&w, 1), MP_MODULE_RUNNING);
 	assert_int_equal(w.items[1].deps, 0);
 	assert_int_equal(world_ok(&w, 1), 0);
 	world_settle(&w);
@@ -178,15 +177,15 @@ test_after_all(void **state)
 	w.roster.members[1].refused = true;
 	world_sleep(&w, 2000);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_MAYBE_RAN);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_MAYBE_RAN);
 	assert_int_equal(world_status(&w, 1, 0, 1, &running, 1), 0);
 	w.roster.members[1].refused = false;
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	assert_int_equal(w.run.modules[0].attempts, 1);
 	assert_int_equal(world_ok(&w, 0), 0);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_SUCCEEDED);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_SUCCEEDED);
 	world_fini(&w);
 }
 
@@ -214,10 +213,10 @@ test_lease(void **state)
 	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_LEASE), 1);
 	world_sleep(&w, MP_ONCE_LEASE_MS + MP_ONCE_KILL_MS);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	world_sleep(&w, 2000);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_MAYBE_RAN);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_MAYBE_RAN);
 	world_fini(&w);
 }
 
@@ -237,7 +236,7 @@ test_late(void **state)
 	assert_int_equal(world_status(&w, 1, 1, 1, &held, 1), 0);
 	world_sleep(&w, MP_ONCE_LEASE_MS + MP_ONCE_KILL_MS + 2000);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_MAYBE_RAN);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_MAYBE_RAN);
 	asked = world_asked(&w, 1);
 	world_forget(&w);
 	assert_int_equal(renew(&w, 1, 5), 0);
@@ -267,7 +266,7 @@ test_rerun_early(void **state)
 	w.roster.members[1].refused = true;
 	world_sleep(&w, 2000);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_MAYBE_RAN);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_MAYBE_RAN);
 	assert_int_equal(resolve(&w, MP_ONCE_RERUN), MP_EBUSY);
 	/* It does not have it. */
 	assert_int_equal(world_status(&w, 1, 1000, 1, NULL, 0), 0);
@@ -289,11 +288,11 @@ test_takeover(void **state)
 	world_settle(&w);
 	world_sleep(&w, MP_ONCE_LEASE_MS + MP_ONCE_KILL_MS);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_RUNNING);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
 	assert_int_equal(world_entries(&w, MP_ENTRY_ONCE_BEGIN), 1);
 	assert_int_equal(world_ok(&w, 0), 0);
 	world_settle(&w);
-	assert_int_equal(state_of(&w, 0), MP_MODULE_SUCCEEDED);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_SUCCEEDED);
 	world_fini(&w);
 }
 
