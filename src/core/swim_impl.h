@@ -196,7 +196,8 @@ void mp_swim_probe_record(struct mp_swim *swim, struct mp_env *env, const struct
 
 /* ---- swim_sync.c ---- */
 
-/* Pulls the view of that member soon, unless `about` (or NULL) has become a member by then. */
+/* Pulls the view of that member soon. Not if it was only about one, `about`, which has become a
+ * member and spoken by then; NULL: in any case. */
 void mp_swim_want(struct mp_swim *swim, struct mp_env *env, const struct mp_member *from,
 	const struct mp_node_id *about);
 void mp_swim_sync_tick(struct mp_swim *swim, struct mp_env *env);

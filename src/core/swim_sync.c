@@ -67,8 +67,12 @@ mp_swim_want(struct mp_swim *swim, struct mp_env *env, const struct mp_member *f
 		return;
 	if (due < swim->pulled_ms + SWIM_PULL_MS && swim->pulled_ms > 0)
 		due = swim->pulled_ms + SWIM_PULL_MS;
-	if (swim->pull_ms <= due)
+	if (swim->pull_ms <= due) {
+		/* It is for both; one of them having spoken does not make it needless. */
+		if (about == NULL || !mp_node_id_eq(about, &swim->pull_about))
+			swim->pull_has_about = false;
 		return;
+	}
 	swim->pull_ms = due;
 	swim->pull_from = from->slot;
 	swim->pull_has_about = about != NULL;

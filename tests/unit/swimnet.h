@@ -619,6 +619,34 @@ net_free(struct net *net)
 
 /* ---- what tests ask ---- */
 
+static inline uint64_t
+net_stat(const struct net *net, size_t i, enum mp_swim_stat which)
+{
+	return mp_swim_stat(net->nodes[i].swim, which);
+}
+
+/* Node `at` is told this record, as if it came from `from`. */
+static inline int
+net_tell(struct net *net, size_t at, size_t from, const struct mp_swim_record *record)
+{
+	struct net_node *n = &net->nodes[at];
+	struct mp_node_id id = net_id(net, from);
+	struct mp_addr nowhere = {.ip = {1}, .port = 9};
+	struct mp_buf buf;
+	struct mp_cbor_w w;
+	int rc;
+
+	mp_buf_init(&buf, &net->alloc, 4096);
+	mp_cbor_w_init(&w, &buf);
+	mp_swim_record_write(&w, record);
+	assert_int_equal(w.rc, 0);
+	net_begin(net, n);
+	rc = mp_swim_record(n->swim, &n->env, &id, &nowhere, mp_buf_span(&buf));
+	net_end(net, n);
+	mp_buf_fini(&buf);
+	return rc;
+}
+
 /* Every member that is up holds `of` to be in that state. */
 static inline bool
 net_agree(const struct net *net, size_t of, enum mp_member_state state)
