@@ -52,6 +52,14 @@ struct mp_caps {
 	char zone[MP_WORD_MAX];
 };
 
+/* How much a node has to do, by its own word. */
+struct mp_load {
+	uint32_t used;     /* slots: commands that run */
+	uint32_t attempts; /* that it knows, with results that are not committed yet */
+	uint32_t leads;    /* runs that have not ended */
+	bool drained;      /* it drains, and none of these is left */
+};
+
 /* Bounded text of a name on the wire and in JSON. */
 struct mp_name {
 	char s[MP_NAME_MAX + 1];

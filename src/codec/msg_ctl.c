@@ -187,6 +187,7 @@ request_items(enum mp_ctl_number number)
 		return 9;
 	case MP_CTL_SHOW:
 	case MP_CTL_EVENTS:
+	case MP_CTL_DRAIN:
 		return 4;
 	case MP_CTL_NODES:
 	case MP_CTL_CANCEL:
@@ -232,6 +233,11 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	case MP_CTL_TAKE:
 		out->takeover = mp_cbor_r_bytes(r, MP_CTL_TAKEOVER_MAX);
 		mp_cbor_r_fixed(r, out->sig.b, sizeof(out->sig.b));
+		return;
+	case MP_CTL_DRAIN:
+		out->name = mp_cbor_r_text(r, MP_NAME_MAX);
+		out->on = mp_cbor_r_bool(r);
+		out->by = mp_cbor_r_text(r, MP_NAME_MAX);
 		return;
 	case MP_CTL_RUNS:
 	case MP_CTL_NODES:
@@ -349,6 +355,20 @@ mp_ctl_resolve_encode(
 	mp_cbor_w_text(&w, run);
 	mp_cbor_w_text(&w, module);
 	mp_cbor_w_bool(&w, rerun);
+	mp_cbor_w_text(&w, by);
+	return w.rc;
+}
+
+int
+mp_ctl_drain_encode(struct mp_buf *buf, const char *node, bool on, const char *by)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 4);
+	mp_cbor_w_uint(&w, MP_CTL_DRAIN);
+	mp_cbor_w_text(&w, node);
+	mp_cbor_w_bool(&w, on);
 	mp_cbor_w_text(&w, by);
 	return w.rc;
 }

@@ -40,6 +40,8 @@ enum mp_ctl_number {
 	MP_CTL_RESOLVE = 110,  /* [110, run, module, rerun, by] -> null */
 	MP_CTL_TAKEOVER = 112, /* [112, run] -> a takeover record that is to be signed */
 	MP_CTL_TAKE = 113,     /* [113, takeover record, sig64] -> null */
+	MP_CTL_DRAIN = 114,    /* [114, node, on, by] -> null; node: a name, an id in hex, or the
+				* start of one; from another node always the receiver */
 	MP_CTL_OK = 200,
 	MP_CTL_ERROR = 201,
 };
@@ -61,7 +63,9 @@ struct mp_ctl_request {
 	struct mp_span params;   /* SUBMIT: the encoded array, checked */
 	struct mp_hash inputs;   /* SUBMIT: zero when there are none */
 	struct mp_span key;      /* SUBMIT: empty when there is none */
-	struct mp_span by;       /* CANCEL, RESOLVE */
+	struct mp_span by;       /* CANCEL, RESOLVE, DRAIN */
+	struct mp_span name;     /* DRAIN: of a node, or its id or the start of that */
+	bool on;                 /* DRAIN */
 	struct mp_span module;   /* RESOLVE */
 	bool rerun;              /* RESOLVE: false for done */
 	struct mp_span takeover; /* TAKE */
@@ -100,6 +104,7 @@ int mp_ctl_resolve_encode(
 	struct mp_buf *buf, const char *run, const char *module, bool rerun, const char *by);
 int mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_blob_ref *blobs, size_t count,
 	const struct mp_node_id *holders, size_t holder_count);
+int mp_ctl_drain_encode(struct mp_buf *buf, const char *node, bool on, const char *by);
 int mp_ctl_take_encode(struct mp_buf *buf, struct mp_span takeover, const struct mp_sig *sig);
 int mp_ctl_log_encode(
 	struct mp_buf *buf, const struct mp_node_id *node, const struct mp_log_piece *piece);

@@ -65,7 +65,10 @@ read_u64_bytes(struct mp_cbor_r *r)
 	return v;
 }
 
-/* Items of a record of each kind. */
+#define PING_ITEMS 8                   /* of PING and ACK; the first version's had fewer */
+#define WALL_MAX   ((uint64_t)1 << 52) /* nobody's clock says more */
+
+/* Items that a record of each kind has at least. */
 static const uint8_t record_items[] = {
 	[MP_SWIM_PING] = 4,
 	[MP_SWIM_ACK] = 4,
@@ -81,14 +84,18 @@ static const uint8_t record_items[] = {
 void
 mp_swim_record_write(struct mp_cbor_w *w, const struct mp_swim_record *record)
 {
-	mp_cbor_w_array(w, record_items[record->kind]);
+	mp_cbor_w_array(w, (record->kind <= MP_SWIM_ACK ? PING_ITEMS : record_items[record->kind]));
 	mp_cbor_w_uint(w, record->kind);
 	switch (record->kind) {
 	case MP_SWIM_PING:
 	case MP_SWIM_ACK:
 		mp_cbor_w_uint(w, record->u.ping.seq);
 		write_u64_bytes(w, record->u.ping.view);
-		mp_cbor_w_uint(w, record->u.ping.slots_used);
+		mp_cbor_w_uint(w, record->u.ping.load.used);
+		mp_cbor_w_uint(w, record->u.ping.load.attempts);
+		mp_cbor_w_uint(w, record->u.ping.load.leads);
+		mp_cbor_w_bool(w, record->u.ping.load.drained);
+		mp_cbor_w_uint(w, (uint64_t)record->u.ping.wall_ms);
 		return;
 	case MP_SWIM_PING_REQ:
 		mp_cbor_w_uint(w, record->u.ask.seq);
@@ -115,14 +122,20 @@ mp_swim_record_write(struct mp_cbor_w *w, const struct mp_swim_record *record)
 }
 
 static void
-read_record_body(struct mp_cbor_r *r, struct mp_swim_record *out)
+read_record_body(struct mp_cbor_r *r, size_t items, struct mp_swim_record *out)
 {
 	switch (out->kind) {
 	case MP_SWIM_PING:
 	case MP_SWIM_ACK:
 		out->u.ping.seq = mp_cbor_r_uint(r, UINT64_MAX);
 		out->u.ping.view = read_u64_bytes(r);
-		out->u.ping.slots_used = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+		out->u.ping.load.used = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+		if (items < PING_ITEMS)
+			return;
+		out->u.ping.load.attempts = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+		out->u.ping.load.leads = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+		out->u.ping.load.drained = mp_cbor_r_bool(r);
+		out->u.ping.wall_ms = (mp_time)mp_cbor_r_uint(r, WALL_MAX);
 		return;
 	case MP_SWIM_PING_REQ:
 		out->u.ask.seq = mp_cbor_r_uint(r, UINT64_MAX);
@@ -153,7 +166,7 @@ mp_swim_record_read(struct mp_span bytes, struct mp_swim_record *out)
 {
 	struct mp_swim_record record = {0};
 	struct mp_cbor_r r;
-	size_t items;
+	size_t items, known;
 	uint64_t kind;
 	int rc;
 
@@ -169,8 +182,11 @@ mp_swim_record_read(struct mp_span bytes, struct mp_swim_record *out)
 	if (items < record_items[kind])
 		return MP_EFORMAT;
 	record.kind = (enum mp_swim_kind)kind;
-	read_record_body(&r, &record);
-	rc = read_end(&r, items - record_items[kind]);
+	read_record_body(&r, items, &record);
+	known = record_items[kind];
+	if (kind <= MP_SWIM_ACK && items >= PING_ITEMS)
+		known = PING_ITEMS;
+	rc = read_end(&r, items - known);
 	if (rc == 0)
 		*out = record;
 	return rc;

@@ -5,7 +5,8 @@
  * Records 1-29 travel in datagrams, several in one; any of them may also be a message of its own on
  * a control stream. Messages 32-39 travel on control streams only.
  *
- *   1 PING      [1, seq, view8, slots_used]      2 ACK [2, seq, view8, slots_used]
+ *   1 PING      [1, seq, view8, slots_used, attempts, leads, drained, wall_ms]      2 ACK, the
+ *               same (the last four are newer; without them they are not known)
  *   3 PING_REQ  [3, seq, target32]               ask the receiver to ping target
  *   4 NACK      [4, seq]                         target has not answered the receiver so far
  *   5 IND_ACK   [5, seq]                         target answered the receiver
@@ -73,7 +74,8 @@ struct mp_swim_record {
 		struct { /* PING, ACK */
 			uint64_t seq;
 			uint64_t view; /* digest of the sender's view */
-			uint32_t slots_used;
+			struct mp_load load;
+			mp_time wall_ms; /* the sender's clock; 0: not said */
 		} ping;
 		struct { /* PING_REQ; target not with NACK and IND_ACK */
 			uint64_t seq;

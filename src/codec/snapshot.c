@@ -4,6 +4,10 @@
 #include "codec/caps.h"
 #include "codec/msg_ctl.h"
 
+/* Of a member: those that there always were, and those of a newer node. */
+#define MEMBER_FIRST 6
+#define MEMBER_MORE  6
+
 /* Items that a newer node may add to an array of ours. */
 #define EXTRA_MAX 32
 
@@ -40,6 +44,25 @@ read_extra(struct mp_cbor_r *r, size_t extra)
 }
 
 static void
+write_known(struct mp_cbor_w *w, bool known, int64_t v)
+{
+	if (known)
+		mp_cbor_w_int(w, v);
+	else
+		mp_cbor_w_null(w);
+}
+
+/* False, and *out stays, when it is null. */
+static bool
+read_known(struct mp_cbor_r *r, int64_t *out)
+{
+	if (read_null(r))
+		return false;
+	*out = mp_cbor_r_int(r);
+	return r->rc == 0;
+}
+
+static void
 write_node(struct mp_cbor_w *w, const struct mp_snap_node *node)
 {
 	if (mp_node_id_is_zero(&node->id)) {
@@ -69,16 +92,22 @@ mp_snap_member_encode(struct mp_buf *items, const struct mp_snap_member *member)
 	size_t before = items->n;
 
 	mp_cbor_w_init(&w, items);
-	mp_cbor_w_array(&w, 6);
+	mp_cbor_w_array(&w, MEMBER_FIRST + MEMBER_MORE);
 	write_node(&w, &member->node);
 	mp_ctl_addr_write(&w, &member->addr);
 	mp_cbor_w_uint(&w, member->state);
 	mp_cbor_w_uint(&w, member->status);
-	mp_cbor_w_uint(&w, member->used);
+	mp_cbor_w_uint(&w, member->load.used);
 	if (member->caps.n == 0)
 		mp_cbor_w_null(&w);
 	else
 		mp_cbor_w_span(&w, member->caps);
+	mp_cbor_w_uint(&w, member->load.attempts);
+	mp_cbor_w_uint(&w, member->load.leads);
+	mp_cbor_w_bool(&w, member->load.drained);
+	write_known(&w, member->rtt_ms >= 0, member->rtt_ms);
+	write_known(&w, member->silent_ms >= 0, member->silent_ms);
+	write_known(&w, member->has_skew, member->skew_ms);
 	if (w.rc != 0)
 		items->n = before;
 	return w.rc;
@@ -123,15 +152,24 @@ mp_snap_member_next(struct mp_cbor_r *r, struct mp_snap_member *out)
 {
 	size_t extra;
 
-	*out = (struct mp_snap_member){.used = 0};
-	mp_cbor_r_array_min(r, 6, 6 + EXTRA_MAX, &extra);
+	*out = (struct mp_snap_member){.rtt_ms = -1, .silent_ms = -1};
+	mp_cbor_r_array_min(r, MEMBER_FIRST, MEMBER_FIRST + EXTRA_MAX, &extra);
 	read_node(r, &out->node);
 	mp_ctl_addr_read(r, &out->addr);
 	out->state = (enum mp_member_state)mp_cbor_r_uint(r, MP_MEMBER_LEFT);
 	out->status = (enum mp_member_status)mp_cbor_r_uint(r, MP_NODE_OFFLINE);
-	out->used = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+	out->load.used = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 	if (!read_null(r))
 		out->caps = mp_cbor_r_bytes(r, MP_CAPS_BYTES_MAX);
+	if (extra >= MEMBER_MORE) {
+		out->load.attempts = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+		out->load.leads = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+		out->load.drained = mp_cbor_r_bool(r);
+		(void)read_known(r, &out->rtt_ms);
+		(void)read_known(r, &out->silent_ms);
+		out->has_skew = read_known(r, &out->skew_ms);
+		extra -= MEMBER_MORE;
+	}
 	read_extra(r, extra);
 	return r->rc;
 }

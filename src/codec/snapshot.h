@@ -3,7 +3,9 @@
  * The members of a cluster as a node answers NODES and mpctl shows them (DESIGN 10); runs are in
  * codec/msg_show.h.
  *
- *   [members, from, [[node, address18|null, state, status, used, capabilities|null]...]]
+ *   [members, from, [member...]]
+ *   member [node, address18|null, state, status, used, capabilities|null,
+ *           attempts, leads, drained, rtt_ms|null, silent_ms|null, skew_ms|null]
  *   node  [id32, name]
  *
  * Members come in pages: who asks says from where and how many at most, who answers gives fewer
@@ -40,8 +42,13 @@ struct mp_snap_member {
 	struct mp_addr addr; /* port 0: not known */
 	enum mp_member_state state;
 	enum mp_member_status status;
-	uint32_t used;       /* slots */
+	struct mp_load load;
 	struct mp_span caps; /* encoded, codec/caps.h; empty: not known */
+	/* From where the answering node stands; below 0, and without has_skew: not known. */
+	int64_t rtt_ms;
+	int64_t silent_ms; /* since it was heard last */
+	int64_t skew_ms;   /* its clock less the answering node's */
+	bool has_skew;
 };
 
 /* A page of members is encoded one by one into a buffer of its own, then the list around it. */

@@ -166,7 +166,7 @@ assign_item(struct mp_worker *worker, struct mp_env *env, struct wrun *run,
 	}
 	if (worker->stopping)
 		return MP_REJECT_STOPPING;
-	if (!worker_has_room(worker))
+	if (worker->draining || !worker_has_room(worker))
 		return MP_REJECT_BUSY;
 	if (run->ended || item_measure(item, &deps, &text) != 0)
 		return MP_REJECT_BAD;
@@ -187,8 +187,8 @@ assign_item(struct mp_worker *worker, struct mp_env *env, struct wrun *run,
 	}
 }
 
-static void
-busy_note(struct mp_worker *worker, const struct mp_node_id *leader)
+void
+worker_note_busy(struct mp_worker *worker, const struct mp_node_id *leader)
 {
 	for (size_t i = 0; i < worker->busy_count; i++) {
 		if (mp_node_id_eq(&worker->busy[i], leader))
@@ -237,7 +237,7 @@ worker_assign(struct mp_worker *worker, struct mp_env *env, const struct mp_node
 				counts[why], why == MP_REJECT_FENCED ? run : NULL);
 	}
 	if (counts[MP_REJECT_BUSY] > 0 && worker->slots > 0)
-		busy_note(worker, from);
+		worker_note_busy(worker, from);
 	if (counts[MP_REJECT_BAD] > 0)
 		rc = MP_ESIG;
 	return rc;

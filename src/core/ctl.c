@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/ctl_int.h"
 
-#include "codec/snapshot.h"
 #include "core/node.h"
 #include "mp/limits.h"
 #include "mp/pipeline.h"
@@ -10,18 +9,13 @@
 #define HOPS_MAX 2
 
 int
-mp_ctl_new(struct mp_env *env, const struct mp_roster *roster, struct mp_runs *runs,
-	struct mp_fetch *fetch, struct mp_leave *leave, struct mp_ctl **out)
+mp_ctl_new(struct mp_env *env, const struct mp_ctl_parts *parts, struct mp_ctl **out)
 {
 	struct mp_ctl *ctl = mp_realloc(env->alloc, NULL, 0, sizeof(*ctl));
 
 	if (ctl == NULL)
 		return MP_ENOMEM;
-	*ctl = (struct mp_ctl){.roster = roster,
-		.runs = runs,
-		.fetch = fetch,
-		.leave = leave,
-		.alloc = env->alloc};
+	*ctl = (struct mp_ctl){.parts = *parts, .alloc = env->alloc};
 	*out = ctl;
 	return 0;
 }
@@ -37,9 +31,9 @@ open_free(struct open *o)
 	*at = o->next;
 	ctl->count--;
 	if (o->state == OPEN_SUBMITTING)
-		mp_runs_submit_forget(ctl->runs, &o->submit);
-	mp_fetch_cancel(ctl->fetch, &o->fetch);
-	mp_runs_takeover_forget(ctl->runs, &o->takeover);
+		mp_runs_submit_forget(ctl->parts.runs, &o->submit);
+	mp_fetch_cancel(ctl->parts.fetch, &o->fetch);
+	mp_runs_takeover_forget(ctl->parts.runs, &o->takeover);
 	mp_dealloc(ctl->alloc, o, sizeof(*o) + o->size);
 }
 
@@ -57,13 +51,14 @@ mp_ctl_free(struct mp_ctl *ctl)
 
 /* To a client on its request, or to the peer that passed it on. */
 static void
-answer_to(struct mp_env *env, const struct mp_node_id *peer, uint64_t request, struct mp_span bytes)
+answer_to(struct mp_env *env, const struct mp_node_id *peer, uint64_t request, struct mp_span bytes,
+	uint64_t after)
 {
 	struct mp_buf buf;
 	struct mp_cbor_w w;
 
 	if (peer == NULL) {
-		mp_out_reply(env->out, request, bytes, true, 0);
+		mp_out_reply(env->out, request, bytes, true, after);
 		return;
 	}
 	mp_buf_init(&buf, env->alloc, MP_MSG_MAX);
@@ -73,7 +68,7 @@ answer_to(struct mp_env *env, const struct mp_node_id *peer, uint64_t request, s
 	mp_cbor_w_uint(&w, request);
 	mp_cbor_w_span(&w, bytes);
 	if (w.rc == 0)
-		mp_out_send(env->out, peer, MP_CLASS_CONTROL, mp_buf_span(&buf), 0);
+		mp_out_send(env->out, peer, MP_CLASS_CONTROL, mp_buf_span(&buf), after);
 	mp_buf_fini(&buf);
 }
 
@@ -84,7 +79,7 @@ answer_error(struct mp_env *env, const struct mp_node_id *peer, uint64_t request
 	struct mp_buf *buf = mp_out_scratch(env->out);
 
 	if (mp_ctl_error_encode(buf, code, text) == 0)
-		answer_to(env, peer, request, mp_buf_span(buf));
+		answer_to(env, peer, request, mp_buf_span(buf), 0);
 }
 
 static const struct mp_node_id *
@@ -113,7 +108,7 @@ open_answer(struct open *o, struct mp_env *env, int rc, struct mp_buf *payload)
 		open_fail(o, env, rc, mp_strerror(rc));
 	else {
 		if (!o->gone)
-			answer_to(env, open_peer(o), o->request, mp_buf_span(buf));
+			answer_to(env, open_peer(o), o->request, mp_buf_span(buf), o->after);
 		open_free(o);
 	}
 	mp_buf_fini(payload);
@@ -131,6 +126,13 @@ open_answer_null(struct open *o, struct mp_env *env)
 	open_answer(o, env, w.rc, &payload);
 }
 
+void
+open_answer_durable(struct open *o, struct mp_env *env)
+{
+	o->after = mp_out_seq(env->out);
+	open_answer_null(o, env);
+}
+
 /* ---- asking others ---- */
 
 void
@@ -141,9 +143,10 @@ open_snapshot(struct open *o, struct mp_env *env)
 
 	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
 	if (o->r.number == MP_CTL_EVENTS)
-		rc = mp_runs_events(o->ctl->runs, &o->run, o->r.from, &payload);
+		rc = mp_runs_events(o->ctl->parts.runs, &o->run, o->r.from, &payload);
 	else
-		rc = mp_runs_snapshot(o->ctl->runs, env, &o->run, o->r.from, o->r.count, &payload);
+		rc = mp_runs_snapshot(
+			o->ctl->parts.runs, env, &o->run, o->r.from, o->r.count, &payload);
 	open_answer(o, env, rc, &payload);
 }
 
@@ -151,9 +154,13 @@ open_snapshot(struct open *o, struct mp_env *env)
 static void
 open_alone(struct open *o, struct mp_env *env)
 {
-	enum mp_runs_have have = mp_runs_have(o->ctl->runs, &o->run);
+	enum mp_runs_have have = mp_runs_have(o->ctl->parts.runs, &o->run);
 
-	if (o->r.number == MP_CTL_LOG)
+	if (o->r.number == MP_CTL_DRAIN)
+		open_fail(o, env, MP_ENOQUORUM,
+			"the node cannot be reached from here, or is stopping; try again, or on "
+			"that node itself");
+	else if (o->r.number == MP_CTL_LOG)
 		open_fail(o, env, MP_ENOENT,
 			"that attempt does not run, or its node is out of reach");
 	else if (o->r.number != MP_CTL_CANCEL && o->r.number != MP_CTL_RESOLVE &&
@@ -202,7 +209,16 @@ void
 open_ask(struct open *o, struct mp_env *env)
 {
 	o->who_next = 0;
-	o->who_count = o->hops < HOPS_MAX ? mp_runs_whom(o->ctl->runs, &o->run, o->who) : 0;
+	o->who_count = o->hops < HOPS_MAX ? mp_runs_whom(o->ctl->parts.runs, &o->run, o->who) : 0;
+	open_ask_next(o, env);
+}
+
+void
+open_ask_node(struct open *o, struct mp_env *env, const struct mp_node_id *node)
+{
+	o->who_next = 0;
+	o->who[0] = *node;
+	o->who_count = o->hops == 0 && mp_roster_find(o->ctl->parts.roster, node) != NULL;
 	open_ask_next(o, env);
 }
 
@@ -270,7 +286,7 @@ open_submit(struct open *o, struct mp_env *env)
 		return;
 	}
 	o->state = OPEN_SUBMITTING;
-	rc = mp_runs_submit(o->ctl->runs, env, &s, &o->submit, &err);
+	rc = mp_runs_submit(o->ctl->parts.runs, env, &s, &o->submit, &err);
 	if (rc != 0) {
 		o->state = OPEN_ASKING;
 		open_fail(o, env, rc, err.text[0] != '\0' ? err.text : mp_strerror(rc));
@@ -314,41 +330,9 @@ open_fetch(struct open *o, struct mp_env *env)
 	o->fetch.done = fetched;
 	o->fetch.all = true;
 	if (refs != NULL && holders != NULL)
-		rc = mp_fetch_get(o->ctl->fetch, env, &o->fetch, refs, n, holders, k);
+		rc = mp_fetch_get(o->ctl->parts.fetch, env, &o->fetch, refs, n, holders, k);
 	if (rc != 0)
 		open_fail(o, env, rc, mp_strerror(rc));
-}
-
-static void
-open_nodes(struct open *o, struct mp_env *env)
-{
-	const struct mp_roster *roster = o->ctl->roster;
-	uint32_t n = 0, total = (uint32_t)mp_roster_count(roster);
-	struct mp_buf items, payload;
-	int rc = 0;
-
-	mp_buf_init(&items, env->alloc, MP_MSG_MAX);
-	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
-	for (uint32_t i = o->r.from;
-		rc == 0 && i < total && n < o->r.count && items.n < MP_SNAP_PAGE_BYTES; i++, n++) {
-		const struct mp_member *m = mp_roster_at(roster, i);
-		bool gone = m->state == MP_MEMBER_DEAD || m->state == MP_MEMBER_LEFT;
-		struct mp_snap_member s = {
-			.state = m->state, .status = gone ? MP_NODE_OFFLINE : m->status};
-
-		s.node.id = m->id;
-		s.node.name = mp_span_str(m->name.s);
-		if (m->addr_count > 0)
-			s.addr = m->addrs[0];
-		s.used = gone ? 0 : m->slots_used;
-		if (m->has_caps)
-			s.caps = mp_roster_caps_bytes(roster, &m->caps_digest);
-		rc = mp_snap_member_encode(&items, &s);
-	}
-	if (rc == 0)
-		rc = mp_snap_nodes_encode(&payload, total, o->r.from, n, mp_buf_span(&items));
-	mp_buf_fini(&items);
-	open_answer(o, env, rc, &payload);
 }
 
 static void
@@ -358,7 +342,7 @@ open_runs(struct open *o, struct mp_env *env)
 	int rc;
 
 	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
-	rc = mp_runs_list(o->ctl->runs, env, &payload);
+	rc = mp_runs_list(o->ctl->parts.runs, env, &payload);
 	open_answer(o, env, rc, &payload);
 }
 
@@ -369,9 +353,7 @@ open_log(struct open *o, struct mp_env *env)
 	struct mp_effect fx = {.kind = MP_FX_LOG_READ};
 
 	if (!mp_node_id_eq(&o->r.node, &env->self)) {
-		o->who[0] = o->r.node;
-		o->who_count = o->hops == 0 && mp_roster_find(o->ctl->roster, &o->r.node) != NULL;
-		open_ask_next(o, env);
+		open_ask_node(o, env, &o->r.node);
 		return;
 	}
 	o->state = OPEN_READING;
@@ -411,7 +393,7 @@ open_leave(struct open *o, struct mp_env *env)
 
 	if (o->remote)
 		open_fail(o, env, MP_EAUTH, "a node leaves when it is asked itself");
-	else if (mp_leave_begin(o->ctl->leave, env, anyway, &err) != 0)
+	else if (mp_leave_begin(o->ctl->parts.leave, env, anyway, &err) != 0)
 		open_fail(o, env, err.code, err.text);
 	else
 		o->state = OPEN_LEAVING;
@@ -440,6 +422,9 @@ open_begin(struct open *o, struct mp_env *env)
 		break;
 	case MP_CTL_NODES:
 		open_nodes(o, env);
+		break;
+	case MP_CTL_DRAIN:
+		open_drain(o, env);
 		break;
 	case MP_CTL_FETCH:
 		open_fetch(o, env);
@@ -552,7 +537,7 @@ ctl_answered(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *fr
 			return 0;
 		}
 		if (!o->gone)
-			answer_to(env, open_peer(o), o->request, answer);
+			answer_to(env, open_peer(o), o->request, answer, 0);
 		open_free(o);
 		return 0;
 	}
@@ -625,14 +610,15 @@ mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env)
 {
 	struct open *next;
 
-	if (mp_runs_ends(ctl->runs) == ctl->ends && mp_runs_loads(ctl->runs) == ctl->loads)
+	if (mp_runs_ends(ctl->parts.runs) == ctl->ends &&
+		mp_runs_loads(ctl->parts.runs) == ctl->loads)
 		return;
-	ctl->ends = mp_runs_ends(ctl->runs);
-	ctl->loads = mp_runs_loads(ctl->runs);
+	ctl->ends = mp_runs_ends(ctl->parts.runs);
+	ctl->loads = mp_runs_loads(ctl->parts.runs);
 	for (struct open *o = ctl->first; o != NULL; o = next) {
 		next = o->next;
-		if ((o->state == OPEN_WAITING && mp_runs_ended(ctl->runs, &o->run)) ||
-			(o->state == OPEN_LOADING && !mp_runs_loading(ctl->runs, &o->run)))
+		if ((o->state == OPEN_WAITING && mp_runs_ended(ctl->parts.runs, &o->run)) ||
+			(o->state == OPEN_LOADING && !mp_runs_loading(ctl->parts.runs, &o->run)))
 			open_show(o, env);
 	}
 }

@@ -10,6 +10,7 @@
 #ifndef MP_CORE_CTL_H
 #define MP_CORE_CTL_H
 
+#include "core/drain.h"
 #include "core/env.h"
 #include "core/fetch.h"
 #include "core/leave.h"
@@ -22,8 +23,16 @@ struct mp_ctl;
 /* Requests that are open at a time; more are answered with MP_EBUSY. */
 #define MP_CTL_OPEN_MAX 1024
 
-int mp_ctl_new(struct mp_env *env, const struct mp_roster *roster, struct mp_runs *runs,
-	struct mp_fetch *fetch, struct mp_leave *leave, struct mp_ctl **out);
+struct mp_ctl_parts {
+	const struct mp_roster *roster; /* all borrowed */
+	struct mp_runs *runs;
+	struct mp_fetch *fetch;
+	struct mp_leave *leave;
+	struct mp_drain *drain;
+};
+
+/* 0 or MP_ENOMEM. */
+int mp_ctl_new(struct mp_env *env, const struct mp_ctl_parts *parts, struct mp_ctl **out);
 void mp_ctl_free(struct mp_ctl *ctl);
 
 /* MP_EV_CONTROL. ready: this node is a member and serves. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What ctl.c (requests as such) and ctl_run.c (those about a run) share. Nobody else includes this.
- */
+/* What ctl.c (requests as such), ctl_run.c (those about a run) and ctl_node.c (those about nodes)
+ * share. Nobody else includes this. */
 #ifndef MP_CORE_CTL_INT_H
 #define MP_CORE_CTL_INT_H
 
@@ -29,6 +29,7 @@ struct open {
 	uint64_t request;       /* the client's, or the peer's number */
 	struct mp_node_id peer; /* remote */
 	uint64_t hops;
+	uint64_t after;          /* the answer waits for these rows */
 	struct mp_ctl_request r; /* spans point into bytes */
 	struct mp_run_id run;
 	struct mp_node_id who[MP_ELECTORS_MAX];
@@ -43,11 +44,8 @@ struct open {
 };
 
 struct mp_ctl {
-	const struct mp_roster *roster;
-	struct mp_runs *runs;
-	struct mp_fetch *fetch;
+	struct mp_ctl_parts parts;
 	const struct mp_alloc *alloc;
-	struct mp_leave *leave;
 	struct open *first;
 	size_t count;
 	uint64_t asks;
@@ -60,13 +58,21 @@ void open_fail(struct open *o, struct mp_env *env, int code, const char *text);
 /* rc and payload of an encoder; payload is finished here. */
 void open_answer(struct open *o, struct mp_env *env, int rc, struct mp_buf *payload);
 void open_answer_null(struct open *o, struct mp_env *env);
+/* The same, once the rows that were put so far are on disk. */
+void open_answer_durable(struct open *o, struct mp_env *env);
 void open_snapshot(struct open *o, struct mp_env *env);
 /* Asks who may know, one after the other. */
 void open_ask(struct open *o, struct mp_env *env);
+/* The same of this node only. */
+void open_ask_node(struct open *o, struct mp_env *env, const struct mp_node_id *node);
 
 /* ctl_run.c */
 void open_show(struct open *o, struct mp_env *env);
 void open_about_run(struct open *o, struct mp_env *env);
 void open_take(struct open *o, struct mp_env *env);
+
+/* ctl_node.c */
+void open_nodes(struct open *o, struct mp_env *env);
+void open_drain(struct open *o, struct mp_env *env);
 
 #endif

@@ -5,13 +5,13 @@
 void
 open_show(struct open *o, struct mp_env *env)
 {
-	enum mp_runs_have have = mp_runs_have(o->ctl->runs, &o->run);
+	enum mp_runs_have have = mp_runs_have(o->ctl->parts.runs, &o->run);
 
 	if (have == MP_RUNS_HAVE_LATEST) {
 		open_snapshot(o, env);
 	} else if (have == MP_RUNS_HAVE_AWAY && o->state != OPEN_LOADING) {
 		o->state = OPEN_LOADING;
-		mp_runs_load(o->ctl->runs, env, &o->run);
+		mp_runs_load(o->ctl->parts.runs, env, &o->run);
 	} else {
 		open_ask(o, env);
 	}
@@ -20,7 +20,7 @@ open_show(struct open *o, struct mp_env *env)
 static void
 open_cancel(struct open *o, struct mp_env *env)
 {
-	int rc = mp_runs_cancel(o->ctl->runs, env, &o->run, o->r.by);
+	int rc = mp_runs_cancel(o->ctl->parts.runs, env, &o->run, o->r.by);
 
 	if (rc == 0)
 		open_answer_null(o, env);
@@ -62,7 +62,7 @@ open_takeover(struct open *o, struct mp_env *env)
 	}
 	o->state = OPEN_TAKING_OVER;
 	o->takeover.done = takeover_made;
-	rc = mp_runs_takeover(o->ctl->runs, env, &o->run, &o->takeover, &err);
+	rc = mp_runs_takeover(o->ctl->parts.runs, env, &o->run, &o->takeover, &err);
 	if (rc != 0)
 		open_fail(o, env, rc, err.text);
 }
@@ -77,7 +77,7 @@ open_take(struct open *o, struct mp_env *env)
 		open_fail(o, env, MP_EAUTH, "a run is taken over at the node that is asked itself");
 		return;
 	}
-	rc = mp_runs_take(o->ctl->runs, env, o->r.takeover, &o->r.sig, &err);
+	rc = mp_runs_take(o->ctl->parts.runs, env, o->r.takeover, &o->r.sig, &err);
 	if (rc != 0)
 		open_fail(o, env, rc, err.text);
 	else
@@ -88,8 +88,8 @@ static void
 open_resolve(struct open *o, struct mp_env *env)
 {
 	struct mp_error err = {0};
-	int rc =
-		mp_runs_resolve(o->ctl->runs, env, &o->run, o->r.module, o->r.rerun, o->r.by, &err);
+	int rc = mp_runs_resolve(
+		o->ctl->parts.runs, env, &o->run, o->r.module, o->r.rerun, o->r.by, &err);
 
 	if (rc == 0)
 		open_answer_null(o, env);
@@ -102,7 +102,7 @@ open_resolve(struct open *o, struct mp_env *env)
 void
 open_about_run(struct open *o, struct mp_env *env)
 {
-	int rc = mp_runs_find(o->ctl->runs, o->r.run, &o->run);
+	int rc = mp_runs_find(o->ctl->parts.runs, o->r.run, &o->run);
 
 	if (rc == MP_EEXIST)
 		open_fail(o, env, rc, "more than one run begins so; give more digits");
@@ -116,7 +116,7 @@ open_about_run(struct open *o, struct mp_env *env)
 		open_resolve(o, env);
 	else if (o->r.number == MP_CTL_TAKEOVER)
 		open_takeover(o, env);
-	else if (o->r.number == MP_CTL_WAIT && !mp_runs_ended(o->ctl->runs, &o->run))
+	else if (o->r.number == MP_CTL_WAIT && !mp_runs_ended(o->ctl->parts.runs, &o->run))
 		o->state = OPEN_WAITING;
 	else
 		open_show(o, env);

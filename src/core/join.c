@@ -502,3 +502,23 @@ mp_join_check_peer(const struct mp_roster *roster, struct mp_span credential,
 	*joiner = c.standing == MP_STANDING_JOINER;
 	return 0;
 }
+
+int
+mp_join_check_own(const struct mp_alloc *alloc, const struct mp_trust *trust,
+	struct mp_span credential, const struct mp_node_id *self, struct mp_name *name,
+	struct mp_error *err)
+{
+	struct mp_credential *c = mp_realloc(alloc, NULL, 0, sizeof(*c));
+	int rc = MP_ENOMEM;
+
+	if (c != NULL)
+		rc = mp_credential_verify(trust, credential, c, err);
+	else
+		(void)mp_fail(err, rc, "out of memory");
+	if (rc == 0 && !mp_node_id_eq(&c->cert.id, self))
+		rc = mp_fail(err, MP_EAUTH, "is not of this node's key");
+	if (rc == 0)
+		*name = c->cert.name;
+	mp_dealloc(alloc, c, sizeof(*c));
+	return rc != 0 ? mp_wrap(err, "the node's credential") : 0;
+}

@@ -77,4 +77,10 @@ int mp_join_check_peer(const struct mp_roster *roster, struct mp_span credential
 	const struct mp_xkey *xkey, mp_time wall_ms, struct mp_node_id *id, bool *joiner,
 	struct mp_error *err);
 
+/* This node's own credential is to be good, and of its own key; what it is called in it. MP_EAUTH,
+ * MP_ENOMEM, or the errors of mp_credential_verify(), with a text. */
+int mp_join_check_own(const struct mp_alloc *alloc, const struct mp_trust *trust,
+	struct mp_span credential, const struct mp_node_id *self, struct mp_name *name,
+	struct mp_error *err);
+
 #endif

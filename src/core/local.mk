@@ -8,9 +8,12 @@ libmp_core_a_SOURCES = \
 	%D%/ctl.c \
 	%D%/ctl.h \
 	%D%/ctl_int.h \
+	%D%/ctl_node.c \
 	%D%/ctl_run.c \
 	%D%/dgram.c \
 	%D%/dgram.h \
+	%D%/drain.c \
+	%D%/drain.h \
 	%D%/env.h \
 	%D%/fence.c \
 	%D%/fetch.c \
@@ -42,6 +45,7 @@ libmp_core_a_SOURCES = \
 	%D%/out.c \
 	%D%/out.h \
 	%D%/plan.c \
+	%D%/profile.c \
 	%D%/pulse.c \
 	%D%/pulse.h \
 	%D%/raft.c \

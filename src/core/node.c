@@ -16,6 +16,7 @@
 #include "codec/record_trust.h"
 #include "core/ctl.h"
 #include "core/dgram.h"
+#include "core/drain.h"
 #include "core/env.h"
 #include "core/fetch.h"
 #include "core/hold.h"
@@ -55,6 +56,7 @@ struct mp_node {
 	struct mp_worker *worker;
 	struct mp_runs *runs;
 	struct mp_leave *leave;
+	struct mp_drain *drain;
 	struct mp_ctl *ctl;
 	uint64_t roster_version; /* up to which the others know of changes */
 	struct mp_addr seeds[MP_SEEDS_MAX];
@@ -65,18 +67,6 @@ struct mp_node {
 	uint64_t counters[MP_COUNTER_COUNT];
 	struct mp_dgram_in in; /* the datagram that is being read */
 	char fatal[MP_ERROR_TEXT_MAX];
-};
-
-const struct mp_profile mp_profile_lan = {
-	.probe_interval_ms = 1000,
-	.probe_timeout_ms = 500,
-	.gossip_interval_ms = 200,
-	.suspicion_ms = 4000,
-	.push_pull_ms = 30000,
-	.dead_contact_ms = 30000,
-	.heartbeat_ms = 250,
-	.lease_ms = 1200,
-	.election_ms = 1500,
 };
 
 /* ---- building and taking down ---- */
@@ -146,29 +136,20 @@ node_parts(struct mp_node *node, const struct mp_node_config *config, const stru
 			.hold = node->hold,
 			.swim = node->swim},
 		&node->leave);
+	if (rc == 0)
+		rc = mp_drain_new(env,
+			&(struct mp_drain_parts){
+				.runs = node->runs, .worker = node->worker, .swim = node->swim},
+			&node->drain);
 	if (rc != 0)
 		return rc;
-	return mp_ctl_new(env, node->roster, node->runs, node->fetch, node->leave, &node->ctl);
-}
-
-/* This node's own credential is to be good, and to be its own. */
-static int
-node_credential(const struct mp_node_config *config, struct mp_name *name, struct mp_error *err)
-{
-	struct mp_trust trust = {.crypto = config->crypto, .cluster = config->cluster};
-	struct mp_credential *c = mp_realloc(config->alloc, NULL, 0, sizeof(*c));
-	int rc = MP_ENOMEM;
-
-	if (c != NULL)
-		rc = mp_credential_verify(&trust, config->credential, c, err);
-	else
-		(void)mp_fail(err, rc, "out of memory");
-	if (rc == 0 && !mp_node_id_eq(&c->cert.id, &config->self))
-		rc = mp_fail(err, MP_EAUTH, "is not of this node's key");
-	if (rc == 0)
-		*name = c->cert.name;
-	mp_dealloc(config->alloc, c, sizeof(*c));
-	return rc != 0 ? mp_wrap(err, "the node's credential") : 0;
+	return mp_ctl_new(env,
+		&(struct mp_ctl_parts){.roster = node->roster,
+			.runs = node->runs,
+			.fetch = node->fetch,
+			.leave = node->leave,
+			.drain = node->drain},
+		&node->ctl);
 }
 
 int
@@ -183,7 +164,9 @@ mp_node_new(const struct mp_node_config *config, struct mp_node **out, struct mp
 		config->seed_count > MP_SEEDS_MAX ||
 		(config->gossip_key.n != 0 && config->gossip_key.n != MP_SYMKEY_SIZE))
 		return mp_fail(err, MP_EINVAL, "bad node configuration");
-	rc = node_credential(config, &name, err);
+	rc = mp_join_check_own(alloc,
+		&(struct mp_trust){.crypto = config->crypto, .cluster = config->cluster},
+		config->credential, &config->self, &name, err);
 	if (rc != 0)
 		return rc;
 	node = mp_realloc(alloc, NULL, 0, sizeof(*node));
@@ -222,6 +205,7 @@ mp_node_free(struct mp_node *node)
 	if (node == NULL)
 		return;
 	mp_ctl_free(node->ctl);
+	mp_drain_free(node->drain);
 	mp_leave_free(node->leave);
 	mp_runs_free(node->runs);
 	mp_worker_free(node->worker);
@@ -265,7 +249,9 @@ restore_meta(struct mp_node *node, const struct mp_row *row)
 		node->env.boot = mp_cbor_r_uint(&r, UINT32_MAX - 1);
 		return mp_cbor_r_end(&r) == 0 ? 0 : MP_ECORRUPT;
 	}
-	rc = mp_dgram_restore(node->dgram, &node->env, row->key, row->value);
+	rc = mp_drain_restore(node->drain, row->key, row->value);
+	if (rc == MP_ENOENT)
+		rc = mp_dgram_restore(node->dgram, &node->env, row->key, row->value);
 	return rc == MP_ENOENT ? 0 : rc; /* a newer version's */
 }
 
@@ -326,8 +312,10 @@ static void
 node_run(struct mp_node *node)
 {
 	struct mp_env *env = &node->env;
-	int rc = mp_swim_start(node->swim, env);
+	int rc = mp_drain_start(node->drain, env);
 
+	if (rc == 0)
+		rc = mp_swim_start(node->swim, env);
 	if (rc == MP_EAUTH) {
 		node_fatal(node, "start",
 			"this node has left its cluster for ever; use a new state "
@@ -523,6 +511,7 @@ node_tick(struct mp_node *node)
 		mp_shelf_tick(node->shelf, env);
 	if (mp_ctl_deadline(node->ctl) <= env->now_ms)
 		mp_ctl_tick(node->ctl, env);
+	mp_drain_tick(node->drain, env);
 }
 
 static void
@@ -724,7 +713,11 @@ mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp
 	if (node->phase == NODE_RUNNING || node->phase == NODE_STOPPING) {
 		node_members(node);
 		node_settle(node);
-		mp_swim_set_slots_used(node->swim, mp_worker_slots_used(node->worker));
+		mp_swim_set_load(
+			node->swim, &(struct mp_load){.used = mp_worker_slots_used(node->worker),
+					    .attempts = (uint32_t)mp_worker_attempts(node->worker),
+					    .leads = (uint32_t)mp_runs_leading(node->runs),
+					    .drained = mp_drain_done(node->drain)});
 	}
 	node_end(node);
 	mp_out_end(node->out, effects, effect_count);
@@ -749,6 +742,7 @@ mp_node_deadline(const struct mp_node *node)
 	due[n++] = mp_shelf_deadline(node->shelf);
 	due[n++] = mp_leave_deadline(node->leave);
 	due[n++] = mp_ctl_deadline(node->ctl);
+	due[n++] = mp_drain_deadline(node->drain);
 	while (n-- > 0) {
 		if (due[n] < first)
 			first = due[n];

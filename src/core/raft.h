@@ -133,8 +133,9 @@ mp_time mp_raft_stalled_since(const struct mp_raft *raft);
  * leader always there; on a follower once the leader showed it; else empty. Valid until the next
  * call that is given an env. */
 struct mp_span mp_raft_certificate(const struct mp_raft *raft);
-/* Hands over to the most complete elector (thesis section 3.10): on drain and stop. Until another
- * one leads, this one neither proposes nor dispatches. */
-void mp_raft_transfer(struct mp_raft *raft, struct mp_env *env);
+/* Hands over to the most complete elector (thesis section 3.10) that is heard and whose bit, by
+ * index in the electorate, is not set in `avoid`: on drain and stop. Until another one leads, this
+ * one neither proposes nor dispatches. False: there is nobody. */
+bool mp_raft_transfer(struct mp_raft *raft, struct mp_env *env, uint32_t avoid);
 
 #endif

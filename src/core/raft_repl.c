@@ -632,28 +632,29 @@ mp_raft_stalled_since(const struct mp_raft *raft)
 	return raft->leader != RAFT_NOBODY || raft->corrupt ? MP_TIME_NEVER : raft->ok_ms;
 }
 
-void
-mp_raft_transfer(struct mp_raft *raft, struct mp_env *env)
+bool
+mp_raft_transfer(struct mp_raft *raft, struct mp_env *env, uint32_t avoid)
 {
 	int best = RAFT_NOBODY;
 
 	if (raft->role != MP_RAFT_LEADER || raft->transfer_to != RAFT_NOBODY)
-		return;
+		return raft->transfer_to != RAFT_NOBODY;
 	for (size_t i = 0; i < raft->elector_count; i++) {
 		const struct raft_peer *peer = &raft->peers[i];
 
-		if ((int)i == raft->self ||
+		if ((int)i == raft->self || (avoid & 1u << i) != 0 ||
 			env->now_ms - peer->heard_ms >= env->profile->election_ms)
 			continue;
 		if (best == RAFT_NOBODY || peer->match > raft->peers[best].match)
 			best = (int)i;
 	}
 	if (best == RAFT_NOBODY)
-		return;
+		return false;
 	raft->transfer_to = best;
 	raft->transfer_told = false;
 	raft->transfer_until = env->now_ms + env->profile->election_ms;
 	raft->dirty = true;
 	mp_raft_flush(raft, env);
 	raft_transfer_step(raft, env);
+	return true;
 }

@@ -26,9 +26,12 @@ struct mp_member {
 	uint64_t incarnation;  /* boot counter << 32 | refutations; never falls */
 	mp_time last_heard_ms; /* now_ms of the last datagram or message from it; 0 never */
 	/* Soft. */
-	const struct mp_caps *caps;  /* NULL until pulled */
-	uint32_t slots_used;         /* as it said last */
-	uint32_t rtt_ms;             /* of the last direct probe; 0 not known */
+	const struct mp_caps *caps; /* NULL until pulled */
+	struct mp_load load;        /* as it said last */
+	uint32_t rtt_ms;            /* of the last direct probe; 0 not known */
+	int64_t skew_ms; /* its clock less ours, as of that probe, give or take half the round trip
+			  */
+	bool has_skew;
 	bool link_up;                /* a control stream to it is open */
 	bool refused;                /* its address refused our last connection attempt */
 	struct mp_span credential;   /* owned by the roster */

@@ -196,9 +196,12 @@ open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 	struct mp_run_box *box;
 	int rc;
 
-	if (runs->stopping || runs->box_count >= MP_RUNS_MAX || was_aborted(runs, &rec->id)) {
+	if (runs->stopping || runs->draining || runs->box_count >= MP_RUNS_MAX ||
+		was_aborted(runs, &rec->id)) {
 		refuse(env, from, &rec->id,
-			runs->stopping ? "this node is stopping" : "this node keeps too many runs",
+			runs->stopping   ? "this node is stopping"
+			: runs->draining ? "this node is draining"
+					 : "this node keeps too many runs",
 			0);
 		return MP_EBUSY;
 	}
@@ -496,6 +499,12 @@ mp_runs_persisted(struct mp_runs *runs, struct mp_env *env, uint64_t seq)
 		mp_raft_persisted(active_box(l)->raft, env, seq);
 }
 
+static bool
+box_leads(const struct mp_run_box *box)
+{
+	return box->lead != NULL && box->run.outcome == 0;
+}
+
 void
 mp_runs_flush(struct mp_runs *runs, struct mp_env *env)
 {
@@ -505,6 +514,9 @@ mp_runs_flush(struct mp_runs *runs, struct mp_env *env)
 		next = l->next;
 		box_step(runs, env, active_box(l));
 	}
+	runs->leading = 0;
+	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next)
+		runs->leading += box_leads(active_box(l));
 }
 
 void
@@ -555,19 +567,36 @@ mp_runs_deadline(const struct mp_runs *runs)
 
 /* ---- stopping ---- */
 
-static bool
-box_leads(const struct mp_run_box *box)
+/* Electors that would have to hand it over themselves. */
+static uint32_t
+box_avoid(const struct mp_runs *runs, const struct mp_run_box *box)
 {
-	return box->lead != NULL && box->run.outcome == 0;
+	const struct mp_electorate *who = &box->known->rec.now;
+	uint32_t avoid = 0;
+
+	for (uint32_t i = 0; i < who->elector_count; i++) {
+		const struct mp_member *m = mp_roster_find(runs->parts.roster, &who->electors[i]);
+
+		if (m == NULL || m->status > MP_NODE_BUSY)
+			avoid |= 1u << i;
+	}
+	return avoid;
 }
 
 void
 mp_runs_hand_over(struct mp_runs *runs, struct mp_env *env)
 {
 	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
-		if (box_leads(box))
-			mp_raft_transfer(box->raft, env);
+		if (box_leads(box) && !mp_raft_transfer(box->raft, env, box_avoid(runs, box)) &&
+			runs->stopping)
+			(void)mp_raft_transfer(box->raft, env, 0);
 	}
+}
+
+void
+mp_runs_drain(struct mp_runs *runs, bool on)
+{
+	runs->draining = on;
 }
 
 void
@@ -580,11 +609,7 @@ mp_runs_stop(struct mp_runs *runs, struct mp_env *env)
 size_t
 mp_runs_leading(const struct mp_runs *runs)
 {
-	size_t n = 0;
-
-	for (const struct mp_run_box *box = runs->boxes; box != NULL; box = box->next)
-		n += box_leads(box);
-	return n;
+	return runs->leading;
 }
 
 static bool
@@ -643,8 +668,9 @@ int
 mp_runs_submit(struct mp_runs *runs, struct mp_env *env, const struct mp_submission *s,
 	struct mp_submit_req *req, struct mp_error *err)
 {
-	if (runs->stopping)
-		return mp_fail(err, MP_EBUSY, "this node is stopping; submit to another one");
+	if (runs->stopping || runs->draining)
+		return mp_fail(err, MP_EBUSY, "this node is %s; submit to another one",
+			runs->stopping ? "stopping" : "draining");
 	return mp_open_submit(runs->open, env, s, req, err);
 }
 

@@ -70,9 +70,12 @@ mp_time mp_runs_deadline(const struct mp_runs *runs);
 
 /* Graceful stop: hands over what it leads, and takes no submission any more. */
 void mp_runs_stop(struct mp_runs *runs, struct mp_env *env);
-/* Tries to hand over what it still leads, once more. */
+/* Draining: takes no submission and is no elector of new runs until it is switched off. */
+void mp_runs_drain(struct mp_runs *runs, bool on);
+/* Tries to hand over what it still leads to electors that are not draining themselves; when it
+ * stops, to any. */
 void mp_runs_hand_over(struct mp_runs *runs, struct mp_env *env);
-/* Runs that have not ended and that it leads. */
+/* Runs that have not ended and that it leads, at the end of the last step. */
 size_t mp_runs_leading(const struct mp_runs *runs);
 /* Would the cluster miss this node, if it never came back? *err says which run goes on or can be
  * shown with it alone. */

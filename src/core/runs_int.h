@@ -112,6 +112,8 @@ struct mp_runs {
 	uint64_t loads_ended;
 	uint64_t ends;
 	bool stopping;
+	bool draining;
+	size_t leading; /* see mp_runs_leading() */
 	bool started;
 	mp_time have_ms; /* when the next HAVE goes out */
 	struct mp_run_id aborted[ABORTED_KEEP];

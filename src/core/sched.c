@@ -469,7 +469,7 @@ worker_score(const struct sched_worker *w, uint32_t worker, const uint32_t *pref
 	for (size_t i = 0; i < n; i++)
 		held += prefer[i] == worker;
 	load = (uint64_t)w->outstanding * 4096 / w->slots;
-	others = (uint64_t)w->member->slots_used * 256 / w->slots;
+	others = (uint64_t)w->member->load.used * 256 / w->slots;
 	load = load < 0xffffff ? load : 0xffffff;
 	others = others < 0xffff ? others : 0xffff;
 	return held << 40 | (0xffffff - load) << 16 | (0xffff - others);

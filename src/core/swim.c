@@ -195,9 +195,11 @@ own_changed(struct mp_swim *swim, struct mp_env *env)
 }
 
 void
-mp_swim_set_slots_used(struct mp_swim *swim, uint32_t used)
+mp_swim_set_load(struct mp_swim *swim, const struct mp_load *load)
 {
-	swim->slots_used = used;
+	swim->load = *load;
+	if (swim->self != SWIM_NONE)
+		swim_edit(swim, swim_member(swim, swim->self))->load = *load;
 }
 
 int

@@ -83,7 +83,7 @@ int mp_swim_take_statement(struct mp_swim *swim, struct mp_env *env,
 
 /* ---- this node's own word ---- */
 
-void mp_swim_set_slots_used(struct mp_swim *swim, uint32_t used);
+void mp_swim_set_load(struct mp_swim *swim, const struct mp_load *load);
 /* A change is a new statement. MP_ENOMEM; caps: errors of mp_caps_decode(). */
 int mp_swim_set_status(struct mp_swim *swim, struct mp_env *env, enum mp_member_status status);
 int mp_swim_set_caps(struct mp_swim *swim, struct mp_env *env, struct mp_span caps);

@@ -90,7 +90,7 @@ struct mp_swim {
 	struct mp_statement own;
 	struct mp_buf own_bytes; /* signed; empty: has to be signed */
 	struct mp_buf caps;
-	uint32_t slots_used;
+	struct mp_load load;
 	/* Tables beside the roster. */
 	struct swim_peer *peers;
 	uint32_t *order;        /* probe order, as long as peer_count */

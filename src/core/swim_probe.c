@@ -2,20 +2,22 @@
 #include "core/swim_impl.h"
 
 static struct mp_swim_record
-ping_make(const struct mp_swim *swim, enum mp_swim_kind kind, uint64_t seq)
+ping_make(
+	const struct mp_swim *swim, const struct mp_env *env, enum mp_swim_kind kind, uint64_t seq)
 {
 	struct mp_swim_record record = {.kind = kind};
 
 	record.u.ping.seq = seq;
 	record.u.ping.view = swim->digest;
-	record.u.ping.slots_used = swim->slots_used;
+	record.u.ping.load = swim->load;
+	record.u.ping.wall_ms = env->wall_ms > 0 ? env->wall_ms : 0;
 	return record;
 }
 
 void
 mp_swim_ping(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
 {
-	struct mp_swim_record record = ping_make(swim, MP_SWIM_PING, ++swim->seq);
+	struct mp_swim_record record = ping_make(swim, env, MP_SWIM_PING, ++swim->seq);
 
 	mp_swim_send(swim, env, m, NULL, &record);
 }
@@ -95,7 +97,7 @@ probe_start(struct mp_swim *swim, struct mp_env *env)
 		.end_ms = env->now_ms + p->probe_interval_ms * scale};
 	swim->probe_ms = swim->probe.end_ms;
 	swim->stats[MP_SWIM_STAT_PROBES]++;
-	record = ping_make(swim, MP_SWIM_PING, swim->probe.seq);
+	record = ping_make(swim, env, MP_SWIM_PING, swim->probe.seq);
 	mp_swim_send(swim, env, swim_member(swim, slot), NULL, &record);
 }
 
@@ -114,7 +116,7 @@ probe_ask(struct mp_swim *swim, struct mp_env *env)
 		swim, env, PICK_ALIVE, probe->slot, probe->relays, SWIM_INDIRECT);
 	for (size_t i = 0; i < probe->relay_count; i++)
 		mp_swim_send(swim, env, swim_member(swim, probe->relays[i]), NULL, &record);
-	record = ping_make(swim, MP_SWIM_PING, probe->seq);
+	record = ping_make(swim, env, MP_SWIM_PING, probe->seq);
 	mp_swim_send_stream(swim, env, m, &record);
 }
 
@@ -200,7 +202,7 @@ relay_start(struct mp_swim *swim, struct mp_env *env, const struct mp_member *as
 		relay->from = *from;
 	if (relay->nack_ms < swim->relay_ms)
 		swim->relay_ms = relay->nack_ms;
-	ping = ping_make(swim, MP_SWIM_PING, relay->seq);
+	ping = ping_make(swim, env, MP_SWIM_PING, relay->seq);
 	mp_swim_send(swim, env, m, NULL, &ping);
 }
 
@@ -250,7 +252,7 @@ static void
 soft_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	const struct mp_swim_record *record)
 {
-	swim_edit(swim, m)->slots_used = record->u.ping.slots_used;
+	swim_edit(swim, m)->load = record->u.ping.load;
 	if (record->u.ping.view == swim->digest) {
 		swim->mismatches = 0;
 		swim->mismatches_max = SWIM_MISMATCHES;
@@ -265,16 +267,20 @@ soft_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 
 static void
 acked(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
-	const struct mp_addr *from, uint64_t seq)
+	const struct mp_addr *from, const struct mp_swim_record *record)
 {
 	struct swim_probe *probe = &swim->probe;
+	struct mp_member *edit = swim_edit(swim, m);
 
-	if (probe->slot != m->slot || probe->seq != seq) {
-		relay_acked(swim, env, m, seq);
+	if (probe->slot != m->slot || probe->seq != record->u.ping.seq) {
+		relay_acked(swim, env, m, record->u.ping.seq);
 		return;
 	}
-	if (from != NULL)
-		swim_edit(swim, m)->rtt_ms = (uint32_t)(env->now_ms - probe->sent_ms);
+	if (from != NULL) {
+		edit->rtt_ms = (uint32_t)(env->now_ms - probe->sent_ms);
+		edit->has_skew = record->u.ping.wall_ms > 0;
+		edit->skew_ms = record->u.ping.wall_ms - (env->wall_ms - edit->rtt_ms / 2);
+	}
 	probe_succeed(swim);
 }
 
@@ -287,12 +293,12 @@ mp_swim_probe_record(struct mp_swim *swim, struct mp_env *env, const struct mp_m
 	switch (record->kind) {
 	case MP_SWIM_PING:
 		soft_in(swim, env, sender, record);
-		reply = ping_make(swim, MP_SWIM_ACK, record->u.ping.seq);
+		reply = ping_make(swim, env, MP_SWIM_ACK, record->u.ping.seq);
 		answer(swim, env, sender, from, &reply);
 		return;
 	case MP_SWIM_ACK:
 		soft_in(swim, env, sender, record);
-		acked(swim, env, sender, from, record->u.ping.seq);
+		acked(swim, env, sender, from, record);
 		return;
 	case MP_SWIM_PING_REQ:
 		relay_start(swim, env, sender, from, record);
@@ -330,7 +336,7 @@ mp_swim_contact_dead(struct mp_swim *swim, struct mp_env *env)
 		swim_peer(swim, m)->addr++;
 		mp_swim_ping(swim, env, m);
 		/* It may have been away when we joined: a stream tells it who we are. */
-		ping = ping_make(swim, MP_SWIM_PING, ++swim->seq);
+		ping = ping_make(swim, env, MP_SWIM_PING, ++swim->seq);
 		mp_swim_send_stream(swim, env, m, &ping);
 	}
 	swim->dead_contact_ms = env->now_ms + env->profile->dead_contact_ms;

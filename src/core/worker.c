@@ -380,7 +380,8 @@ mp_worker_flush(struct mp_worker *worker, struct mp_env *env)
 		if (mp_dlist_empty(&run->unsent))
 			mp_dlist_remove(&run->dirty);
 	}
-	if (worker->busy_count == 0 || worker->stopping || !worker_has_room(worker))
+	if (worker->busy_count == 0 || worker->stopping || worker->draining ||
+		!worker_has_room(worker))
 		return;
 	for (size_t i = 0; i < worker->busy_count; i++) {
 		struct mp_buf *buf = mp_out_scratch(env->out);
@@ -433,18 +434,15 @@ mp_worker_deadline(const struct mp_worker *worker)
 	return lease_deadline(worker) < at ? lease_deadline(worker) : at;
 }
 
-/* ---- stopping ---- */
+/* ---- stopping and draining ---- */
 
-void
-mp_worker_stop(struct mp_worker *worker, struct mp_env *env)
+/* What has not started goes back to its leaders. */
+static void
+worker_give_back(struct mp_worker *worker, struct mp_env *env, enum mp_reject_why why)
 {
 	struct mp_map_node *n, *next;
 	size_t bucket = 0;
 
-	if (worker->stopping)
-		return;
-	worker->stopping = true;
-	worker->stop_ms = env->now_ms + MP_WORKER_STOP_MS;
 	for (n = mp_map_walk(&worker->attempts, &bucket, NULL); n != NULL; n = next) {
 		struct attempt *a = mp_container_of(n, struct attempt, node);
 		struct wrun *run = a->run;
@@ -453,9 +451,37 @@ mp_worker_stop(struct mp_worker *worker, struct mp_env *env)
 		next = mp_map_walk(&worker->attempts, &bucket, n);
 		if (!attempt_return(a, env, false))
 			continue;
-		worker_reject(env, &run->leader, &head, MP_REJECT_STOPPING, &a->id, 1, NULL);
+		worker_reject(env, &run->leader, &head, why, &a->id, 1, NULL);
+		if (why == MP_REJECT_BUSY)
+			worker_note_busy(worker, &run->leader);
 		attempt_drop(a, env);
 	}
+}
+
+void
+mp_worker_stop(struct mp_worker *worker, struct mp_env *env)
+{
+	if (worker->stopping)
+		return;
+	worker->stopping = true;
+	worker->stop_ms = env->now_ms + MP_WORKER_STOP_MS;
+	worker_give_back(worker, env, MP_REJECT_STOPPING);
+}
+
+bool
+mp_worker_stopping(const struct mp_worker *worker)
+{
+	return worker->stopping;
+}
+
+void
+mp_worker_drain(struct mp_worker *worker, struct mp_env *env, bool on)
+{
+	if (worker->draining == on || worker->stopping)
+		return;
+	worker->draining = on;
+	if (on)
+		worker_give_back(worker, env, MP_REJECT_BUSY);
 }
 
 bool

@@ -72,6 +72,11 @@ mp_time mp_worker_deadline(const struct mp_worker *worker);
 void mp_worker_stop(struct mp_worker *worker, struct mp_env *env);
 bool mp_worker_stopped(const struct mp_worker *worker, const struct mp_env *env);
 
+/* Draining: gives back what has not started, as busy, and takes nothing more until it is switched
+ * off; what runs goes on. */
+void mp_worker_drain(struct mp_worker *worker, struct mp_env *env, bool on);
+bool mp_worker_stopping(const struct mp_worker *worker);
+
 /* For load on pings, status and tests. */
 uint32_t mp_worker_slots(const struct mp_worker *worker);
 uint32_t mp_worker_slots_free(const struct mp_worker *worker); /* not spoken for */

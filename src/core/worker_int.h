@@ -159,6 +159,7 @@ struct mp_worker {
 	} asked[ASKED_MAX];
 	size_t asked_next;
 	bool stopping;
+	bool draining;
 	bool killed; /* the time of a graceful stop is over */
 	mp_time stop_ms;
 };
@@ -237,6 +238,8 @@ int worker_assign(struct mp_worker *worker, struct mp_env *env, const struct mp_
 	struct mp_span bytes);
 
 bool worker_has_room(const struct mp_worker *worker);
+/* This leader is told when there is room again. */
+void worker_note_busy(struct mp_worker *worker, const struct mp_node_id *leader);
 
 /* ---- fence.c ---- */
 

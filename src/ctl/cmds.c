@@ -13,8 +13,6 @@ ABSENT(retry, "retry", "RUN", "run again what failed");
 ABSENT(priority, "priority", "RUN N", "change how urgent a run is");
 ABSENT(verify, "verify", "RUN", "check the signatures from pipeline to artifact");
 ABSENT(trace, "trace", "RUN", "print when what ran");
-ABSENT(drain, "drain", "NODE", "give a node no new work");
-ABSENT(undrain, "undrain", "NODE", "end that");
 ABSENT(pending, "pending", "", "list nodes that wait to be admitted");
 ABSENT(admit, "admit", "FINGERPRINT", "let a node in");
 ABSENT(revoke, "revoke", "NODE", "shut a node out for ever");
@@ -33,6 +31,8 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_resolve,
 	&mp_cmd_takeover,
 	&mp_cmd_nodes,
+	&mp_cmd_drain,
+	&mp_cmd_undrain,
 	&mp_cmd_health,
 	&mp_cmd_cache,
 	&mp_cmd_invite,
@@ -47,8 +47,6 @@ const struct mp_cmd *const mp_cmds[] = {
 	&absent_priority,
 	&absent_verify,
 	&absent_trace,
-	&absent_drain,
-	&absent_undrain,
 	&absent_pending,
 	&absent_admit,
 	&absent_revoke,

@@ -8,6 +8,7 @@
 extern const struct mp_cmd mp_cmd_cache;
 extern const struct mp_cmd mp_cmd_cancel;
 extern const struct mp_cmd mp_cmd_compile;
+extern const struct mp_cmd mp_cmd_drain;
 extern const struct mp_cmd mp_cmd_graph;
 extern const struct mp_cmd mp_cmd_health;
 extern const struct mp_cmd mp_cmd_invite;
@@ -21,6 +22,7 @@ extern const struct mp_cmd mp_cmd_runs;
 extern const struct mp_cmd mp_cmd_show;
 extern const struct mp_cmd mp_cmd_submit;
 extern const struct mp_cmd mp_cmd_takeover;
+extern const struct mp_cmd mp_cmd_undrain;
 extern const struct mp_cmd mp_cmd_validate;
 extern const struct mp_cmd mp_cmd_wait;
 

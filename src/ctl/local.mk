@@ -14,6 +14,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/commands.h \
 	%D%/common.c \
 	%D%/compile.c \
+	%D%/drain.c \
 	%D%/embedded.c \
 	%D%/embedded.h \
 	%D%/events.c \

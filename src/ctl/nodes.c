@@ -44,6 +44,7 @@ static void
 write_member(struct mp_writer *w, const struct mp_snap_member *m, struct mp_caps *caps)
 {
 	bool known = m->caps.n > 0 && mp_caps_decode(m->caps, caps) == 0;
+	bool drained = m->status == MP_NODE_DRAINING && m->load.drained;
 	char size[MP_W_SHORT];
 
 	mp_w_object(w, NULL, NULL, 0);
@@ -54,11 +55,16 @@ write_member(struct mp_writer *w, const struct mp_snap_member *m, struct mp_caps
 	mp_cmd_write_address(w, &m->addr);
 	mp_w_text(w, "state", mp_member_state_word(m->state));
 	mp_w_text(w, "status", mp_member_status_word(m->status));
+	mp_w_bool(w, "drained", drained);
+	if (drained)
+		mp_w_show(w, "status", "drained");
 	if (known)
 		mp_w_uint(w, "slots", caps->slots);
 	else
 		mp_w_null(w, "slots");
-	mp_w_uint(w, "used", m->used);
+	mp_w_uint(w, "used", m->load.used);
+	mp_w_uint(w, "attempts", m->load.attempts);
+	mp_w_uint(w, "leads", m->load.leads);
 	if (known) {
 		mp_w_size(size, caps->memory_bytes);
 		mp_w_show(

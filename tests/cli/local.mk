@@ -5,6 +5,7 @@ cli_tests = \
 	%D%/cluster_again.sh \
 	%D%/cluster_cache.sh \
 	%D%/cache.sh \
+	%D%/cluster_drain.sh \
 	%D%/cluster_embedded.sh \
 	%D%/cluster_ends.sh \
 	%D%/cluster_hello.sh \

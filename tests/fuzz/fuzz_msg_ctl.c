@@ -66,6 +66,7 @@ static int
 copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 {
 	char *run = text(r->run), *by = text(r->by), *module = text(r->module);
+	char *name = text(r->name);
 	int rc = 0;
 
 	switch (r->number) {
@@ -78,6 +79,9 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 		break;
 	case MP_CTL_NODES:
 		rc = mp_ctl_page_encode(buf, r->number, NULL, r->from, r->count);
+		break;
+	case MP_CTL_DRAIN:
+		rc = mp_ctl_drain_encode(buf, name, r->on, by);
 		break;
 	case MP_CTL_TAKE:
 		rc = mp_ctl_take_encode(buf, r->takeover, &r->sig);
@@ -110,6 +114,7 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	free(run);
 	free(by);
 	free(module);
+	free(name);
 	return rc;
 }
 
@@ -192,7 +197,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct mp_buf buf;
 
 	mp_buf_init(&buf, &alloc, SIZE_MAX / 4);
-	if (mp_ctl_request_decode(in, &r) == 0 && plain(r.run) && plain(r.by) && plain(r.key)) {
+	if (mp_ctl_request_decode(in, &r) == 0 && plain(r.run) && plain(r.by) && plain(r.key) &&
+		plain(r.name)) {
 		mp_assert(!mp_ctl_is_local(in));
 		mp_assert(copy_request(&buf, &r) == 0);
 		mp_assert(mp_span_eq(mp_buf_span(&buf), in));

@@ -154,7 +154,7 @@ life_do(struct life *l, uint8_t what)
 		return;
 	default:
 		if (take(l) % 4 == 0)
-			mp_raft_transfer(l->raft, &l->env);
+			(void)mp_raft_transfer(l->raft, &l->env, 0);
 		else
 			mp_pulse_link(l->pulse, &l->env, peer, take(l) % 2 == 0);
 		return;

@@ -79,7 +79,7 @@ cl_transfer(struct cl *c, int i)
 {
 	struct mp_env *env = cl_begin(c, i);
 
-	mp_raft_transfer(c->nodes[i].raft, env);
+	(void)mp_raft_transfer(c->nodes[i].raft, env, 0);
 	cl_end(c, i);
 }
 

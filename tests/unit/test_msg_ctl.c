@@ -122,6 +122,12 @@ test_simple(void **state)
 	assert_true(r.rerun && mp_span_eq(r.module, mp_span_str("deploy")));
 	assert_true(mp_span_eq(r.by, mp_span_str("me")));
 	refuses_parts(&f, false);
+	assert_int_equal(mp_ctl_drain_encode(&f.buf, "beta", true, "me"), 0);
+	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
+	assert_int_equal(r.number, MP_CTL_DRAIN);
+	assert_true(r.on && mp_span_eq(r.name, mp_span_str("beta")));
+	assert_true(mp_span_eq(r.by, mp_span_str("me")));
+	refuses_parts(&f, false);
 	assert_int_equal(mp_ctl_simple_encode(&f.buf, MP_CTL_RUNS, NULL), 0);
 	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
 	refuses_parts(&f, false);

@@ -582,6 +582,61 @@ test_opener_forgets_first(void **state)
 	cluster_free(c);
 }
 
+static void
+drain(struct cluster *c, int node, bool on)
+{
+	c->roster.members[node].status = on ? MP_NODE_DRAINING : MP_NODE_AVAILABLE;
+	c->roster.version++;
+	step_begin(c, node);
+	mp_runs_drain(c->nodes[node].runs, on);
+	if (on)
+		mp_runs_hand_over(c->nodes[node].runs, &c->nodes[node].env);
+	step_end(c, node);
+	for (int i = 0; i < c->count; i++) {
+		step_begin(c, i);
+		mp_runs_members(c->nodes[i].runs, &c->nodes[i].env);
+		step_end(c, i);
+	}
+}
+
+/* Who drains gives away what it leads, but not to one that drains as well, and takes nothing new.
+ */
+static void
+test_drain(void **state)
+{
+	struct cluster *c = cluster_new(4);
+	struct mp_error err = {0};
+	struct submission s, second;
+	struct mp_show show;
+
+	(void)state;
+	drain(c, 3, true);
+	c->job_ms = 5000;
+	submit_ok(c, 0, &s);
+	assert_int_equal(leader_of(c), 0);
+	assert_int_equal(mp_runs_leading(c->nodes[0].runs), 1);
+	drain(c, 1, true);
+	drain(c, 0, true);
+	cluster_run(c, 500);
+	assert_int_equal(leader_of(c), 2);
+	assert_int_equal(mp_runs_leading(c->nodes[0].runs), 0);
+	drain(c, 2, true); /* nobody is left: it goes on */
+	cluster_run(c, 1000);
+	assert_int_equal(leader_of(c), 2);
+	assert_int_equal(submit(c, 0, DIAMOND, &second, &err), MP_EBUSY);
+	assert_non_null(strstr(err.text, "draining"));
+	drain(c, 0, false);
+	drain(c, 1, false);
+	drain(c, 2, false);
+	cluster_run(c, 60000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	submit_ok(c, 0, &second);
+	(void)state_at(c, 0, &second.run, &show);
+	assert_int_equal(show.elector_count, 3);
+	assert_int_equal(mp_runs_count(c->nodes[3].runs), 0);
+	cluster_free(c);
+}
+
 /* Who refuses is replaced. */
 static void
 test_refusers_are_replaced(void **state)
@@ -700,6 +755,7 @@ main(void)
 		cmocka_unit_test(test_one_submission_one_run),
 		cmocka_unit_test(test_opener_forgets_first),
 		cmocka_unit_test(test_refusers_are_replaced),
+		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_results_are_filed),
 		cmocka_unit_test(test_what_is_not_filed),
 	};

@@ -11,7 +11,11 @@ member(uint8_t id, const char *name)
 		.addr = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = id}, .port = 7117},
 		.state = MP_MEMBER_SUSPECT,
 		.status = MP_NODE_DRAINING,
-		.used = 3,
+		.load = {.used = 3, .attempts = 4, .leads = 1},
+		.rtt_ms = 2,
+		.silent_ms = -1,
+		.skew_ms = -70,
+		.has_skew = true,
 		.caps = mp_span("caps", 4)};
 
 	return m;
@@ -46,7 +50,10 @@ test_page(void **state)
 		assert_int_equal(out.addr.port, in[i].addr.port);
 		assert_int_equal(out.state, in[i].state);
 		assert_int_equal(out.status, in[i].status);
-		assert_int_equal(out.used, 3);
+		assert_int_equal(out.load.used, 3);
+		assert_true(out.load.attempts == 4 && out.load.leads == 1);
+		assert_true(out.rtt_ms == 2 && out.silent_ms == -1);
+		assert_true(out.has_skew && out.skew_ms == -70);
 		assert_true(mp_span_eq(out.caps, in[i].caps));
 	}
 	for (size_t n = 0; n < buf.n; n++)
@@ -68,7 +75,7 @@ test_whole_items(void **state)
 	size_t one;
 
 	(void)state;
-	mp_buf_init(&items, &alloc, 150);
+	mp_buf_init(&items, &alloc, 180);
 	assert_int_equal(mp_snap_member_encode(&items, &m), 0);
 	one = items.n;
 	assert_int_equal(mp_snap_member_encode(&items, &m), 0);

@@ -594,10 +594,10 @@ test_own_word(void **state)
 	(void)state;
 	net_begin(net, n);
 	assert_int_equal(mp_swim_set_status(n->swim, &n->env, MP_NODE_DRAINING), 0);
-	mp_swim_set_slots_used(n->swim, 3);
+	mp_swim_set_load(n->swim, &(struct mp_load){.used = 3, .attempts = 5, .leads = 2});
 	net_end(net, n);
 	net_until(net, 2000, net_view(net, 3, 1)->status == MP_NODE_DRAINING);
-	net_until(net, 8000, net_view(net, 3, 1)->slots_used == 3);
+	net_until(net, 8000, net_view(net, 3, 1)->load.used == 3);
 
 	mp_buf_init(&buf, &net->alloc, MP_CAPS_BYTES_MAX);
 	assert_int_equal(mp_caps_encode(&caps, &buf), 0);

@@ -597,6 +597,44 @@ test_stop(void **state)
 	assert_true(mp_worker_stopped(T.worker, &W.nodes[0].env));
 }
 
+/* What waits goes back as if there were no slot, what runs goes on, and in the end there is room.
+ */
+static void
+test_drain(void **state)
+{
+	struct mp_msg_work_reject m;
+	struct mp_attempt_id id;
+	struct mp_result r;
+	size_t holders;
+
+	(void)state;
+	assert_int_equal(lead(1, 1), 0);
+	assert_int_equal(assign_many(1, 1, 0, 3, NULL), 0);
+	world_begin(0);
+	mp_worker_drain(T.worker, &W.nodes[0].env, true);
+	world_end(0);
+	world_settle();
+	assert_int_equal(rejected(1, &m), MP_REJECT_BUSY);
+	assert_true(mp_attempts_next(&m.attempts, &id) && id.module == 2);
+	T.message_count = 0;
+	assert_int_equal(assign(1, 1, 4, NULL), 0);
+	assert_int_equal(rejected(1, &m), MP_REJECT_BUSY);
+	exec_done(1, 0, MP_STATUS_OK);
+	exec_done(1, 1, MP_STATUS_OK);
+	assert_true(result(1, &r, &holders));
+	assert_int_equal(T.starts, 2);
+	assert_int_equal(T.kills, 0);
+	assert_null(heard(MP_MSG_WORK_FREE));
+	world_begin(0);
+	mp_worker_drain(T.worker, &W.nodes[0].env, false);
+	mp_worker_flush(T.worker, &W.nodes[0].env);
+	world_end(0);
+	world_settle();
+	assert_non_null(heard(MP_MSG_WORK_FREE));
+	assert_int_equal(assign(1, 1, 4, NULL), 0);
+	assert_int_equal(T.starts, 3);
+}
+
 /* A result waits for a new leader's fence to be said again, and is settled before it could be. */
 static void
 test_stop_after_settled(void **state)
@@ -718,6 +756,7 @@ main(void)
 		CASE(test_restore_refuses),
 		CASE(test_says_again),
 		CASE(test_stop),
+		CASE(test_drain),
 		CASE(test_stop_after_settled),
 		CASE(test_batches),
 		CASE(test_malformed),
