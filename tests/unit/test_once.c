@@ -254,11 +254,38 @@ test_late(void **state)
 	world_fini(&w);
 }
 
+/* What a worker was told to kill it may not have heard when the stream to it broke: it is asked
+ * when it wants the next lease, and has that once it has answered. The same at first. */
+static void
+test_broken_stream(void **state)
+{
+	struct mp_work_state running;
+	struct world w;
+
+	(void)state;
+	once_init(&w);
+	world_settle(&w);
+	running = (struct mp_work_state){w.items[0].id, MP_WORK_RUNNING};
+	for (uint64_t seq = 1; seq < 3; seq++) {
+		world_forget(&w);
+		assert_int_equal(renew(&w, 1, 5), 0);
+		assert_int_equal(world_count(&w, 1, MP_MSG_WORK_LEASE), 0);
+		world_settle(&w);
+		assert_int_equal(world_asked(&w, 1), seq);
+		assert_int_equal(world_status(&w, 1, seq, 1, &running, 1), 0);
+		assert_int_equal(renew(&w, 1, 6), 0);
+		assert_int_equal(world_count(&w, 1, MP_MSG_WORK_LEASE), 1);
+		mp_lead_link(w.lead, &w.env, world_id(&w, 1), MP_LINK_FAILED);
+	}
+	world_fini(&w);
+}
+
 /* A word that it is to run again counts only when what was given up cannot be alive. */
 static void
 test_rerun_early(void **state)
 {
 	struct world w;
+	uint64_t asked;
 
 	(void)state;
 	once_init(&w);
@@ -268,8 +295,15 @@ test_rerun_early(void **state)
 	world_settle(&w);
 	assert_int_equal(world_state(&w, 0), MP_MODULE_MAYBE_RAN);
 	assert_int_equal(resolve(&w, MP_ONCE_RERUN), MP_EBUSY);
+	/* It is asked, and again when a stream to it is there. */
+	asked = world_asked(&w, 1);
+	assert_true(asked > 0);
+	w.roster.members[1].refused = false;
+	mp_lead_link(w.lead, &w.env, world_id(&w, 1), MP_LINK_UP);
+	world_settle(&w);
+	assert_int_equal(world_asked(&w, 1), asked + 1);
 	/* It does not have it. */
-	assert_int_equal(world_status(&w, 1, 1000, 1, NULL, 0), 0);
+	assert_int_equal(world_status(&w, 1, asked + 1, 1, NULL, 0), 0);
 	assert_int_equal(resolve(&w, MP_ONCE_RERUN), 0);
 	world_fini(&w);
 }
@@ -307,6 +341,7 @@ main(void)
 		cmocka_unit_test(test_after_all),
 		cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_broken_stream),
 		cmocka_unit_test(test_rerun_early),
 		cmocka_unit_test(test_takeover),
 	};
