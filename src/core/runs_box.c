@@ -127,28 +127,24 @@ box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_spa
 int
 box_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row)
 {
-	struct mp_run_record rec;
 	struct mp_span record, pipeline;
 	struct mp_list inputs;
 	struct mp_run_box *box;
 	struct known *k;
 	struct mp_cbor_r r;
+	int rc;
 
 	mp_cbor_r_init(&r, row->value);
 	mp_cbor_r_array_exact(&r, 3);
 	record = mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
 	pipeline = mp_cbor_r_bytes(&r, MP_PIPELINE_CBOR_MAX);
 	mp_holders_read(&r, &inputs);
-	if (mp_cbor_r_end(&r) != 0 || row->key.n != sizeof(rec.id.b) ||
-		mp_run_record_verify(env->crypto, &env->cluster, record, &rec) != 0 ||
-		memcmp(rec.id.b, row->key.p, sizeof(rec.id.b)) != 0)
+	if (mp_cbor_r_end(&r) != 0)
 		return MP_ECORRUPT;
-	k = known_find(runs, &rec.id);
-	if (k == NULL)
-		k = known_add(runs, env, &rec, record, false);
-	if (k == NULL)
-		return MP_ENOMEM;
-	return box_new(runs, env, k, pipeline, inputs, &box) == 0 ? 0 : MP_ECORRUPT;
+	rc = known_of_row(runs, env, row->key, record, &k);
+	if (rc == 0)
+		rc = box_new(runs, env, k, pipeline, inputs, &box);
+	return rc == 0 || rc == MP_ENOMEM ? rc : MP_ECORRUPT;
 }
 
 /* [signed record, pipeline, [holder of the inputs...]] */

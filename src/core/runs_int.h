@@ -201,6 +201,11 @@ void known_tell(struct mp_runs *runs, struct mp_env *env, const struct known *k,
 void known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *to);
 int known_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes, uint64_t kind);
+/* The run of a stored row, which has its signed record: the one that is known, or a new one. 0;
+ * MP_ECORRUPT: the record is none, or of another run than the key says; MP_ENOMEM. */
+int known_of_row(struct mp_runs *runs, struct mp_env *env, struct mp_span key,
+	struct mp_span record, struct known **out);
+/* A KNOWN row of the disk. 0, MP_ECORRUPT, MP_ENOMEM. */
 int known_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row);
 
 /* runs_takeover.c */

@@ -343,12 +343,28 @@ known_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id 
 }
 
 int
-known_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row)
+known_of_row(struct mp_runs *runs, struct mp_env *env, struct mp_span key, struct mp_span record,
+	struct known **out)
 {
 	struct mp_run_record rec;
+
+	if (key.n != sizeof(rec.id.b) ||
+		mp_run_record_verify(env->crypto, &env->cluster, record, &rec) != 0 ||
+		memcmp(rec.id.b, key.p, sizeof(rec.id.b)) != 0)
+		return MP_ECORRUPT;
+	*out = known_find(runs, &rec.id);
+	if (*out == NULL)
+		*out = known_add(runs, env, &rec, record, false);
+	return *out != NULL ? 0 : MP_ENOMEM;
+}
+
+int
+known_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row)
+{
 	struct mp_span record, end = mp_span(NULL, 0);
 	struct known *k;
 	struct mp_cbor_r r;
+	int rc;
 
 	mp_cbor_r_init(&r, row->value);
 	mp_cbor_r_array_exact(&r, 2);
@@ -357,19 +373,15 @@ known_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row
 		mp_cbor_r_null(&r);
 	else
 		end = mp_cbor_r_bytes(&r, MP_SIGNED_END_MAX);
-	if (mp_cbor_r_end(&r) != 0 || row->key.n != sizeof(rec.id.b) ||
-		mp_run_record_verify(env->crypto, &env->cluster, record, &rec) != 0 ||
-		memcmp(rec.id.b, row->key.p, sizeof(rec.id.b)) != 0)
+	if (mp_cbor_r_end(&r) != 0)
 		return MP_ECORRUPT;
-	k = known_find(runs, &rec.id);
-	if (k == NULL)
-		k = known_add(runs, env, &rec, record, false);
-	if (k == NULL)
-		return MP_ENOMEM;
+	rc = known_of_row(runs, env, row->key, record, &k);
+	if (rc != 0)
+		return rc;
 	k->opened = true;
-	if (end.n > 0 && !k->ended && known_end(runs, env, k, end, false) != 0)
-		return MP_ECORRUPT;
-	return 0;
+	if (end.n > 0 && !k->ended)
+		rc = known_end(runs, env, k, end, false);
+	return rc == 0 || rc == MP_ENOMEM ? rc : MP_ECORRUPT;
 }
 
 /* ---- asking ---- */
