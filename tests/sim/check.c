@@ -181,7 +181,14 @@ check_generation(struct sim_host *host, struct check_run *run, const struct mp_r
 	run->generation = who->generation;
 	run->record.elector_count = who->elector_count;
 	memcpy(run->record.electors, who->electors, sizeof(run->record.electors));
-	memset(run->modules, 0, run->graph->module_count * sizeof(*run->modules));
+	for (uint32_t i = 0; i < run->graph->module_count; i++) {
+		struct check_module *m = &run->modules[i];
+
+		*m = m->succeeded
+			     ? (struct check_module){.earlier_by = m->by, .earlier_reads = m->reads}
+			     : (struct check_module){.earlier_by = m->earlier_by,
+				       .earlier_reads = m->earlier_reads};
+	}
 	memset(run->seen_commit, 0, sizeof(run->seen_commit));
 	run->entry_count = run->given_up_count = 0;
 	run->cancelled = run->ended = false;
@@ -374,6 +381,13 @@ entry_finished(struct sim *sim, struct check_run *run, const struct mp_raft_entr
 	entry_holders(sim, run, finished.attempt.module, &finished, &result);
 }
 
+static bool
+module_read(const struct check_module *m, const struct mp_attempt_id *by, uint64_t reads)
+{
+	return (mp_attempt_eq(&m->by, by) && m->reads == reads) ||
+	       (mp_attempt_eq(&m->earlier_by, by) && m->earlier_reads == reads);
+}
+
 /* I11: a result that is taken is a committed one of a module of the same name, that had read the
  * same; and I5: what was ever handed out is not taken from elsewhere. */
 static void
@@ -408,8 +422,8 @@ entry_cached(struct sim *sim, struct check_run *run, const struct mp_raft_entry 
 	original = other != NULL && result.attempt.module < other->graph->module_count
 			   ? &other->modules[result.attempt.module]
 			   : NULL;
-	if (original == NULL || !mp_attempt_eq(&original->by, &result.attempt) ||
-		original->reads != run->modules[recalled.module].reads ||
+	if (original == NULL ||
+		!module_read(original, &result.attempt, run->modules[recalled.module].reads) ||
 		strcmp(other->graph->modules[result.attempt.module].name,
 			run->graph->modules[recalled.module].name) != 0)
 		sim_fail(sim, "I11: %s of run %s is taken from what is not the same",

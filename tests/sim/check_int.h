@@ -35,6 +35,9 @@ struct check_module {
 	bool succeeded;
 	struct mp_attempt_id by; /* whose result that was; counter 0: it was cached */
 	uint64_t reads;          /* with success: what it read, see sim_model_read() */
+	/* The same in an earlier generation, whose log may be lost: its results are as good. */
+	struct mp_attempt_id earlier_by;
+	uint64_t earlier_reads;
 	uint32_t assigned, lost, failed;
 	uint32_t executions;
 	/* A `once` module. */

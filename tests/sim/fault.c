@@ -329,7 +329,9 @@ fault_resolve(struct sim *sim, uint64_t arg)
 
 	if (host->ready && host->node != NULL)
 		sim_check_resolve(host);
-	sim_at(sim, sim->now + sim->plan.resolve_every, fault_resolve, arg);
+	/* Once all is healed there is nothing to wait for. */
+	sim_at(sim, sim->now + (sim->healed ? SIM_SEC : sim->plan.resolve_every), fault_resolve,
+		arg);
 }
 
 /* ---- all of them ---- */

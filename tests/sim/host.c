@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "codec/caps.h"
+#include "util/map.h"
 
 static const uint8_t gossip_key[MP_SYMKEY_SIZE] = {'s', 'i', 'm'};
 
@@ -291,16 +292,6 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 	}
 }
 
-static uint64_t
-bytes_digest(struct mp_span s)
-{
-	uint64_t h = s.n;
-
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ s.p[i]) * 0x100000001b3ull;
-	return h;
-}
-
 static void
 host_trace(struct sim_host *host, const struct mp_event *ev)
 {
@@ -308,9 +299,9 @@ host_trace(struct sim_host *host, const struct mp_event *ev)
 	uint64_t digest = ev->kind;
 
 	if (ev->kind == MP_EV_DATAGRAM)
-		digest ^= bytes_digest(ev->u.datagram.bytes);
+		digest ^= mp_hash64(ev->u.datagram.bytes.p, ev->u.datagram.bytes.n, 1);
 	if (ev->kind == MP_EV_MESSAGE)
-		digest ^= bytes_digest(ev->u.message.bytes);
+		digest ^= mp_hash64(ev->u.message.bytes.p, ev->u.message.bytes.n, 2);
 	sim_mix(sim, digest ^ (uint64_t)sim->now << 8 ^ host->index);
 	if (!sim->trace || ev->kind == MP_EV_RESTORE)
 		return;

@@ -76,6 +76,9 @@ draw_once(struct sim_plan *plan, struct mp_rng *r)
 	plan->fault_until += (sim_time)mp_rng_below(r, 60 * SIM_SEC);
 	plan->pause_max = 40 * SIM_SEC;
 	plan->finish_within += 2 * plan->modules * plan->runs * plan->job_max;
+	/* As many restarts in more time. */
+	if (plan->crash_every > 0)
+		plan->crash_every += SIM_SEC;
 }
 
 void
