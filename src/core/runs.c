@@ -206,8 +206,6 @@ open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 		return MP_EBUSY;
 	}
 	if (is_forgotten(runs, rec) && !mp_node_id_eq(from, &env->self)) {
-		if (k == NULL)
-			(void)known_add(runs, env, rec, m->record, true);
 		refuse(env, from, &rec->id, "this node has lost what it knew of runs like it", 0);
 		return MP_EAUTH;
 	}
