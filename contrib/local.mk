@@ -3,7 +3,7 @@
 EXTRA_DIST += \
 	%D%/demo.sh \
 	%D%/meshpipe.cddl \
-	%D%/meshpipe.service \
+	%D%/meshpipe.service.in \
 	%D%/examples/hello.yaml \
 	%D%/examples/hello/fetch.sh \
 	%D%/examples/hello/process.sh \
@@ -28,6 +28,17 @@ EXTRA_DIST += \
 	%D%/examples/release/tests/pets.expected \
 	%D%/examples/release/tests/pets.txt \
 	%D%/examples/self-build/generate.sh
+
+# The unit, with the folder of the programs in it; installed where there is a systemd to read it.
+contrib/meshpipe.service: $(srcdir)/%D%/meshpipe.service.in Makefile
+	@$(MKDIR_P) contrib
+	$(AM_V_GEN)$(SED) 's,[@]bindir[@],$(bindir),' $(srcdir)/%D%/meshpipe.service.in >$@.tmp
+	@mv $@.tmp $@
+noinst_DATA += contrib/meshpipe.service
+if SYSTEMD
+systemdunit_DATA = contrib/meshpipe.service
+endif
+CLEANFILES += contrib/meshpipe.service
 
 # What contrib/demo.sh leaves: the program that its cluster has built.
 clean-local: clean-demo

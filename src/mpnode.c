@@ -28,9 +28,12 @@
 
 #define INVITE_MS  ((mp_time)24 * 60 * 60 * 1000)
 #define EXIT_USAGE 2
+#define EXIT_OUT   3 /* shut out, for ever or until somebody does something about it */
 
 struct options {
-	const char *state, *name, *listen, *advertise, *token_file;
+	const char *state, *name, *listen, *token_file;
+	const char *advertise[MP_ADDRS_MAX];
+	size_t advertise_count;
 	const char *tags[MP_TAGS_MAX];
 	size_t tag_count;
 	int slots;
@@ -50,8 +53,10 @@ static const char usage_text[] =
 	"\n"
 	"  --state DIR             where keys and databases are kept\n"
 	"  --name NAME             what people call this node (default: the host's name)\n"
-	"  --listen HOST:PORT      UDP and TCP (default: 0.0.0.0:7117; port 0 picks one, once)\n"
-	"  --advertise HOST[:PORT] where others reach this node, if elsewhere\n"
+	"  --listen HOST:PORT      UDP and TCP (default: as last time, or all addresses and port "
+	"7117;\n"
+	"                          port 0 picks one, once)\n"
+	"  --advertise HOST[:PORT] where others reach this node, if elsewhere; may be repeated\n"
 	"  --slots N               attempts at a time (default: processors; 0: only keep and "
 	"vote)\n"
 	"  --tag TAG               what this node can do, for `requires`; may be repeated\n"
@@ -155,6 +160,7 @@ serve(const struct options *o, struct mp_state *state, bool founded)
 	struct mp_daemon_config config = {.state = state,
 		.listen = o->listen,
 		.advertise = o->advertise,
+		.advertise_count = o->advertise_count,
 		.slots = o->slots,
 		.tags = o->tags,
 		.tag_count = o->tag_count,
@@ -163,6 +169,7 @@ serve(const struct options *o, struct mp_state *state, bool founded)
 		.keep_failed = o->keep_failed};
 	struct mp_daemon *daemon = NULL;
 	struct mp_error err = {0};
+	bool out;
 	int rc = 0;
 
 	if (state->renamed)
@@ -176,9 +183,11 @@ serve(const struct options *o, struct mp_state *state, bool founded)
 	if (founded)
 		print_how_to_join(state, stderr);
 	rc = mp_daemon_run(daemon, &err);
+	out = rc == MP_EAUTH;
 	mp_daemon_close(daemon);
 	mp_state_close(state);
-	return rc != 0 ? failed(&err) : 0;
+	rc = rc != 0 ? failed(&err) : 0;
+	return out ? EXIT_OUT : rc;
 }
 
 static int
@@ -407,7 +416,9 @@ parse_option(int c, struct options *o)
 		o->listen = optarg;
 		return -1;
 	case OPT_ADVERTISE:
-		o->advertise = optarg;
+		if (o->advertise_count == MP_ADDRS_MAX)
+			return usage_error("--advertise: too many", optarg);
+		o->advertise[o->advertise_count++] = optarg;
 		return -1;
 	case OPT_SLOTS:
 		return parse_slots(optarg, &o->slots)

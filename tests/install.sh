@@ -23,4 +23,12 @@ for file in $installed; do
 	*) tap_not_ok "$name is installed in bin or man, not as $path" ;;
 	esac
 done
+if [ -n "${systemd_unit-}" ]; then
+	unit=$(find_installed meshpipe.service)
+	tap_check 'the unit is where systemd looks' grep -q . "$unit"
+	tap_check 'and starts the program that was installed' \
+		test -x "$tap_tmp/root$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$unit")"
+else
+	tap_skip 'the unit is where systemd looks' 'configured without systemd'
+fi
 tap_end

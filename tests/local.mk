@@ -11,7 +11,8 @@ AM_TESTS_ENVIRONMENT = \
 	MANDOC='$(MANDOC)'; export MANDOC; fuzz_targets='$(fuzz_targets)'; export fuzz_targets; \
 	MAKE='$(MAKE)'; export MAKE; \
 	installed='$(bin_PROGRAMS) $(dist_man_MANS)'; export installed; \
-	lib_cflags='$(LIB_CFLAGS)'; export lib_cflags;
+	lib_cflags='$(LIB_CFLAGS)'; export lib_cflags; \
+	systemd_unit='$(systemdunit_DATA)'; export systemd_unit;
 
 # Where the headers of the libraries are, for the lints that compile.
 LIB_CFLAGS = $(UV_CFLAGS) $(SODIUM_CFLAGS) $(CBOR_CFLAGS) $(SQLITE_CFLAGS) $(FYAML_CFLAGS) \

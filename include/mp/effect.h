@@ -39,7 +39,7 @@ enum mp_effect_kind {
 	MP_FX_EXEC_LEASE, /* what needs one has a longer lease */
 	MP_FX_READY,      /* this node can take work: print the line, tell systemd */
 	MP_FX_STOPPED,    /* graceful stop is complete: exit 0 */
-	MP_FX_FATAL,      /* cannot go on: print the text, exit 1 */
+	MP_FX_FATAL,      /* cannot go on: print the text, and end with an error */
 };
 
 struct mp_effect {
@@ -130,6 +130,7 @@ struct mp_effect {
 			mp_time until_ms; /* as lease_until_ms of the request */
 		} exec_lease;
 		struct {
+			int code; /* MP_E*; MP_EAUTH: this node is shut out, and stays so */
 			const char *text;
 		} fatal;
 	} u;

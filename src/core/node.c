@@ -226,14 +226,15 @@ mp_node_free(struct mp_node *node)
 /* ---- starting ---- */
 
 static void
-node_fatal(struct mp_node *node, const char *what, const char *why)
+node_fatal(struct mp_node *node, int code, const char *what, const char *why)
 {
 	struct mp_error err = {0};
 	struct mp_effect fx = {.kind = MP_FX_FATAL};
 
-	(void)mp_fail(&err, MP_EBUG, "%s: %s", what, why);
+	(void)mp_fail(&err, code, "%s: %s", what, why);
 	memcpy(node->fatal, err.text, sizeof(node->fatal));
 	fx.u.fatal.text = node->fatal;
+	fx.u.fatal.code = code;
 	mp_out_effect(node->out, &fx);
 	node->phase = NODE_STOPPED;
 }
@@ -283,7 +284,7 @@ node_restore(struct mp_node *node, const struct mp_row *row)
 	/* A damaged run is left alone and the others go on; without keys and members nothing does.
 	 */
 	if (rc != 0 && (rc != MP_ECORRUPT || row->table <= MP_TABLE_MEMBER))
-		node_fatal(node, "control.db: a row cannot be read back", mp_strerror(rc));
+		node_fatal(node, rc, "control.db: a row cannot be read back", mp_strerror(rc));
 }
 
 /* Nothing is said in a boot whose counter is not on disk: a datagram could be taken for a replay,
@@ -305,7 +306,7 @@ node_boot(struct mp_node *node)
 	node->boot_seq = mp_out_seq(node->out);
 	node->phase = NODE_BOOTING;
 	if (w.rc != 0)
-		node_fatal(node, "start", mp_strerror(w.rc));
+		node_fatal(node, w.rc, "start", mp_strerror(w.rc));
 }
 
 static void
@@ -317,13 +318,13 @@ node_run(struct mp_node *node)
 	if (rc == 0)
 		rc = mp_swim_start(node->swim, env);
 	if (rc == MP_EAUTH) {
-		node_fatal(node, "start",
+		node_fatal(node, MP_EAUTH, "start",
 			"this node has left its cluster for ever; use a new state "
 			"directory");
 		return;
 	}
 	if (rc != 0) {
-		node_fatal(node, "start", mp_strerror(rc));
+		node_fatal(node, rc, "start", mp_strerror(rc));
 		return;
 	}
 	node->phase = NODE_RUNNING;
@@ -345,7 +346,7 @@ node_begin(struct mp_node *node)
 	if (node->genesis) {
 		rc = mp_roster_add(node->roster, &node->env, credential, NULL);
 		if (rc != 0)
-			node_fatal(node, "our own credential", mp_strerror(rc));
+			node_fatal(node, rc, "our own credential", mp_strerror(rc));
 		else
 			node_run(node);
 		return;
@@ -353,14 +354,15 @@ node_begin(struct mp_node *node)
 	node->phase = NODE_JOINING;
 	rc = mp_join_start(node->join, &node->env, node->seeds, node->seed_count, credential);
 	if (rc != 0)
-		node_fatal(node, "join", node->seed_count == 0 ? UNKNOWN_TEXT : mp_strerror(rc));
+		node_fatal(node, node->seed_count == 0 ? MP_EAUTH : rc, "join",
+			node->seed_count == 0 ? UNKNOWN_TEXT : mp_strerror(rc));
 }
 
 static void
 node_joining(struct mp_node *node)
 {
 	if (mp_join_state(node->join) == MP_JOIN_REFUSED)
-		node_fatal(node, "join refused", mp_join_error(node->join)->text);
+		node_fatal(node, MP_EAUTH, "join refused", mp_join_error(node->join)->text);
 	else if (mp_join_done(node->join))
 		node_run(node);
 }
@@ -678,7 +680,7 @@ node_is_done(struct mp_node *node)
 		return false;
 	mp_ctl_left(node->ctl, env, &err);
 	if (err.code != 0)
-		node_fatal(node, "leave", err.text);
+		node_fatal(node, err.code, "leave", err.text);
 	return err.code == 0;
 }
 
@@ -709,7 +711,7 @@ mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp
 	if (node->phase == NODE_JOINING)
 		node_joining(node);
 	if (node->phase == NODE_RUNNING && mp_swim_doubled(node->swim))
-		node_fatal(node, "quarantine", DOUBLED_TEXT);
+		node_fatal(node, MP_EAUTH, "quarantine", DOUBLED_TEXT);
 	if (node->phase == NODE_RUNNING || node->phase == NODE_STOPPING) {
 		node_members(node);
 		node_settle(node);

@@ -249,8 +249,9 @@ void
 mp_out_end(struct mp_out *out, const struct mp_effect **effects, size_t *count)
 {
 	if (out->failed) {
-		mp_out_effect(out,
-			&(struct mp_effect){.kind = MP_FX_FATAL, .u.fatal.text = "out of memory"});
+		mp_out_effect(
+			out, &(struct mp_effect){.kind = MP_FX_FATAL,
+				     .u.fatal = {.code = MP_ENOMEM, .text = "out of memory"}});
 	} else if (out->row_count > 0) {
 		struct mp_span rows =
 			mp_out_copy(out, mp_span(out->rows, out->row_count * sizeof(*out->rows)));
@@ -260,8 +261,8 @@ mp_out_end(struct mp_out *out, const struct mp_effect **effects, size_t *count)
 		fx.u.persist.rows = (const struct mp_row *)(const void *)rows.p;
 		fx.u.persist.count = out->row_count;
 		if (rows.p == NULL)
-			fx = (struct mp_effect){
-				.kind = MP_FX_FATAL, .u.fatal.text = "out of memory"};
+			fx = (struct mp_effect){.kind = MP_FX_FATAL,
+				.u.fatal = {.code = MP_ENOMEM, .text = "out of memory"}};
 		mp_out_effect(out, &fx);
 	}
 	out->row_count = 0;

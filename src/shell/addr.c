@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define DEFAULT_PORT "7117"
 
@@ -29,8 +30,8 @@ mp_addr_from_sockaddr(struct mp_addr *out, const struct sockaddr *sa)
 	}
 }
 
-static bool
-addr_is_v4(const struct mp_addr *addr)
+bool
+mp_addr_is_v4(const struct mp_addr *addr)
 {
 	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
@@ -53,7 +54,7 @@ mp_addr_to_sockaddr(struct sockaddr_storage *out, const struct mp_addr *addr)
 {
 	struct sockaddr_in *in = (void *)out;
 
-	if (!addr_is_v4(addr)) {
+	if (!mp_addr_is_v4(addr)) {
 		mp_addr_to_sockaddr6(out, addr);
 		return;
 	}
@@ -68,7 +69,7 @@ mp_addr_format(char out[MP_ADDR_TEXT], const struct mp_addr *addr)
 {
 	char ip[INET6_ADDRSTRLEN] = "?";
 
-	if (addr_is_v4(addr)) {
+	if (mp_addr_is_v4(addr)) {
 		(void)inet_ntop(AF_INET, addr->ip + 12, ip, sizeof(ip));
 		(void)snprintf(out, MP_ADDR_TEXT, "%s:%u", ip, addr->port);
 	} else {
@@ -83,7 +84,7 @@ mp_addr_is_any(const struct mp_addr *addr)
 	static const uint8_t none[16];
 
 	return memcmp(addr->ip, none, sizeof(none)) == 0 ||
-	       (addr_is_v4(addr) && memcmp(addr->ip + 12, none, 4) == 0);
+	       (mp_addr_is_v4(addr) && memcmp(addr->ip + 12, none, 4) == 0);
 }
 
 /* Link-local addresses mean nothing without an interface, and do not travel. */
@@ -98,27 +99,65 @@ reachable(const struct ifaddrs *i, int family)
 		       &((const struct sockaddr_in6 *)(const void *)i->ifa_addr)->sin6_addr);
 }
 
-void
-mp_addr_of_machine(struct mp_addr *addr)
+/* What a packet to the world would have as its source. Connecting a datagram socket sends nothing.
+ */
+static bool
+source_of(int family, struct mp_addr *out)
 {
-	int families[2] = {AF_INET, AF_INET6};
+	static const struct mp_addr world[2] = {
+		{.ip = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1}, .port = 9},
+		{.ip = {0x20, 0x01, 0x0d, 0xb8, [15] = 1}, .port = 9}};
+	struct sockaddr_storage ss;
+	socklen_t size = sizeof(ss);
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool found;
+
+	if (fd < 0)
+		return false;
+	mp_addr_to_sockaddr(&ss, &world[family == AF_INET6]);
+	found = connect(fd, (const struct sockaddr *)&ss,
+			family == AF_INET ? sizeof(struct sockaddr_in)
+					  : sizeof(struct sockaddr_in6)) == 0 &&
+		getsockname(fd, (struct sockaddr *)&ss, &size) == 0;
+	(void)close(fd);
+	if (found)
+		mp_addr_from_sockaddr(out, (const struct sockaddr *)&ss);
+	return found;
+}
+
+static bool
+interface_of(int family, struct mp_addr *out)
+{
 	struct ifaddrs *list = NULL;
-	uint16_t port = addr->port;
 	bool found = false;
 
-	if (getifaddrs(&list) == 0) {
-		for (size_t f = 0; f < mp_countof(families); f++) {
-			for (struct ifaddrs *i = list; i != NULL && !found; i = i->ifa_next) {
-				found = reachable(i, families[f]);
-				if (found)
-					mp_addr_from_sockaddr(addr, i->ifa_addr);
-			}
-		}
-		freeifaddrs(list);
+	if (getifaddrs(&list) != 0)
+		return false;
+	for (struct ifaddrs *i = list; i != NULL && !found; i = i->ifa_next) {
+		found = reachable(i, family);
+		if (found)
+			mp_addr_from_sockaddr(out, i->ifa_addr);
 	}
-	if (!found)
-		*addr = (struct mp_addr){.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
-	addr->port = port;
+	freeifaddrs(list);
+	return found;
+}
+
+size_t
+mp_addr_of_machine(bool v6, struct mp_addr out[2])
+{
+	static const struct mp_addr loopback = {
+		.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+	size_t n = 0;
+
+	if (source_of(AF_INET, &out[n]) || interface_of(AF_INET, &out[n]))
+		n++;
+	if (v6 && (source_of(AF_INET6, &out[n]) || interface_of(AF_INET6, &out[n])))
+		n++;
+	if (n == 0)
+		out[n++] = loopback;
+	for (size_t i = 0; i < n; i++)
+		out[i].port = 0;
+	return n;
 }
 
 /* ---- text ---- */

@@ -22,9 +22,13 @@ void mp_addr_format(char out[MP_ADDR_TEXT], const struct mp_addr *addr);
 /* 0.0.0.0 or ::, whatever the port. */
 bool mp_addr_is_any(const struct mp_addr *addr);
 
-/* The IP of this machine that others may reach: of an interface that is up; loopback when there is
- * no other. The port stays. */
-void mp_addr_of_machine(struct mp_addr *addr);
+/* ::ffff:a.b.c.d is how an IPv4 address is kept. */
+bool mp_addr_is_v4(const struct mp_addr *addr);
+
+/* The IPs of this machine that others may reach, with port 0: what it has towards the rest of the
+ * world, or else one of an interface that is up; IPv4 first, IPv6 only if asked for; loopback when
+ * there is no other. How many: 1 or 2. */
+size_t mp_addr_of_machine(bool v6, struct mp_addr out[2]);
 
 enum mp_addr_use {
 	MP_ADDR_LISTEN, /* port 0 is fine, no host means all addresses */

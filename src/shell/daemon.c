@@ -68,7 +68,7 @@ daemon_ready(struct mp_daemon *d)
 	mp_state_joined(d->config.state);
 	for (size_t i = 0; i < sizeof(d->config.state->id.b); i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", d->config.state->id.b[i]);
-	mp_addr_format(addr, &d->advertised);
+	mp_addr_format(addr, &d->advertised[0]);
 	mp_notify_systemd("READY=1");
 	if (d->config.ready == NULL)
 		return;
@@ -144,7 +144,7 @@ daemon_effect(struct mp_daemon *d, const struct mp_effect *fx)
 		daemon_stop_loop(d, 0, "");
 		break;
 	case MP_FX_FATAL:
-		daemon_stop_loop(d, MP_EBUG, fx->u.fatal.text);
+		daemon_stop_loop(d, fx->u.fatal.code, fx->u.fatal.text);
 		break;
 	}
 }
@@ -238,6 +238,7 @@ mp_daemon_event(struct mp_daemon *d, struct mp_event *ev)
 		daemon_step(d, &q->event);
 		free(q);
 	}
+	mp_daemon_watch_members(d);
 	if (!d->stop)
 		daemon_arm(d);
 }

@@ -19,8 +19,12 @@ struct mp_daemon;
 
 struct mp_daemon_config {
 	struct mp_state *state; /* borrowed; holds the lock, keys, credential and seeds */
-	const char *listen;     /* HOST:PORT; port 0 is the kept one, or picks; NULL: 7117 of all */
-	const char *advertise;  /* HOST or HOST:PORT; NULL: where it listens */
+	/* HOST:PORT; port 0 is the kept one, or picks; NULL: as the last time, or 7117 of all. */
+	const char *listen;
+	/* HOST or HOST:PORT; none: as the last time unless `listen` is given, or where it listens.
+	 */
+	const char *const *advertise;
+	size_t advertise_count; /* at most MP_ADDRS_MAX */
 	int slots;              /* below 0: as many as there are processors */
 	const char *const *tags;
 	size_t tag_count;
@@ -38,7 +42,8 @@ struct mp_daemon_config {
 int mp_daemon_open(
 	const struct mp_daemon_config *config, struct mp_daemon **out, struct mp_error *err);
 
-/* The loop. 0 after a graceful stop, else the error that ended it. */
+/* The loop. 0 after a graceful stop, else the error that ended it; MP_EAUTH: the node is shut out,
+ * and to start it again does not help. */
 int mp_daemon_run(struct mp_daemon *daemon, struct mp_error *err);
 
 void mp_daemon_close(struct mp_daemon *daemon);

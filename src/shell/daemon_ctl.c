@@ -40,11 +40,15 @@ on_invite(
 	void *ctx, uint32_t roles, uint64_t expires_ms, struct mp_buf *token, struct mp_error *err)
 {
 	struct mp_daemon *d = ctx;
-	char addr[MP_ADDR_TEXT];
-	const char *seed = addr;
+	char text[MP_ADDRS_MAX][MP_ADDR_TEXT];
+	const char *seeds[MP_ADDRS_MAX];
 
-	mp_addr_format(addr, &d->advertised);
-	return mp_state_invite(d->config.state, roles, (mp_time)expires_ms, &seed, 1, token, err);
+	for (size_t i = 0; i < d->advertised_count; i++) {
+		mp_addr_format(text[i], &d->advertised[i]);
+		seeds[i] = text[i];
+	}
+	return mp_state_invite(d->config.state, roles, (mp_time)expires_ms, seeds,
+		d->advertised_count, token, err);
 }
 
 /* By enum mp_counter. */
@@ -75,7 +79,7 @@ on_info(void *ctx, struct mp_ctl_info *info)
 	info->id = d->config.state->id;
 	memcpy(info->name, d->config.state->name.s, sizeof(info->name));
 	info->cluster = d->config.state->cluster;
-	info->addr = d->advertised;
+	info->addr = d->advertised[0];
 	(void)snprintf(info->version, sizeof(info->version), "%s", MP_VERSION);
 	info->started_ms = d->started_ms;
 	info->counters = d->info_counters;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the daemon share: daemon.c steps the node, daemon_blob.c works for it on the
- * thread pool, daemon_open.c sets everything up and takes it down. */
+ * thread pool, daemon_members.c tells of members, daemon_net.c has the sockets, daemon_open.c
+ * sets everything up and takes it down. */
 #ifndef MP_SHELL_DAEMON_INT_H
 #define MP_SHELL_DAEMON_INT_H
 
@@ -28,6 +29,13 @@ struct mp_daemon_trouble {
 	uint64_t until_ms;  /* no other one before that */
 };
 
+/* Up to where the log tells of members. */
+struct mp_daemon_members {
+	uint64_t version; /* of the roster */
+	uint8_t *said;    /* by slot: what was said last */
+	size_t cap;
+};
+
 /* Counters of the shell, behind the node's. */
 #define MP_DAEMON_COUNTERS 3
 
@@ -48,7 +56,8 @@ struct mp_daemon {
 	struct mp_exec *exec;
 	struct mp_ctlsock *ctlsock;
 	struct mp_node *node;
-	struct mp_addr advertised;
+	struct mp_addr advertised[MP_ADDRS_MAX]; /* where others reach it, the best first */
+	size_t advertised_count;
 	mp_time armed; /* the deadline that the timer is set to */
 	bool tick_due;
 	unsigned drain_rounds; /* since then */
@@ -62,6 +71,7 @@ struct mp_daemon {
 	struct mp_daemon_queued *queue, **queue_last;
 	struct mp_daemon_trouble trouble[64];
 	uint64_t quiet; /* lines that were held back */
+	struct mp_daemon_members members;
 	struct mp_error ended;
 	mp_time started_ms; /* wall */
 	struct mp_ctl_counter info_counters[MP_COUNTER_COUNT + MP_DAEMON_COUNTERS];
@@ -87,6 +97,9 @@ void mp_daemon_on_disk(void *ctx, const struct mp_error *err);
 void mp_daemon_on_exec(void *ctx, const struct mp_exec_report *report);
 void mp_daemon_on_exec_failed(void *ctx, const struct mp_error *err);
 
+/* After a step: logs what changed among the members. */
+void mp_daemon_watch_members(struct mp_daemon *d);
+
 /* Trouble of the cache, at most one line in ten seconds. */
 void mp_daemon_log_cache(struct mp_daemon *d, const struct mp_error *err);
 
@@ -96,6 +109,14 @@ void mp_daemon_blob(struct mp_daemon *d, const struct mp_effect *fx);
 void mp_daemon_result(struct mp_daemon *d, const struct mp_effect *fx);
 void mp_daemon_read_rows(struct mp_daemon *d, const struct mp_effect *fx);
 void mp_daemon_read_log(struct mp_daemon *d, const struct mp_effect *fx);
+
+/* Binds, by what is asked for and what is kept, and keeps that. Errors as mp_daemon_open(). */
+int mp_daemon_open_sockets(struct mp_daemon *d, struct mp_error *err);
+/* Closes the sockets, if they are open; runs the loop until they are. */
+void mp_daemon_unbind(struct mp_daemon *d);
+/* A part has closed; d->closing counts those that have not. Runs the loop until there is none. */
+void mp_daemon_part_closed(void *ctx);
+void mp_daemon_loop_drain(struct mp_daemon *d);
 
 /* Opens the control socket; what is asked there goes to the node. */
 int mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err);

@@ -13,10 +13,6 @@
 #include "crypto/key.h"
 #include "mp/limits.h"
 
-#define DEFAULT_LISTEN "0.0.0.0:0" /* at the port of the last time, or 7117 */
-#define DEFAULT_PORT   7117
-#define PORT_TRIES     20
-
 void
 mp_notify_systemd(const char *state)
 {
@@ -38,147 +34,6 @@ mp_notify_systemd(const char *state)
 	(void)close(fd);
 }
 
-/* ---- sockets: UDP and TCP on one port ---- */
-
-static void
-on_part_closed(void *ctx)
-{
-	struct mp_daemon *d = ctx;
-
-	mp_assert(d->closing > 0);
-	d->closing--;
-}
-
-static void
-loop_drain(struct mp_daemon *d)
-{
-	while (d->closing > 0)
-		(void)uv_run(&d->loop, UV_RUN_ONCE);
-}
-
-static int
-new_peers(struct mp_daemon *d)
-{
-	const struct mp_state *state = d->config.state;
-	struct mp_peers_config config = {.loop = &d->loop,
-		.alloc = &mp_heap,
-		.crypto = &mp_crypto_sodium,
-		.secret = state->secret,
-		.static_key = state->xkey,
-		.cluster = state->cluster,
-		.self = state->id,
-		.check = mp_daemon_on_check_peer,
-		.member = mp_daemon_member,
-		.credential = mp_daemon_on_credential,
-		.event = mp_daemon_on_peer,
-		.trouble = mp_daemon_on_trouble,
-		.ctx = d};
-
-	return mp_peers_new(&config, &d->peers);
-}
-
-static int
-bind_both(struct mp_daemon *d, struct mp_addr *addr, struct mp_error *err)
-{
-	struct sockaddr_storage ss;
-	int rc;
-
-	mp_addr_to_sockaddr(&ss, addr);
-	rc = mp_udp_open(
-		&d->udp, &d->loop, (const struct sockaddr *)&ss, mp_daemon_on_datagram, d, err);
-	if (rc == 0 && mp_udp_address(&d->udp, addr) != 0)
-		rc = mp_fail(err, MP_EIO, "no address");
-	if (rc != 0)
-		return rc;
-	rc = new_peers(d);
-	if (rc != 0)
-		return mp_fail(err, rc, "streams: %s", mp_strerror(rc));
-	mp_addr_to_sockaddr(&ss, addr);
-	return mp_peers_listen(d->peers, (const struct sockaddr *)&ss, err);
-}
-
-static void
-unbind_both(struct mp_daemon *d)
-{
-	if (d->udp.open) {
-		d->closing++;
-		mp_udp_close(&d->udp, on_part_closed, d);
-	}
-	if (d->peers != NULL) {
-		d->closing++;
-		mp_peers_close(d->peers, on_part_closed, d);
-		d->peers = NULL;
-	}
-	loop_drain(d);
-}
-
-/* What to do when it cannot be: the port may be one that was picked before. */
-static int
-bind_failed(const struct mp_addr *addr, bool kept, struct mp_error *err)
-{
-	char text[MP_ADDR_TEXT];
-	int rc = err->code;
-
-	mp_addr_format(text, addr);
-	if (rc == MP_EBUSY)
-		(void)mp_fail(err, rc,
-			"the port is in use%s; stop what uses it, or give another one with "
-			"--listen",
-			kept ? " (it was picked when this node first started, and kept)" : "");
-	(void)mp_wrap(err, "listen on %s", text);
-	return rc;
-}
-
-static int
-listen_both(struct mp_daemon *d, struct mp_addr *addr, struct mp_error *err)
-{
-	uint16_t kept = addr->port == 0 ? d->config.state->port : 0;
-	int tries = addr->port == 0 && kept == 0 ? PORT_TRIES : 1;
-
-	if (kept != 0)
-		addr->port = kept;
-	for (;;) {
-		struct mp_addr tried = *addr;
-		int rc = bind_both(d, &tried, err);
-
-		if (rc == 0) {
-			*addr = tried;
-			return 0;
-		}
-		unbind_both(d);
-		if (rc != MP_EBUSY || --tries == 0)
-			return bind_failed(addr, kept != 0, err);
-	}
-}
-
-static int
-open_sockets(struct mp_daemon *d, struct mp_error *err)
-{
-	const char *listen = d->config.listen != NULL ? d->config.listen : DEFAULT_LISTEN;
-	struct mp_addr addr, advertise;
-	size_t count;
-	int rc = mp_addr_resolve(listen, MP_ADDR_LISTEN, &addr, 1, &count, err);
-
-	if (rc != 0)
-		return mp_wrap(err, "--listen");
-	if (d->config.advertise != NULL) {
-		rc = mp_addr_resolve(d->config.advertise, MP_ADDR_OWN, &advertise, 1, &count, err);
-		if (rc != 0)
-			return mp_wrap(err, "--advertise");
-	}
-	if (d->config.listen == NULL && d->config.state->port == 0)
-		addr.port = DEFAULT_PORT;
-	rc = listen_both(d, &addr, err);
-	if (rc == 0)
-		rc = mp_state_set_port(d->config.state, addr.port, err);
-	d->advertised = d->config.advertise != NULL ? advertise : addr;
-	if (d->advertised.port == 0)
-		d->advertised.port = addr.port;
-	if (rc == 0 && mp_addr_is_any(&d->advertised))
-		mp_addr_of_machine(&d->advertised);
-	return rc;
-}
-
 /* ---- the node ---- */
 
 static int
@@ -191,7 +46,8 @@ on_row(void *ctx, const struct mp_row *row)
 	return 0;
 }
 
-/* Where a joiner asks; a member needs none. One that cannot be resolved is left out. */
+/* Where a joiner asks; a member needs none. One that cannot be resolved is left out, and of one
+ * with many addresses so many that there is room for the others. */
 static int
 resolve_seeds(
 	struct mp_daemon *d, struct mp_addr *seeds, size_t max, size_t *count, struct mp_error *err)
@@ -200,10 +56,11 @@ resolve_seeds(
 
 	*count = 0;
 	for (size_t i = 0; state->joining && i < state->seed_count && *count < max; i++) {
-		size_t n = 0;
+		size_t n = 0, others = state->seed_count - i - 1;
+		size_t room = max - *count > others ? max - *count - others : 1;
 
-		if (mp_addr_resolve(state->seeds[i], MP_ADDR_REACH, seeds + *count, max - *count,
-			    &n, err) != 0)
+		if (mp_addr_resolve(
+			    state->seeds[i], MP_ADDR_REACH, seeds + *count, room, &n, err) != 0)
 			mp_daemon_log(d, "seed %s", err->text);
 		*count += n;
 	}
@@ -226,8 +83,8 @@ open_node(struct mp_daemon *d, struct mp_error *err)
 		.credential = mp_span(state->credential, state->credential_size),
 		.cluster = state->cluster,
 		.returned_ms = state->returned_ms,
-		.addrs = &d->advertised,
-		.addr_count = 1};
+		.addrs = d->advertised,
+		.addr_count = d->advertised_count};
 	struct mp_addr seeds[MP_SEEDS_MAX];
 	uint8_t gossip_key[MP_SYMKEY_SIZE];
 	struct mp_caps *caps;
@@ -349,7 +206,7 @@ daemon_open(struct mp_daemon *d, struct mp_error *err)
 		return rc;
 	d->has_executor = true;
 	if ((rc = open_loop(d, err)) != 0 || (rc = open_databases(d, err)) != 0 ||
-		(rc = open_exec(d, err)) != 0 || (rc = open_sockets(d, err)) != 0 ||
+		(rc = open_exec(d, err)) != 0 || (rc = mp_daemon_open_sockets(d, err)) != 0 ||
 		(rc = open_node(d, err)) != 0 || (rc = mp_daemon_open_control(d, err)) != 0)
 		return rc;
 	return start_node(d, err);
@@ -399,21 +256,21 @@ close_parts(struct mp_daemon *d)
 {
 	if (d->ctlsock != NULL) {
 		d->closing++;
-		mp_ctlsock_close(d->ctlsock, on_part_closed, d);
+		mp_ctlsock_close(d->ctlsock, mp_daemon_part_closed, d);
 	}
 	if (d->exec != NULL) {
 		d->closing++;
-		mp_exec_close(d->exec, on_part_closed, d);
+		mp_exec_close(d->exec, mp_daemon_part_closed, d);
 	}
-	unbind_both(d);
+	mp_daemon_unbind(d);
 	while (d->works > 0)
 		(void)uv_run(&d->loop, UV_RUN_ONCE);
 	if (d->control != NULL) {
 		int rc;
 
 		d->closing++;
-		rc = mp_control_close(d->control, on_part_closed, d);
-		loop_drain(d);
+		rc = mp_control_close(d->control, mp_daemon_part_closed, d);
+		mp_daemon_loop_drain(d);
 		if (rc != 0)
 			mp_daemon_log(d, "control.db: the last rows could not be written: %s",
 				mp_strerror(rc));
@@ -440,6 +297,7 @@ mp_daemon_close(struct mp_daemon *d)
 		mp_executor_stop(&d->executor);
 	mp_node_free(d->node);
 	mp_cache_close(d->cache);
+	free(d->members.said);
 	while (d->queue != NULL) {
 		struct mp_daemon_queued *q = d->queue;
 

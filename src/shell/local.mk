@@ -25,6 +25,8 @@ libmp_shell_a_SOURCES = \
 	%D%/daemon_ctl.c \
 	%D%/daemon_int.h \
 	%D%/daemon_log.c \
+	%D%/daemon_members.c \
+	%D%/daemon_net.c \
 	%D%/daemon_rows.c \
 	%D%/daemon_open.c \
 	%D%/daemon_result.c \

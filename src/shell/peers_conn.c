@@ -14,7 +14,7 @@
 #define RETIRED_MS      5000  /* a retired stream is closed by its opener after this */
 #define ABANDONED_MS    30000 /* or by the other side, if the opener does not */
 #define SAME_TIME_MS    5000  /* two streams this close were opened at the same time */
-#define KEEPALIVE_S     15
+#define KEEPALIVE_S     120   /* data is watched by MP_PEERS_PATH_MS, members by swim */
 #define PENDING_MAX     (2 * MP_MSG_MAX)
 #define WRITING_CAP_MAX 65536 /* what an idle stream keeps of its buffer */
 

@@ -451,6 +451,33 @@ load_port(struct mp_state *state, struct mp_error *err)
 	return rc == MP_ENOENT ? 0 : rc;
 }
 
+/* Lines of KEY VALUE; a key that is not known is a newer version's. */
+static int
+load_network(struct mp_state *state, struct mp_error *err)
+{
+	char text[(1 + MP_ADDRS_MAX) * (MP_STATE_SEED_SIZE + 16)];
+	struct mp_state_network *net = &state->network;
+	size_t n = 0;
+	int rc = mp_state_read(state, "network", text, sizeof(text) - 1, &n, err);
+	char *line, *rest = text;
+
+	if (rc != 0)
+		return rc == MP_ENOENT ? 0 : rc;
+	text[n] = '\0';
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		char *value = strchr(line, ' ');
+
+		if (value == NULL || strlen(++value) >= MP_STATE_SEED_SIZE)
+			continue;
+		if (strncmp(line, "listen ", 7) == 0)
+			memcpy(net->listen, value, strlen(value) + 1);
+		else if (strncmp(line, "advertise ", 10) == 0 &&
+			 net->advertise_count < mp_countof(net->advertise))
+			memcpy(net->advertise[net->advertise_count++], value, strlen(value) + 1);
+	}
+	return 0;
+}
+
 int
 mp_state_open(const char *dir, const char *name, struct mp_state *out, struct mp_error *err)
 {
@@ -472,7 +499,8 @@ mp_state_open(const char *dir, const char *name, struct mp_state *out, struct mp
 	if (rc != 0 || (rc = check_marker(out, err)) != 0 || (rc = take_lock(out, err)) != 0 ||
 		(rc = load_keys(out, err)) != 0 || (rc = load_credential(out, err)) != 0 ||
 		(rc = load_returned(out, err)) != 0 || (rc = load_seeds(out, err)) != 0 ||
-		(rc = choose_name(out, name, err)) != 0 || (rc = load_port(out, err)) != 0)
+		(rc = choose_name(out, name, err)) != 0 || (rc = load_port(out, err)) != 0 ||
+		(rc = load_network(out, err)) != 0)
 		mp_state_abandon(out);
 	return rc;
 }
@@ -493,7 +521,7 @@ void
 mp_state_abandon(struct mp_state *state)
 {
 	static const char *const files[] = {"node.key", "authority.key", "credential", "joining",
-		"port", "control.db", "control.db-wal", "control.db-shm", "cache.db",
+		"port", "network", "control.db", "control.db-wal", "control.db-shm", "cache.db",
 		"cache.db-wal", "cache.db-shm", "control.sock", MARKER, MARKER ".new", "lock"};
 
 	/* Without the lock it may have become somebody else's. */
@@ -520,4 +548,22 @@ mp_state_set_port(struct mp_state *state, uint16_t port, struct mp_error *err)
 	state->port = port;
 	n = snprintf(text, sizeof(text), "%u\n", port);
 	return mp_state_write(state, "port", text, (size_t)n, err);
+}
+
+int
+mp_state_set_network(
+	struct mp_state *state, const struct mp_state_network *net, struct mp_error *err)
+{
+	char text[(1 + MP_ADDRS_MAX) * (MP_STATE_SEED_SIZE + 16)];
+	size_t n = 0;
+
+	if (memcmp(net, &state->network, sizeof(*net)) == 0)
+		return 0;
+	if (net->listen[0] != '\0')
+		n += (size_t)snprintf(text, sizeof(text), "listen %s\n", net->listen);
+	for (size_t i = 0; i < net->advertise_count; i++)
+		n += (size_t)snprintf(
+			text + n, sizeof(text) - n, "advertise %s\n", net->advertise[i]);
+	state->network = *net;
+	return mp_state_write(state, "network", text, n, err);
 }

@@ -9,6 +9,7 @@
  *   credential    authority log, invite, certificate, and the founder's admission
  *   joining       seeds to ask, from taking a token until this node is a member
  *   port          as picked at the first start
+ *   network       where it listens and where others reach it, as said last
  *   control.db cache.db work/ control.sock
  *
  * Files are replaced whole, in an order in which any crash leaves a directory that can be opened
@@ -27,6 +28,13 @@
 #define MP_STATE_SEEDS_MAX 16
 #define MP_STATE_SEED_SIZE 280 /* HOST:PORT and a NUL */
 
+/* As people write it; what is empty was never said. */
+struct mp_state_network {
+	char listen[MP_STATE_SEED_SIZE];
+	char advertise[MP_ADDRS_MAX][MP_STATE_SEED_SIZE];
+	size_t advertise_count;
+};
+
 struct mp_state {
 	char dir[MP_PATH_MAX + 1];
 	int dir_fd;
@@ -44,6 +52,7 @@ struct mp_state {
 	struct mp_name name;
 	bool renamed;  /* joining: `name` was given now and is not the one in the credential */
 	uint16_t port; /* as used last; 0 none */
+	struct mp_state_network network;
 	mp_time returned_ms; /* wall: when it came back without its control.db; 0: it never did */
 	char seeds[MP_STATE_SEEDS_MAX][MP_STATE_SEED_SIZE]; /* joining: to ask */
 	size_t seed_count;
@@ -103,7 +112,10 @@ int mp_state_sign_takeover(const struct mp_state *state, struct mp_span takeover
 int mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
 	const char *const *seeds, size_t seed_count, struct mp_buf *token, struct mp_error *err);
 
+/* What the next start takes when nothing else is said. MP_EIO, MP_EFULL, MP_EAUTH. */
 int mp_state_set_port(struct mp_state *state, uint16_t port, struct mp_error *err);
+int mp_state_set_network(
+	struct mp_state *state, const struct mp_state_network *network, struct mp_error *err);
 
 /* DIR/leaf; false when it does not fit. */
 bool mp_state_path(const struct mp_state *state, const char *leaf, char out[MP_PATH_MAX + 1]);

@@ -4,6 +4,7 @@
 # no judgement: medians of BENCH_RUNS runs (3), each a ratio to posix_spawn() in a loop with as many
 # in flight, measured just before on the same machine. Nothing else should run beside it.
 . "${top_srcdir:=.}/tests/cli/lib.sh"
+. "$top_srcdir/tests/bench/lib.sh"
 : "${BENCH_RUNS:=3}" "${BENCH_IDLE:=30}" "${BENCH_WIDE:=2000}" "${BENCH_CHAIN:=200}"
 cli_needs jq
 raw=$top_builddir/tests/bench/raw_spawn
@@ -54,34 +55,6 @@ row()
 			raw / 1000, ratio, n * 1e6 / mesh }'
 }
 
-# family PID: it and its children
-family()
-{
-	awk -v root="$1" '{ gsub(/\(.*\)/, "x"); parent[$1] = $4 } END {
-		for (p in parent)
-			for (q = p; q in parent; q = parent[q])
-				if (q == root) { print p; break }
-	}' /proc/[0-9]*/stat 2>/dev/null
-}
-
-# ticks PID...: processor time used so far
-ticks()
-{
-	for pid; do
-		cat "/proc/$pid/stat"
-	done | awk '{ gsub(/\(.*\)/, "x"); n += $14 + $15 } END { print n }'
-}
-
-# rss PID...: KiB that are resident, and of these not shared with other processes
-rss()
-{
-	for pid; do
-		cat "/proc/$pid/smaps_rollup"
-	done | awk '/^Rss:/ { rss += $2 } /^Private_/ { own += $2 }
-		END { printf "%.1f MiB resident, %.1f MiB of it private\n",
-			rss / 1024, own / 1024 }'
-}
-
 idle()
 {
 	node=$(node_pid alpha)
@@ -90,8 +63,8 @@ idle()
 	before=$(ticks "$@")
 	since=$(date +%s%N)
 	sleep "$BENCH_IDLE"
-	printf 'mpnode: %s\n' "$(rss "$node")"
-	printf 'with its executor (%d processes): %s\n' $# "$(rss "$@")"
+	printf 'mpnode: %s\n' "$(rss_each 1 "$node")"
+	printf 'with its executor (%d processes): %s\n' $# "$(rss_each 1 "$@")"
 	awk -v ticks=$(($(ticks "$@") - before)) -v hz="$(getconf CLK_TCK)" \
 		-v ns=$(($(date +%s%N) - since)) \
 		'BEGIN { printf "processor: %.3f %% of a core\n", ticks / hz / (ns / 1e9) * 100 }'

@@ -3,7 +3,7 @@
 EXTRA_PROGRAMS = tests/bench/raw_spawn
 tests_bench_raw_spawn_SOURCES = %D%/raw_spawn.c
 CLEANFILES += tests/bench/raw_spawn
-EXTRA_DIST += %D%/bench.sh
+EXTRA_DIST += %D%/bench.sh %D%/lib.sh
 
 bench: $(bin_PROGRAMS) tests/bench/raw_spawn
 	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(srcdir)/%D%/bench.sh

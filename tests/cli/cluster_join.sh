@@ -69,7 +69,7 @@ tap_check 'all know all' until_true 20 knows alpha 2
 
 begin gamma join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/token" --name beta
 ended gamma
-tap_same 'a name that is taken: refused' 1 $?
+tap_same 'a name that is taken: refused, for good' 3 $?
 tap_check 'a name that is taken: it says what to do' said gamma 'another --name'
 begin gamma join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/token" --name gamma
 tap_check 'with another name it joins' until_true 20 is_ready gamma
@@ -108,7 +108,7 @@ left()
 tap_check 'the others know' until_true 20 left
 begin beta start --listen 127.0.0.1:0
 ended beta
-tap_same 'it never comes back' 1 $?
+tap_same 'it never comes back' 3 $?
 "$mpnode" leave --state "$tap_tmp/beta" 2>/dev/null
 tap_same 'a node that does not run cannot leave' 1 $?
 
@@ -130,6 +130,23 @@ done
 begin any start --listen 0.0.0.0:0 --advertise 127.0.0.1:1234 --name any
 tap_check 'on all addresses, with one to be reached at' until_true 20 is_ready any
 tap_same 'that one is told' 127.0.0.1:1234 "$(node_address any)"
+node_stop any
+begin any start
+tap_check 'what was said is kept' until_true 20 is_ready any
+tap_same 'what is told, too' 127.0.0.1:1234 "$(node_address any)"
+node_stop any
+begin any start --listen 127.0.0.1:0
+until_true 20 is_ready any
+any_address=$(node_address any)
+tap_check 'another place to listen ends it' test "$any_address" != 127.0.0.1:1234
+node_stop any
+begin any start
+until_true 20 is_ready any
+tap_same 'and is kept itself' "$any_address" "$(node_address any)"
+port=$(printf '%04X' "${any_address##*:}")
+tap_same 'it listens there and nowhere else' "0100007F:$port" \
+	"$(cat /proc/net/tcp /proc/net/tcp6 | awk -v port=":$port" \
+		'$4 == "0A" && index($2, port) { print $2 }')"
 node_stop any
 if grep -q '^00000000000000000000000000000001 ' /proc/net/if_inet6 2>/dev/null; then
 	begin six start --listen '[::1]:0' --name six

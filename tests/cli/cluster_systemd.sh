@@ -5,8 +5,8 @@
 
 if command -v systemd-analyze >/dev/null; then
 	mkdir "$tap_tmp/units"
-	sed "s,/usr/bin/mpnode,$mpnode,; s,^Documentation=.*,," \
-		"$top_srcdir/contrib/meshpipe.service" >"$tap_tmp/units/meshpipe.service"
+	sed "s,@bindir@/mpnode,$mpnode,; s,^Documentation=.*,," \
+		"$top_srcdir/contrib/meshpipe.service.in" >"$tap_tmp/units/meshpipe.service"
 	systemd-analyze verify "$tap_tmp/units/meshpipe.service" >"$tap_tmp/verify" 2>&1
 	tap_same 'the unit is one' 0 $?
 	# The machine's own units are none of our business.

@@ -15,6 +15,7 @@ cli_tests = \
 	%D%/cluster_kill_opener.sh \
 	%D%/cluster_kill_worker.sh \
 	%D%/cluster_live.sh \
+	%D%/cluster_many.sh \
 	%D%/cluster_leave.sh \
 	%D%/cluster_lost.sh \
 	%D%/cluster_release.sh \
@@ -39,3 +40,8 @@ TESTS += $(cli_tests)
 check-cli: $(bin_PROGRAMS) tests/cli/poke
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(cli_tests)'
 .PHONY: check-cli
+
+# Fifty nodes, and what they cost.
+many: $(bin_PROGRAMS)
+	$(AM_TESTS_ENVIRONMENT) MANY=50 MANY_IDLE=60 $(SHELL) $(srcdir)/%D%/cluster_many.sh
+.PHONY: many

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a node listens and where it says that it is: UDP and TCP on one port. */
+#include <string.h>
+
+#include "crypto/key.h"
+#include "shell/daemon_int.h"
+
+#define DEFAULT_PORT 7117
+#define PORT_TRIES   20
+
+void
+mp_daemon_part_closed(void *ctx)
+{
+	struct mp_daemon *d = ctx;
+
+	mp_assert(d->closing > 0);
+	d->closing--;
+}
+
+void
+mp_daemon_loop_drain(struct mp_daemon *d)
+{
+	while (d->closing > 0)
+		(void)uv_run(&d->loop, UV_RUN_ONCE);
+}
+
+/* ---- binding ---- */
+
+static int
+new_peers(struct mp_daemon *d)
+{
+	const struct mp_state *state = d->config.state;
+	struct mp_peers_config config = {.loop = &d->loop,
+		.alloc = &mp_heap,
+		.crypto = &mp_crypto_sodium,
+		.secret = state->secret,
+		.static_key = state->xkey,
+		.cluster = state->cluster,
+		.self = state->id,
+		.check = mp_daemon_on_check_peer,
+		.member = mp_daemon_member,
+		.credential = mp_daemon_on_credential,
+		.event = mp_daemon_on_peer,
+		.trouble = mp_daemon_on_trouble,
+		.ctx = d};
+
+	return mp_peers_new(&config, &d->peers);
+}
+
+static int
+bind_both(struct mp_daemon *d, struct mp_addr *addr, struct mp_error *err)
+{
+	struct sockaddr_storage ss;
+	int rc;
+
+	mp_addr_to_sockaddr(&ss, addr);
+	rc = mp_udp_open(
+		&d->udp, &d->loop, (const struct sockaddr *)&ss, mp_daemon_on_datagram, d, err);
+	if (rc == 0 && mp_udp_address(&d->udp, addr) != 0)
+		rc = mp_fail(err, MP_EIO, "no address");
+	if (rc != 0)
+		return rc;
+	rc = new_peers(d);
+	if (rc != 0)
+		return mp_fail(err, rc, "streams: %s", mp_strerror(rc));
+	mp_addr_to_sockaddr(&ss, addr);
+	return mp_peers_listen(d->peers, (const struct sockaddr *)&ss, err);
+}
+
+void
+mp_daemon_unbind(struct mp_daemon *d)
+{
+	if (d->udp.open) {
+		d->closing++;
+		mp_udp_close(&d->udp, mp_daemon_part_closed, d);
+	}
+	if (d->peers != NULL) {
+		d->closing++;
+		mp_peers_close(d->peers, mp_daemon_part_closed, d);
+		d->peers = NULL;
+	}
+	mp_daemon_loop_drain(d);
+}
+
+/* What to do when it cannot be: the port may be one that was picked before. */
+static int
+bind_failed(const struct mp_addr *addr, bool kept, struct mp_error *err)
+{
+	char text[MP_ADDR_TEXT];
+	int rc = err->code;
+
+	mp_addr_format(text, addr);
+	if (rc == MP_EBUSY)
+		(void)mp_fail(err, rc,
+			"the port is in use%s; stop what uses it, or give another one with "
+			"--listen",
+			kept ? " (it was picked when this node first started, and kept)" : "");
+	(void)mp_wrap(err, "listen on %s", text);
+	return rc;
+}
+
+static int
+listen_both(struct mp_daemon *d, struct mp_addr *addr, struct mp_error *err)
+{
+	uint16_t kept = addr->port == 0 ? d->config.state->port : 0;
+	int tries = addr->port == 0 && kept == 0 ? PORT_TRIES : 1;
+
+	if (kept != 0)
+		addr->port = kept;
+	for (;;) {
+		struct mp_addr tried = *addr;
+		int rc = bind_both(d, &tried, err);
+
+		if (rc == 0) {
+			*addr = tried;
+			return 0;
+		}
+		mp_daemon_unbind(d);
+		if (rc != MP_EBUSY || --tries == 0)
+			return bind_failed(addr, kept != 0, err);
+	}
+}
+
+/* All addresses are those of both families, where there is IPv6; of a name the first one that this
+ * machine has. */
+static int
+listen_any(struct mp_daemon *d, const char *listen, struct mp_addr *addr, struct mp_error *err)
+{
+	struct mp_addr list[MP_ADDRS_MAX], own;
+	size_t count;
+	int rc = mp_addr_resolve(listen, MP_ADDR_LISTEN, list, mp_countof(list), &count, err);
+
+	if (rc != 0)
+		return mp_wrap(err, "--listen");
+	if (count > 1 && mp_addr_is_any(&list[0]) && mp_addr_is_any(&list[1]) &&
+		mp_addr_is_v4(&list[0])) {
+		own = list[0];
+		list[0] = list[1];
+		list[1] = own;
+	}
+	for (size_t i = 0; i < count; i++) {
+		*addr = list[i];
+		if (d->config.listen == NULL && d->config.state->port == 0 && addr->port == 0)
+			addr->port = DEFAULT_PORT;
+		rc = listen_both(d, addr, err);
+		if (rc == 0 || rc == MP_EBUSY)
+			break;
+	}
+	return rc;
+}
+
+/* ---- what is kept ---- */
+
+static int
+keep_text(char out[MP_STATE_SEED_SIZE], const char *text, const char *option, struct mp_error *err)
+{
+	size_t n = strlen(text);
+
+	if (n >= MP_STATE_SEED_SIZE || strchr(text, '\n') != NULL)
+		return mp_fail(err, MP_EUSAGE, "%s: this is no address", option);
+	memcpy(out, text, n + 1);
+	return 0;
+}
+
+/* What was said now goes over what was said before. Where others reach a node depends on where it
+ * listens, so another --listen makes an older --advertise void. */
+static int
+network_choose(struct mp_daemon *d, struct mp_state_network *net, struct mp_error *err)
+{
+	const struct mp_daemon_config *config = &d->config;
+	int rc = 0;
+
+	*net = config->state->network;
+	if (config->listen != NULL) {
+		rc = keep_text(net->listen, config->listen, "--listen", err);
+		net->advertise_count = 0;
+	}
+	if (config->advertise_count > 0)
+		net->advertise_count = config->advertise_count;
+	for (size_t i = 0; rc == 0 && i < config->advertise_count; i++)
+		rc = keep_text(net->advertise[i], config->advertise[i], "--advertise", err);
+	return rc;
+}
+
+/* ---- where others reach it ---- */
+
+static void
+advertise_add(struct mp_daemon *d, struct mp_addr addr, uint16_t port)
+{
+	if (addr.port == 0)
+		addr.port = port;
+	for (size_t i = 0; i < d->advertised_count; i++) {
+		if (mp_addr_eq(&d->advertised[i], &addr))
+			return;
+	}
+	if (d->advertised_count < mp_countof(d->advertised))
+		d->advertised[d->advertised_count++] = addr;
+}
+
+static int
+advertise(struct mp_daemon *d, const struct mp_state_network *net, const struct mp_addr *own,
+	struct mp_error *err)
+{
+	struct mp_addr list[MP_ADDRS_MAX];
+	size_t count;
+
+	for (size_t i = 0; i < net->advertise_count; i++) {
+		int rc = mp_addr_resolve(
+			net->advertise[i], MP_ADDR_OWN, list, mp_countof(list), &count, err);
+
+		if (rc != 0)
+			return mp_wrap(err, "--advertise");
+		for (size_t k = 0; k < count; k++)
+			advertise_add(d, list[k], own->port);
+	}
+	if (d->advertised_count > 0)
+		return 0;
+	list[0] = *own;
+	count = 1;
+	if (mp_addr_is_any(own))
+		count = mp_addr_of_machine(!mp_addr_is_v4(own), list);
+	for (size_t k = 0; k < count; k++) {
+		list[k].port = own->port;
+		advertise_add(d, list[k], own->port);
+	}
+	return 0;
+}
+
+int
+mp_daemon_open_sockets(struct mp_daemon *d, struct mp_error *err)
+{
+	struct mp_state_network net;
+	struct mp_addr addr;
+	int rc = network_choose(d, &net, err);
+
+	if (rc == 0) /* ":0" is at the port of the last time, or 7117 */
+		rc = listen_any(d, net.listen[0] != '\0' ? net.listen : ":0", &addr, err);
+	if (rc == 0)
+		rc = advertise(d, &net, &addr, err);
+	if (rc == 0)
+		rc = mp_state_set_port(d->config.state, addr.port, err);
+	return rc != 0 ? rc : mp_state_set_network(d->config.state, &net, err);
+}
