@@ -334,27 +334,34 @@ exec_collect(struct exec_attempt *a)
 	a->report.value = y.value;
 }
 
+/* False: it is not kept, and *err says why. What was looked for in vain on the way to a success is
+ * no news. */
+static bool
+exec_keep_log(struct exec_attempt *a, const char *which, uint64_t size, struct mp_hash *log,
+	struct mp_error *err)
+{
+	int rc = mp_workspace_log(
+		&a->ws, a->exec->config.cache, which, size, MP_OUTPUT_KEEP_MAX, log, err);
+
+	if (rc == 0)
+		*err = (struct mp_error){0};
+	return rc == 0;
+}
+
 /* A log that cannot be kept is told of, but fails nobody. */
 static void
 exec_keep_logs(struct exec_attempt *a)
 {
-	struct mp_cache *cache = a->exec->config.cache;
 	struct mp_exec_report *r = &a->report;
-	struct mp_error out = {0}, err = {0};
-	bool lost = a->end.out_lost || a->end.err_lost;
+	struct mp_error out, err;
 
-	r->out_cut |= mp_workspace_log(&a->ws, cache, "out", r->out_size, MP_OUTPUT_KEEP_MAX,
-			      &r->out_log, &out) != 0;
-	r->err_cut |= mp_workspace_log(&a->ws, cache, "err", r->err_size, MP_OUTPUT_KEEP_MAX,
-			      &r->err_log, &err) != 0;
+	r->out_cut |= !exec_keep_log(a, "out", r->out_size, &r->out_log, &out);
+	r->err_cut |= !exec_keep_log(a, "err", r->err_size, &r->err_log, &err);
 	if (a->err.code != 0)
 		return;
-	/* What was looked for in vain on the way to a success is no news. */
-	if (r->out_cut && out.code != 0)
-		a->err = out;
-	else if (r->err_cut && err.code != 0)
-		a->err = err;
-	else if (lost)
+	if (out.code != 0 || err.code != 0)
+		a->err = out.code != 0 ? out : err;
+	else if (a->end.out_lost || a->end.err_lost)
 		(void)mp_fail(&a->err, MP_EFULL, "output could not be kept: disk full?");
 }
 

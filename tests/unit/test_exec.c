@@ -450,6 +450,21 @@ test_long_log_is_stepped_over(void **state)
 	free(bytes);
 }
 
+/* More than is kept: that is told by a line in it, and is nobody's fault. */
+static void
+test_cut_log(void **state)
+{
+	struct fixture *f = *state;
+	struct todo t = {.shell = "head -c 17000000 /dev/zero"};
+	const struct mp_exec_report *r = run(f, &t);
+
+	expect_status(f, r, MP_STATUS_OK, "");
+	assert_int_equal(r->out_size, 17000000);
+	assert_true(r->out_cut && !r->err_cut);
+	assert_false(mp_hash_is_zero(&r->out_log));
+	assert_int_equal(r->error.n, 0);
+}
+
 static pid_t
 wait_pid_file(struct fixture *f, const char *name)
 {
@@ -552,6 +567,7 @@ main(void)
 		T(test_log_of_a_running_command),
 		T(test_log_is_read_on),
 		T(test_long_log_is_stepped_over),
+		T(test_cut_log),
 		T(test_keeper_that_dies),
 		T(test_executor_that_dies),
 		T(test_close_kills),
