@@ -276,25 +276,36 @@ opening_may_start(const struct mp_opening *o, const struct mp_env *env)
 	       (self >= 0 && (o->without & 1u << self) == 0);
 }
 
+/* Another record. False when there have been enough, or there is nobody to be asked. */
+static bool
+opening_draw(struct mp_opening *o, struct mp_env *env)
+{
+	uint64_t r[2];
+
+	if (++o->asks > ASKS_MAX)
+		return false;
+	r[0] = mp_rng_next(&env->rng);
+	r[1] = mp_rng_next(&env->rng);
+	memcpy(o->rec.nonce, r, sizeof(o->rec.nonce));
+	electors_draw(o, env);
+	return o->rec.elector_count > 0;
+}
+
 static void
 opening_ask(struct mp_opening *o, struct mp_env *env)
 {
 	struct mp_msg_run_open m = {0};
 	struct mp_buf buf;
-	uint64_t r[2];
 	int rc;
 
-	if (++o->asks > ASKS_MAX) {
+	if (!opening_draw(o, env)) {
 		opening_end(o, env, MP_ENOQUORUM,
-			o->refused[0] != '\0'
-				? o->refused
-				: "the nodes that were to keep the run do not answer");
+			o->refused[0] != '\0' ? o->refused
+			: o->left_out_count > 0
+				? "the nodes that were to keep the run do not answer"
+				: "there is no node to keep the run");
 		return;
 	}
-	r[0] = mp_rng_next(&env->rng);
-	r[1] = mp_rng_next(&env->rng);
-	memcpy(o->rec.nonce, r, sizeof(o->rec.nonce));
-	electors_draw(o, env);
 	o->state = OPENING_ASK;
 	o->accepted = o->gone = o->without = o->reached = 0;
 	o->deadline_ms = env->now_ms + o->patience_ms;
@@ -306,9 +317,7 @@ opening_ask(struct mp_opening *o, struct mp_env *env)
 			o->reached |= 1u << i;
 	}
 	mp_buf_clear(&o->record);
-	rc = o->rec.elector_count > 0
-		     ? mp_run_record_sign(env->crypto, env->secret, &o->rec, &o->record)
-		     : MP_ENOQUORUM;
+	rc = mp_run_record_sign(env->crypto, env->secret, &o->rec, &o->record);
 	mp_buf_init(&buf, env->alloc, MP_MSG_MAX);
 	m.record = mp_buf_span(&o->record);
 	m.pipeline = mp_buf_span(&o->pipeline);
@@ -431,8 +440,6 @@ mp_open_link(struct mp_open *open, struct mp_env *env, const struct mp_node_id *
 			o->reached |= 1u << elector;
 		if (state == MP_LINK_UP && o->state == OPENING_ABORT)
 			opening_abort_say(o, env);
-		else if (state == MP_LINK_DOWN)
-			opening_lost(o, env, (uint32_t)elector);
 		else if (state != MP_LINK_UP && (o->reached & 1u << elector) == 0)
 			opening_without(o, env, (uint32_t)elector);
 		else if (state != MP_LINK_UP)

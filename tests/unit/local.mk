@@ -266,6 +266,11 @@ tests_unit_test_runs_SOURCES = %D%/test_runs.c %D%/fake_crypto.h %D%/roster.h %D
 	%D%/runs_cluster.h %D%/runs_world.h
 tests_unit_test_runs_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_runs_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+unit_tests += tests/unit/test_open
+tests_unit_test_open_SOURCES = %D%/test_open.c %D%/open_world.h %D%/fake_crypto.h \
+	%D%/pipeline_case.h %D%/roster.h
+tests_unit_test_open_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_open_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 unit_tests += tests/unit/test_takeover
 tests_unit_test_takeover_SOURCES = %D%/test_takeover.c %D%/fake_crypto.h %D%/roster.h \
 	%D%/runs_case.h %D%/runs_cluster.h %D%/runs_world.h
