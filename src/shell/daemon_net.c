@@ -7,6 +7,7 @@
 
 #define DEFAULT_PORT 7117
 #define PORT_TRIES   20
+#define PATH_MS      4000
 
 void
 mp_daemon_part_closed(void *ctx)
@@ -37,6 +38,7 @@ new_peers(struct mp_daemon *d)
 		.static_key = state->xkey,
 		.cluster = state->cluster,
 		.self = state->id,
+		.path_ms = PATH_MS,
 		.check = mp_daemon_on_check_peer,
 		.member = mp_daemon_member,
 		.credential = mp_daemon_on_credential,

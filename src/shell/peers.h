@@ -11,7 +11,9 @@
  *
  * What is sent waits for the handshake, and is written before the loop next sleeps. A peer that
  * does not take MP_STREAM_QUEUE_MAX loses what is over it, and the stream when its kernel is silent
- * or its window closed for MP_PEERS_PATH_MS.
+ * or its window closed for path_ms. A stream that was used within MP_PEERS_WATCH_MS is asked for a
+ * sign of life when nothing passes: who waits for an answer on it learns soon that there will be
+ * none, even where only the other side has seen the path cut.
  */
 #ifndef MP_SHELL_PEERS_H
 #define MP_SHELL_PEERS_H
@@ -35,6 +37,7 @@ struct mp_peers_config {
 	struct mp_xkey static_key;
 	struct mp_cluster_id cluster;
 	struct mp_node_id self;
+	mp_time path_ms; /* bytes unacknowledged, or no way to an address, for so long: it is cut */
 	/* As mp_node_check_peer(). */
 	int (*check)(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
 		struct mp_node_id *id, bool *joiner, struct mp_error *err);
@@ -53,11 +56,11 @@ struct mp_peers_config {
  * More: closed at once, counted. */
 #define MP_PEERS_GREETING_MAX        256
 #define MP_PEERS_GREETING_SOURCE_MAX 64
-/* To connect and greet; for a joiner to become a member. */
+/* To greet, or path_ms if that is more; for a joiner to become a member. */
 #define MP_PEERS_GREETING_MS 5000
 #define MP_PEERS_JOINER_MS   30000
-/* Bytes unacknowledged for so long: the path is cut. */
-#define MP_PEERS_PATH_MS 10000
+/* A stream is watched for so long after its last message. */
+#define MP_PEERS_WATCH_MS 60000
 
 struct mp_peers_stats {
 	uint64_t rejected; /* streams that came in and were not good */

@@ -14,7 +14,9 @@
 #define RETIRED_MS      5000  /* a retired stream is closed by its opener after this */
 #define ABANDONED_MS    30000 /* or by the other side, if the opener does not */
 #define SAME_TIME_MS    5000  /* two streams this close were opened at the same time */
-#define KEEPALIVE_S     120   /* data is watched by MP_PEERS_PATH_MS, members by swim */
+#define WATCH_S         3     /* a path that is watched is asked after so long without bytes */
+#define IDLE_S          120   /* and any other: who lives is for swim to find out */
+#define ASK_S           1     /* again, until it answers */
 #define PENDING_MAX     (2 * MP_MSG_MAX)
 #define WRITING_CAP_MAX 65536 /* what an idle stream keeps of its buffer */
 
@@ -31,6 +33,29 @@ conn_set(struct mp_conn *c, enum mp_conn_state state)
 	c->since_ms = uv_now(c->peers->config.loop);
 	if (mp_conn_hurries(c))
 		mp_peers_hurry(c->peers);
+}
+
+/* Kernels ask each other, so that the path costs nothing where bytes pass anyway. */
+static void
+conn_keepalive(struct mp_conn *c, int idle_s)
+{
+	int ask_s = ASK_S;
+	uv_os_fd_t fd;
+
+	(void)uv_tcp_keepalive(&c->tcp, 1, (unsigned)idle_s);
+	if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &ask_s, sizeof(ask_s));
+}
+
+static void
+conn_used(struct mp_conn *c)
+{
+	c->used_ms = uv_now(c->peers->config.loop);
+	if (c->watched || c->state != MP_CONN_OPEN)
+		return;
+	c->watched = true;
+	conn_keepalive(c, WATCH_S);
+	mp_peers_hurry(c->peers);
 }
 
 static void
@@ -164,7 +189,7 @@ bool
 mp_conn_hurries(const struct mp_conn *c)
 {
 	return c->state <= MP_CONN_GREETING || c->state == MP_CONN_RETIRED ||
-	       (c->state == MP_CONN_OPEN && c->joiner);
+	       (c->state == MP_CONN_OPEN && (c->joiner || c->watched));
 }
 
 /* ---- sending ---- */
@@ -204,10 +229,12 @@ mp_conn_send(struct mp_conn *c, struct mp_span bytes)
 		if (c->state != MP_CONN_CLOSING)
 			rc = mp_session_send(&c->session, bytes, conn_now(c));
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		conn_used(c);
 		mp_peers_dirty(c->peers, c);
-	else
+	} else {
 		c->peers->stats.lost++;
+	}
 }
 
 static void
@@ -416,6 +443,7 @@ conn_message(struct mp_conn *c, struct mp_span bytes)
 {
 	struct mp_event ev = {.kind = MP_EV_MESSAGE};
 
+	conn_used(c);
 	ev.u.message.peer = c->id;
 	ev.u.message.klass = c->klass;
 	ev.u.message.bytes = bytes;
@@ -481,7 +509,7 @@ conn_start(struct mp_conn *c)
 		.proto_min = PROTO_MIN,
 		.proto_max = PROTO_MAX,
 	};
-	unsigned timeout = MP_PEERS_PATH_MS;
+	unsigned timeout = (unsigned)c->peers->config.path_ms;
 	uint8_t entropy[32];
 	uv_os_fd_t fd;
 	int rc;
@@ -493,7 +521,7 @@ conn_start(struct mp_conn *c)
 	if (rc != 0)
 		return rc;
 	(void)uv_tcp_nodelay(&c->tcp, 1);
-	(void)uv_tcp_keepalive(&c->tcp, 1, KEEPALIVE_S);
+	conn_keepalive(c, IDLE_S);
 	if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
 	return uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
@@ -584,15 +612,20 @@ conn_timeout_joiner(struct mp_conn *c)
 void
 mp_conn_timeout(struct mp_conn *c)
 {
-	uint64_t age = uv_now(c->peers->config.loop) - c->since_ms;
+	uint64_t now = uv_now(c->peers->config.loop), age = now - c->since_ms;
+	uint64_t path = (uint64_t)c->peers->config.path_ms;
 
-	if (c->state == MP_CONN_CONNECTING && age > MP_PEERS_GREETING_MS)
+	if (c->state == MP_CONN_CONNECTING && age > path)
 		conn_unreachable(c, false, "no answer");
-	else if (c->state == MP_CONN_GREETING && age > MP_PEERS_GREETING_MS)
+	else if (c->state == MP_CONN_GREETING && age > path && age > MP_PEERS_GREETING_MS)
 		mp_conn_fail(c, MP_ETIMEOUT, "the greeting takes too long");
 	else if (c->state == MP_CONN_RETIRED && !c->write_busy &&
 		 age > (c->opener ? RETIRED_MS : ABANDONED_MS))
 		mp_conn_close(c, MP_LINK_DOWN, NULL);
 	else if (c->state == MP_CONN_OPEN && c->joiner && age > MP_PEERS_JOINER_MS)
 		conn_timeout_joiner(c);
+	if (c->state != MP_CONN_CLOSING && c->watched && now - c->used_ms > MP_PEERS_WATCH_MS) {
+		c->watched = false;
+		conn_keepalive(c, IDLE_S);
+	}
 }

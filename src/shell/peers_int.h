@@ -42,12 +42,14 @@ struct mp_conn {
 	bool unproved;  /* counted in peers->unproved */
 	bool unreached; /* an address before this one did not even refuse */
 	bool doomed;    /* by mp_peers_drop() */
+	bool watched;   /* its path is asked for signs of life */
 	bool id_known;  /* who we want, or who it turned out to be */
 	struct mp_node_id id;
 	enum mp_class klass;
 	struct mp_addr addr;
 	struct mp_addr others[3]; /* to try when addr cannot be reached; port 0 ends the list */
 	uint64_t since_ms;        /* loop time of the last change of state */
+	uint64_t used_ms;         /* of the last message */
 	struct mp_conn_pending *first, **last;
 	size_t pending_bytes;
 };

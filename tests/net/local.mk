@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+# Real nodes in networks of their own: cuts, paths, addresses. Root; skipped loudly without.
+net_tests = \
+	%D%/oneway.sh
+
+EXTRA_DIST += %D%/lib.sh
+dist_check_SCRIPTS += $(net_tests)
+TESTS += $(net_tests)
+
+check-net: $(bin_PROGRAMS)
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(net_tests)'
+.PHONY: check-net
