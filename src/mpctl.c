@@ -5,7 +5,6 @@
  *   main ── ctl/args.c (command line) ── ctl/cmds.c (table) ── ctl/COMMAND.c
  *                    each command: ctl/client.c (control socket) and ctl/writer.c (text, JSON)
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +47,6 @@ main(int argc, char *argv[])
 
 	if (ctx == NULL)
 		return MP_EXIT_BUG;
-	(void)signal(SIGPIPE, SIG_IGN);
 	ctx->alloc = &mp_heap;
 	if (mp_cmd_parse(ctx, argc, argv, &err) != 0) {
 		mp_cmd_error(ctx, "%s", err.text);

@@ -122,6 +122,12 @@ if [ -c /dev/full ]; then
 	says 'No space' 'is said'
 fi
 
+# A reader that has seen enough is no trouble to talk of.
+awk 'BEGIN { print "meshpipe: 1\nname: many\nmodules:"
+	for (i = 0; i < 20000; i++) print "  m" i ": { run: [/bin/true] }" }' >many.yaml
+exits 0 'plan for head' sh -c "'$mpctl' plan many.yaml | head -n 1"
+tap_check 'says nothing of it' test ! -s err
+
 # ---- plan and graph ----
 exits 0 'plan' "$mpctl" plan good.yaml
 tap_check 'has waves' grep -q '^ *2 *2  build\[gcc\] build\[clang\]$' out
