@@ -2,13 +2,16 @@
 #include "core/dgram.h"
 
 #include "codec/cbor.h"
+#include "util/map.h"
 
-#define VERSION     1
-#define HINT_SIZE   4
-#define AD_SIZE     (1 + HINT_SIZE)
-#define OUTER_SIZE  (AD_SIZE + MP_XAEAD_NONCE)
+#define VERSION     2
+#define AD_SIZE     2 /* version and hint */
+#define PREFIX_SIZE 8 /* of the sender's id */
+#define HEAD_SIZE   (PREFIX_SIZE + 4 + 5 + 1)
+#define OUTER_SIZE  (AD_SIZE + HEAD_SIZE)
 #define SIG_SIZE    sizeof(struct mp_sig)
 #define RECORDS_MAX 128
+#define SEQ_MAX     (((uint64_t)1 << 40) - 1)
 
 struct key {
 	uint64_t epoch;
@@ -18,6 +21,8 @@ struct key {
 
 /* What was received of one sender; sequence number `top` and below it as many bits. */
 struct window {
+	struct mp_map_node node;
+	uint32_t slot; /* of the roster */
 	uint64_t boot;
 	uint64_t top;
 	uint64_t seen[MP_DGRAM_WINDOW / 64]; /* bit seq % MP_DGRAM_WINDOW */
@@ -29,9 +34,8 @@ struct mp_dgram {
 	const struct mp_roster *roster;
 	struct key keys[MP_GOSSIP_KEYS]; /* the one that seals first */
 	size_t key_count;
-	uint64_t seq;           /* last one sent in this boot */
-	struct window *windows; /* by slot of the roster */
-	size_t window_count;
+	uint64_t seq;          /* last one sent in this boot; 0: none */
+	struct mp_map windows; /* one for each that was heard */
 	uint64_t counters[MP_COUNTER_COUNT];
 };
 
@@ -43,6 +47,7 @@ mp_dgram_new(const struct mp_env *env, const struct mp_roster *roster, struct mp
 	if (d == NULL)
 		return MP_ENOMEM;
 	*d = (struct mp_dgram){.alloc = env->alloc, .crypto = env->crypto, .roster = roster};
+	mp_map_init(&d->windows, env->alloc);
 	*out = d;
 	return 0;
 }
@@ -50,10 +55,18 @@ mp_dgram_new(const struct mp_env *env, const struct mp_roster *roster, struct mp
 void
 mp_dgram_free(struct mp_dgram *d)
 {
+	struct mp_map_node *at;
+
 	if (d == NULL)
 		return;
 	d->crypto->wipe(d->keys, sizeof(d->keys));
-	mp_dealloc(d->alloc, d->windows, d->window_count * sizeof(*d->windows));
+	while ((at = mp_map_any(&d->windows)) != NULL) {
+		struct window *win = mp_container_of(at, struct window, node);
+
+		mp_map_remove(&d->windows, at);
+		mp_dealloc(d->alloc, win, sizeof(*win));
+	}
+	mp_map_fini(&d->windows);
 	mp_dealloc(d->alloc, d, sizeof(*d));
 }
 
@@ -156,23 +169,36 @@ mp_dgram_restore(struct mp_dgram *d, struct mp_env *env, struct mp_span key, str
 
 /* ---- both ways ---- */
 
-/* hash(["mp-dgram", 1, cluster32, inner]) without copying inner. */
+struct head {
+	uint8_t prefix[PREFIX_SIZE];
+	uint64_t boot, seq;
+	uint8_t receiver; /* first byte of its id */
+};
+
+/* What is hashed and signed, with inner as it is. */
 static void
-signed_hash(const struct mp_env *env, struct mp_span inner, struct mp_hash *out)
+signed_hash(const struct mp_env *env, const struct head *head, const struct mp_node_id *sender,
+	const struct mp_node_id *receiver, struct mp_span inner, struct mp_hash *out)
 {
-	uint8_t mem[64];
+	uint8_t mem[160];
 	struct mp_buf buf = {.p = mem, .cap = sizeof(mem), .max = sizeof(mem)};
 	struct mp_span parts[2];
 	struct mp_cbor_w w;
 
-	mp_assert(inner.n >= 24 && inner.n <= MP_DGRAM_MAX);
+	mp_assert(inner.n <= MP_DGRAM_MAX);
 	mp_cbor_w_init(&w, &buf);
-	mp_cbor_w_array(&w, 4);
+	mp_cbor_w_array(&w, 8);
 	mp_cbor_w_text(&w, "mp-dgram");
-	mp_cbor_w_uint(&w, 1);
+	mp_cbor_w_uint(&w, VERSION);
 	mp_cbor_w_bytes(&w, env->cluster.b, sizeof(env->cluster.b));
+	mp_cbor_w_bytes(&w, sender->b, sizeof(sender->b));
+	mp_cbor_w_uint(&w, head->boot);
+	mp_cbor_w_uint(&w, head->seq);
+	mp_cbor_w_bytes(&w, receiver->b, sizeof(receiver->b));
 	/* The head of a byte string of inner.n, less its bytes. */
-	if (inner.n <= UINT8_MAX)
+	if (inner.n < 24)
+		mp_cbor_w_raw(&w, mp_span((uint8_t[]){(uint8_t)(0x40 + inner.n)}, 1));
+	else if (inner.n <= UINT8_MAX)
 		mp_cbor_w_raw(&w, mp_span((uint8_t[]){0x58, (uint8_t)inner.n}, 2));
 	else
 		mp_cbor_w_raw(&w,
@@ -183,58 +209,83 @@ signed_hash(const struct mp_env *env, struct mp_span inner, struct mp_hash *out)
 	env->crypto->hash(out, parts, 2);
 }
 
-/* ---- sending ---- */
-
+/* Puts the mask on, or takes it off. `tag` is the end of the datagram. */
 static void
-nonce_make(struct mp_dgram *d, struct mp_env *env, uint8_t nonce[MP_XAEAD_NONCE])
+head_mask(const struct mp_dgram *d, const struct key *key, const uint8_t tag[MP_AEAD_TAG],
+	const uint8_t from[HEAD_SIZE], uint8_t to[HEAD_SIZE])
 {
-	uint64_t fresh[3] = {env->boot, d->seq, mp_rng_next(&env->rng)};
-	struct mp_span parts[2] = {
-		mp_span(env->self.b, sizeof(env->self.b)),
-		mp_span(fresh, sizeof(fresh)),
-	};
-	struct mp_hash hash;
+	struct mp_span parts[2] = {mp_span(key->key, sizeof(key->key)), mp_span(tag, MP_AEAD_TAG)};
+	struct mp_hash mask;
 
-	env->crypto->hash(&hash, parts, 2);
-	memcpy(nonce, hash.b, MP_XAEAD_NONCE);
+	d->crypto->hash(&mask, parts, 2);
+	for (size_t i = 0; i < HEAD_SIZE; i++)
+		to[i] = from[i] ^ mask.b[i];
 }
+
+/* As bytes, which are the nonce's first. */
+static void
+head_write(const struct head *head, uint8_t nonce[MP_XAEAD_NONCE])
+{
+	memset(nonce, 0, MP_XAEAD_NONCE);
+	memcpy(nonce, head->prefix, PREFIX_SIZE);
+	for (unsigned i = 0; i < 4; i++)
+		nonce[PREFIX_SIZE + i] = (uint8_t)(head->boot >> 8 * (3 - i));
+	for (unsigned i = 0; i < 5; i++)
+		nonce[PREFIX_SIZE + 4 + i] = (uint8_t)(head->seq >> 8 * (4 - i));
+	nonce[HEAD_SIZE - 1] = head->receiver;
+}
+
+static struct head
+head_read(const uint8_t nonce[MP_XAEAD_NONCE])
+{
+	struct head head = {.receiver = nonce[HEAD_SIZE - 1]};
+
+	memcpy(head.prefix, nonce, PREFIX_SIZE);
+	for (unsigned i = 0; i < 4; i++)
+		head.boot = head.boot << 8 | nonce[PREFIX_SIZE + i];
+	for (unsigned i = 0; i < 5; i++)
+		head.seq = head.seq << 8 | nonce[PREFIX_SIZE + 4 + i];
+	return head;
+}
+
+/* ---- sending ---- */
 
 void
 mp_dgram_send(struct mp_dgram *d, struct mp_env *env, const struct mp_addr *to,
 	const struct mp_node_id *receiver, struct mp_span records, size_t count)
 {
-	uint8_t plain[MP_DGRAM_MAX], wire[MP_DGRAM_MAX];
+	uint8_t plain[MP_DGRAM_MAX], wire[MP_DGRAM_MAX], nonce[MP_XAEAD_NONCE];
 	struct mp_buf buf = {.p = plain, .cap = sizeof(plain), .max = sizeof(plain)};
+	struct head head = {.boot = env->boot, .receiver = receiver->b[0]};
 	struct mp_cbor_w w;
 	struct mp_hash hash;
 	struct mp_sig sig;
+	size_t n;
 
 	mp_assert(records.n <= MP_DGRAM_ROOM && count <= RECORDS_MAX);
 	if (d->key_count == 0)
 		return;
-	d->seq++;
+	if (d->seq == 0)
+		d->seq = mp_rng_below(&env->rng, SEQ_MAX / 2);
+	head.seq = ++d->seq;
+	mp_assert(head.boot <= UINT32_MAX && head.seq <= SEQ_MAX);
+	memcpy(head.prefix, env->self.b, PREFIX_SIZE);
 	mp_cbor_w_init(&w, &buf);
-	mp_cbor_w_array(&w, 5);
-	mp_cbor_w_bytes(&w, env->self.b, sizeof(env->self.b));
-	mp_cbor_w_uint(&w, env->boot);
-	mp_cbor_w_uint(&w, d->seq);
-	if (receiver != NULL)
-		mp_cbor_w_bytes(&w, receiver->b, sizeof(receiver->b));
-	else
-		mp_cbor_w_null(&w);
 	mp_cbor_w_array(&w, count);
 	mp_cbor_w_raw(&w, records);
-	signed_hash(env, mp_buf_span(&buf), &hash);
+	signed_hash(env, &head, &env->self, receiver, mp_buf_span(&buf), &hash);
 	env->crypto->sign(env->secret, &sig, mp_span(hash.b, sizeof(hash.b)));
 	mp_cbor_w_raw(&w, mp_span(sig.b, sizeof(sig.b)));
-	mp_assert(w.rc == 0 && buf.n + OUTER_SIZE + MP_AEAD_TAG <= MP_DGRAM_MAX);
+	n = OUTER_SIZE + buf.n + MP_AEAD_TAG;
+	mp_assert(w.rc == 0 && n <= MP_DGRAM_MAX);
 
 	wire[0] = VERSION;
-	memcpy(wire + 1, d->keys[0].hash.b, HINT_SIZE);
-	nonce_make(d, env, wire + AD_SIZE);
-	env->crypto->seal(wire + OUTER_SIZE, mp_buf_span(&buf), mp_span(wire, AD_SIZE),
-		wire + AD_SIZE, d->keys[0].key);
-	mp_out_datagram(env->out, to, mp_span(wire, OUTER_SIZE + buf.n + MP_AEAD_TAG));
+	wire[1] = d->keys[0].hash.b[0];
+	head_write(&head, nonce);
+	env->crypto->seal(wire + OUTER_SIZE, mp_buf_span(&buf), mp_span(wire, AD_SIZE), nonce,
+		d->keys[0].key);
+	head_mask(d, &d->keys[0], wire + n - MP_AEAD_TAG, nonce, wire + AD_SIZE);
+	mp_out_datagram(env->out, to, mp_span(wire, n));
 }
 
 /* ---- receiving ---- */
@@ -246,25 +297,37 @@ drop(struct mp_dgram *d, enum mp_counter why, int rc)
 	return rc;
 }
 
+static struct window *
+window_find(const struct mp_dgram *d, uint32_t slot)
+{
+	struct mp_map_node *at = mp_map_find(&d->windows, mp_hash64(&slot, sizeof(slot), 0));
+
+	for (; at != NULL; at = mp_map_find_next(at)) {
+		struct window *win = mp_container_of(at, struct window, node);
+
+		if (win->slot == slot)
+			return win;
+	}
+	return NULL;
+}
+
 /* The window of a member, made when there is none; NULL when memory is out. */
 static struct window *
-window_of(struct mp_dgram *d, const struct mp_member *m)
+window_of(struct mp_dgram *d, uint32_t slot)
 {
-	size_t want = d->window_count == 0 ? 16 : d->window_count * 2;
-	void *p;
+	struct window *win = window_find(d, slot);
 
-	if (m->slot < d->window_count)
-		return &d->windows[m->slot];
-	while (want <= m->slot)
-		want *= 2;
-	p = mp_realloc(d->alloc, d->windows, d->window_count * sizeof(*d->windows),
-		want * sizeof(*d->windows));
-	if (p == NULL)
+	if (win != NULL)
+		return win;
+	win = mp_realloc(d->alloc, NULL, 0, sizeof(*win));
+	if (win == NULL)
 		return NULL;
-	d->windows = p;
-	memset(d->windows + d->window_count, 0, (want - d->window_count) * sizeof(*d->windows));
-	d->window_count = want;
-	return &d->windows[m->slot];
+	*win = (struct window){.slot = slot};
+	if (mp_map_add(&d->windows, &win->node, mp_hash64(&slot, sizeof(slot), 0)) != 0) {
+		mp_dealloc(d->alloc, win, sizeof(*win));
+		return NULL;
+	}
+	return win;
 }
 
 static bool
@@ -281,10 +344,9 @@ window_seen(const struct window *win, uint64_t boot, uint64_t seq)
 static void
 window_mark(struct window *win, uint64_t boot, uint64_t seq)
 {
-	if (boot != win->boot)
-		*win = (struct window){.boot = boot};
-	if (seq > win->top + MP_DGRAM_WINDOW) {
+	if (boot != win->boot || seq > win->top + MP_DGRAM_WINDOW) {
 		memset(win->seen, 0, sizeof(win->seen));
+		win->boot = boot;
 		win->top = seq;
 	}
 	while (win->top < seq) {
@@ -296,41 +358,33 @@ window_mark(struct window *win, uint64_t boot, uint64_t seq)
 
 /* Opens the seal with whichever key the hint names; the length of the plain bytes, or 0. */
 static size_t
-unseal(const struct mp_dgram *d, struct mp_span bytes, uint8_t *plain)
+unseal(const struct mp_dgram *d, struct mp_span bytes, uint8_t *plain, struct head *head)
 {
 	struct mp_span sealed = mp_span(bytes.p + OUTER_SIZE, bytes.n - OUTER_SIZE);
 
 	for (size_t i = 0; i < d->key_count; i++) {
-		if (memcmp(d->keys[i].hash.b, bytes.p + 1, HINT_SIZE) == 0 &&
-			d->crypto->open(plain, sealed, mp_span(bytes.p, AD_SIZE), bytes.p + AD_SIZE,
-				d->keys[i].key) == 0)
-			return sealed.n - MP_AEAD_TAG;
+		uint8_t nonce[MP_XAEAD_NONCE] = {0};
+
+		if (d->keys[i].hash.b[0] != bytes.p[1])
+			continue;
+		head_mask(
+			d, &d->keys[i], bytes.p + bytes.n - MP_AEAD_TAG, bytes.p + AD_SIZE, nonce);
+		if (d->crypto->open(
+			    plain, sealed, mp_span(bytes.p, AD_SIZE), nonce, d->keys[i].key) != 0)
+			continue;
+		*head = head_read(nonce);
+		return sealed.n - MP_AEAD_TAG;
 	}
 	return 0;
 }
 
-struct inner {
-	struct mp_node_id sender;
-	bool directed;
-	struct mp_node_id receiver;
-};
-
 static int
-inner_read(struct mp_span bytes, struct inner *inner, struct mp_dgram_in *out)
+inner_read(struct mp_span bytes, struct mp_dgram_in *out)
 {
 	struct mp_cbor_r r;
 	const uint8_t *start;
 
 	mp_cbor_r_init(&r, bytes);
-	mp_cbor_r_array_exact(&r, 5);
-	mp_cbor_r_fixed(&r, inner->sender.b, sizeof(inner->sender.b));
-	out->boot = mp_cbor_r_uint(&r, UINT32_MAX);
-	out->seq = mp_cbor_r_uint(&r, INT64_MAX);
-	inner->directed = mp_cbor_r_peek(&r) != MP_CBOR_NULL;
-	if (inner->directed)
-		mp_cbor_r_fixed(&r, inner->receiver.b, sizeof(inner->receiver.b));
-	else
-		mp_cbor_r_null(&r);
 	out->records.count = mp_cbor_r_array(&r, RECORDS_MAX);
 	start = r.p;
 	for (size_t i = 0; i < out->records.count && r.rc == 0; i++)
@@ -339,42 +393,62 @@ inner_read(struct mp_span bytes, struct inner *inner, struct mp_dgram_in *out)
 	return mp_cbor_r_end(&r);
 }
 
+/* Was it this member, which has the sender's prefix? */
+static int
+sender_check(struct mp_dgram *d, struct mp_env *env, const struct mp_member *m,
+	const struct head *head, struct mp_span inner, const struct mp_sig *sig)
+{
+	struct window *win;
+	struct mp_hash hash;
+
+	if (m->state == MP_MEMBER_LEFT || mp_node_id_eq(&m->id, &env->self))
+		return drop(d, MP_COUNT_DGRAM_STRANGER, MP_EAUTH);
+	win = window_find(d, m->slot);
+	if (head->boot < mp_member_boot(m) ||
+		(win != NULL && window_seen(win, head->boot, head->seq)))
+		return drop(d, MP_COUNT_DGRAM_REPLAY, MP_EREPLAY);
+	signed_hash(env, head, &m->id, &env->self, inner, &hash);
+	if (env->crypto->verify(m->id.b, sig, mp_span(hash.b, sizeof(hash.b))) != 0)
+		return drop(d, MP_COUNT_DGRAM_FORGED, MP_ESIG);
+	win = window_of(d, m->slot);
+	if (win == NULL)
+		return drop(d, MP_COUNT_NO_MEMORY, MP_ENOMEM);
+	window_mark(win, head->boot, head->seq);
+	return 0;
+}
+
 int
 mp_dgram_open(struct mp_dgram *d, struct mp_env *env, struct mp_span bytes, struct mp_dgram_in *out)
 {
-	struct window *win;
-	struct inner inner;
-	struct mp_hash hash;
+	struct head head;
 	struct mp_sig sig;
+	int rc = MP_EAUTH;
 	size_t n;
 
-	if (bytes.n > MP_DGRAM_MAX || bytes.n < OUTER_SIZE + MP_AEAD_TAG + SIG_SIZE + 24)
+	if (bytes.n > MP_DGRAM_MAX || bytes.n < OUTER_SIZE + MP_AEAD_TAG + SIG_SIZE + 1)
 		return drop(d, MP_COUNT_DGRAM_JUNK, MP_EFORMAT);
 	if (bytes.p[0] != VERSION)
 		return drop(d, MP_COUNT_DGRAM_JUNK, MP_EVERSION);
-	n = unseal(d, bytes, out->plain);
+	n = unseal(d, bytes, out->plain, &head);
 	if (n == 0)
 		return drop(d, MP_COUNT_DGRAM_JUNK, MP_ESIG);
 	n -= SIG_SIZE;
 	memcpy(sig.b, out->plain + n, SIG_SIZE);
-	if (inner_read(mp_span(out->plain, n), &inner, out) != 0)
+	if (inner_read(mp_span(out->plain, n), out) != 0)
 		return drop(d, MP_COUNT_DGRAM_MALFORMED, MP_EFORMAT);
-	out->sender = mp_roster_find(d->roster, &inner.sender);
-	if (out->sender == NULL || out->sender->state == MP_MEMBER_LEFT ||
-		mp_node_id_eq(&inner.sender, &env->self))
-		return drop(d, MP_COUNT_DGRAM_STRANGER, MP_EAUTH);
-	if (inner.directed && !mp_node_id_eq(&inner.receiver, &env->self))
+	if (head.receiver != env->self.b[0])
 		return drop(d, MP_COUNT_DGRAM_FORGED, MP_ECLUSTER);
-	win = window_of(d, out->sender);
-	if (win == NULL)
-		return drop(d, MP_COUNT_NO_MEMORY, MP_ENOMEM);
-	if (out->boot < mp_member_boot(out->sender) || window_seen(win, out->boot, out->seq))
-		return drop(d, MP_COUNT_DGRAM_REPLAY, MP_EREPLAY);
-	signed_hash(env, mp_span(out->plain, n), &hash);
-	if (env->crypto->verify(inner.sender.b, &sig, mp_span(hash.b, sizeof(hash.b))) != 0)
-		return drop(d, MP_COUNT_DGRAM_FORGED, MP_ESIG);
-	window_mark(win, out->boot, out->seq);
-	return 0;
+	out->boot = head.boot;
+	out->seq = head.seq;
+	if (mp_roster_find_prefix(d->roster, head.prefix, PREFIX_SIZE, 0) == NULL)
+		return drop(d, MP_COUNT_DGRAM_STRANGER, MP_EAUTH);
+	for (size_t i = 0; rc != 0; i++) {
+		out->sender = mp_roster_find_prefix(d->roster, head.prefix, PREFIX_SIZE, i);
+		if (out->sender == NULL)
+			break;
+		rc = sender_check(d, env, out->sender, &head, mp_span(out->plain, n), &sig);
+	}
+	return rc;
 }
 
 uint64_t

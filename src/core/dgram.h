@@ -2,12 +2,16 @@
 /*
  * Datagrams: signed inside, sealed outside (DESIGN 3).
  *
- *   [version 1][key hint 4][nonce 24][XChaCha20-Poly1305 of inner]     ad: the first 5 bytes
- *   inner = [sender32, boot, seq, receiver32|null, [record...]] || sig64
+ *   [version 1][key hint 1][masked head 18][XChaCha20-Poly1305 of inner]   ad: the first 2 bytes
+ *   head  = sender's id 8 | boot 4 | seq 5 | receiver's id 1
+ *   inner = [record...] || sig64
  *
- * sig is Ed25519 of the sender over hash(["mp-dgram", 1, cluster32, the array as bstr]). The hint
- * is the first 4 bytes of hash(key). The nonce is a hash of sender, boot, seq and fresh bits: it
- * names nobody, and does not repeat as long as a boot counter does not.
+ * Nodes say little and often, so a datagram is as short as it can be: a ping is 118 bytes. The head
+ * is the nonce too (then zeros): it does not repeat as long as a boot counter does not, and should
+ * one do, sequence numbers begin anywhere in each start. It is masked by hash(key || tag), so that
+ * it names nobody (RFC 9001 section 5.4 does so for QUIC). The hint is the first byte of hash(key).
+ * sig is Ed25519 of the sender over
+ *   hash(["mp-dgram", 2, cluster32, sender32, boot, seq, receiver32, the array as bstr]).
  *
  * Cheap checks come first: version, hint, one AEAD open, member, receiver, replay; the signature
  * last. What is dropped is counted by enum mp_counter (core/node.h).
@@ -24,8 +28,8 @@
 #include "core/roster.h"
 
 #define MP_DGRAM_WINDOW 512
-/* Room for records: MP_DGRAM_MAX less 29 outside, 16 tag, 64 signature, 90 head. */
-#define MP_DGRAM_ROOM 1033
+/* Room for records: MP_DGRAM_MAX less 20 outside, 16 tag, 64 signature, 2 for the array. */
+#define MP_DGRAM_ROOM 1130
 
 struct mp_dgram;
 
@@ -53,7 +57,7 @@ int mp_dgram_restore(
 
 /*
  * Seals `count` encoded records, at most MP_DGRAM_ROOM bytes in all, and emits the datagram.
- * receiver is NULL when it is not known who listens there. Without a key nothing is sent.
+ * Without a key nothing is sent.
  */
 void mp_dgram_send(struct mp_dgram *d, struct mp_env *env, const struct mp_addr *to,
 	const struct mp_node_id *receiver, struct mp_span records, size_t count);

@@ -121,6 +121,20 @@ mp_roster_find(const struct mp_roster *roster, const struct mp_node_id *id)
 	return find(roster, id);
 }
 
+const struct mp_member *
+mp_roster_find_prefix(const struct mp_roster *roster, const uint8_t *prefix, size_t size, size_t i)
+{
+	struct mp_node_id id = {{0}};
+	size_t at;
+
+	mp_assert(size <= sizeof(id.b));
+	memcpy(id.b, prefix, size);
+	at = position(roster, &id) + i;
+	if (at < roster->count && memcmp(roster->sorted[at]->id.b, prefix, size) == 0)
+		return roster->sorted[at];
+	return NULL;
+}
+
 size_t
 mp_roster_count(const struct mp_roster *roster)
 {

@@ -58,6 +58,11 @@ struct mp_roster;
 /* NULL when there is none. A member stays where it is for the roster's life. */
 const struct mp_member *mp_roster_find(const struct mp_roster *roster, const struct mp_node_id *id);
 
+/* The i-th member, in order of ids, whose id begins so; NULL when there is none. Of a beginning of
+ * 8 bytes there is one at most, unless somebody has made two on purpose. */
+const struct mp_member *mp_roster_find_prefix(
+	const struct mp_roster *roster, const uint8_t *prefix, size_t size, size_t i);
+
 /* All members, this node included, in ascending order of id. */
 size_t mp_roster_count(const struct mp_roster *roster);
 const struct mp_member *mp_roster_at(const struct mp_roster *roster, size_t i);

@@ -186,6 +186,9 @@ records_in(struct node *n, struct mp_span records)
 	uint8_t mem[MP_DGRAM_MAX];
 	struct mp_buf buf = {.p = mem, .cap = sizeof(mem), .max = sizeof(mem)};
 	static const uint8_t zero[64];
+	uint8_t key[MP_SYMKEY_SIZE], head[18] = {0};
+	struct mp_span parts[2] = {mp_span(key, sizeof(key)), mp_span(zero, MP_AEAD_TAG)};
+	struct mp_hash hint, mask;
 	struct mp_cbor_w w;
 	struct mp_cbor_r r;
 	size_t count = 0;
@@ -193,14 +196,17 @@ records_in(struct node *n, struct mp_span records)
 	mp_cbor_r_init(&r, records);
 	for (; mp_cbor_r_peek(&r) != MP_CBOR_END; count++)
 		mp_cbor_r_skip(&r);
+	memset(key, 0, sizeof(key));
+	n->crypto.hash(&hint, &(struct mp_span){key, sizeof(key)}, 1);
+	n->crypto.hash(&mask, parts, mp_countof(parts));
+	memcpy(head, n->other.b, 8);
+	head[11] = head[16] = 1; /* boot, sequence number */
+	head[17] = n->env.self.b[0];
+	for (size_t i = 0; i < sizeof(head); i++)
+		head[i] ^= mask.b[i];
 	mp_cbor_w_init(&w, &buf);
-	mp_cbor_w_raw(&w, mp_span("\x01\x01\x01\x01\x01", 5)); /* version, and hash(key) */
-	mp_cbor_w_raw(&w, mp_span(zero, MP_XAEAD_NONCE));
-	mp_cbor_w_array(&w, 5);
-	mp_cbor_w_bytes(&w, n->other.b, 32);
-	mp_cbor_w_uint(&w, 1);
-	mp_cbor_w_uint(&w, 1);
-	mp_cbor_w_bytes(&w, n->env.self.b, 32);
+	mp_cbor_w_raw(&w, mp_span((uint8_t[]){2, hint.b[0]}, 2));
+	mp_cbor_w_raw(&w, mp_span(head, sizeof(head)));
 	mp_cbor_w_array(&w, count);
 	mp_cbor_w_raw(&w, records);
 	mp_cbor_w_raw(&w, mp_span(zero, 64));
