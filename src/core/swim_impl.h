@@ -17,7 +17,8 @@
 #define SWIM_HEALTH_MAX     7
 #define SWIM_INDIRECT       3 /* relays of one probe */
 #define SWIM_CONFIRM_MAX    3 /* confirmations that bring a suspicion to its shortest */
-#define SWIM_FANOUT         3
+#define SWIM_FANOUT         3 /* where the profile names none */
+#define SWIM_FANOUT_MAX     8
 #define SWIM_RELAYS_MAX     32   /* more: not relayed, the asker has others */
 #define SWIM_GREET_MAX      8    /* members pinged at once on start */
 #define SWIM_LEAP_MAX       1024 /* refutations that an accusation may be ahead of a statement */
@@ -101,8 +102,9 @@ struct mp_swim {
 	uint64_t digest;
 	uint64_t seq;
 	uint32_t health;
-	uint32_t mismatches, mismatches_max;
-	mp_time isolated_since_ms; /* NEVER: not isolated */
+	uint32_t mismatches, mismatches_max; /* of digests, in a row */
+	bool compared;                       /* some digest, since the last time a view was due */
+	mp_time isolated_since_ms;           /* NEVER: not isolated */
 	struct swim_probe probe;
 	struct swim_relay relays[SWIM_RELAYS_MAX];
 	size_t relay_count;

@@ -253,6 +253,7 @@ soft_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	const struct mp_swim_record *record)
 {
 	swim_edit(swim, m)->load = record->u.ping.load;
+	swim->compared = true;
 	if (record->u.ping.view == swim->digest) {
 		swim->mismatches = 0;
 		swim->mismatches_max = SWIM_MISMATCHES;

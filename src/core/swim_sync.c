@@ -104,9 +104,12 @@ mp_swim_sync_tick(struct mp_swim *swim, struct mp_env *env)
 			(!swim->pull_has_about || !has_spoken(swim, &swim->pull_about)))
 			view_send(swim, env, m);
 	}
+	/* Equal digests on the last ping or ack leave nothing to exchange. */
 	if (swim->push_pull_ms <= env->now_ms) {
-		if (mp_swim_pick(swim, env, PICK_ALIVE, SWIM_NONE, &slot, 1) == 1)
+		if ((swim->mismatches > 0 || !swim->compared) &&
+			mp_swim_pick(swim, env, PICK_ALIVE, SWIM_NONE, &slot, 1) == 1)
 			view_send(swim, env, swim_member(swim, slot));
+		swim->compared = false;
 		swim->push_pull_ms = env->now_ms + push_pull_interval(swim, env);
 	}
 }
