@@ -8,12 +8,14 @@
 #include "mp/crypto.h"
 #include "util/rng.h"
 
-/* Timings of DESIGN 4 and 5; one table per profile. */
+/* Timings of DESIGN 4 and 5; one table per profile: LAN is the default, WAN is for round trips of
+ * up to a second and more loss. All nodes of a cluster should have the same. */
 struct mp_profile {
 	mp_time probe_interval_ms;
 	mp_time probe_timeout_ms;
 	mp_time gossip_interval_ms;
-	mp_time suspicion_ms; /* multiplied by max(1, log10 n), up to six times that */
+	uint32_t gossip_fanout; /* at most SWIM_FANOUT_MAX; 0 is 3 */
+	mp_time suspicion_ms;   /* multiplied by max(1, log10 n), up to six times that */
 	mp_time push_pull_ms;
 	mp_time dead_contact_ms;
 	mp_time heartbeat_ms; /* per pair of nodes that share runs */
@@ -22,7 +24,7 @@ struct mp_profile {
 	size_t append_max;    /* entries of one APPEND; 0: what the codec takes */
 };
 
-extern const struct mp_profile mp_profile_lan;
+extern const struct mp_profile mp_profile_lan, mp_profile_wan;
 
 struct mp_env {
 	/* Set once. */

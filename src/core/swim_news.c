@@ -273,8 +273,11 @@ mp_swim_tell_credential(struct mp_swim *swim, struct mp_env *env, const struct m
 void
 mp_swim_gossip(struct mp_swim *swim, struct mp_env *env)
 {
-	uint32_t slots[SWIM_FANOUT];
-	size_t n = mp_swim_pick(swim, env, PICK_PRESENT, SWIM_NONE, slots, SWIM_FANOUT);
+	uint32_t slots[SWIM_FANOUT_MAX];
+	size_t fanout = env->profile->gossip_fanout > 0
+				? mp_min_size(env->profile->gossip_fanout, SWIM_FANOUT_MAX)
+				: SWIM_FANOUT;
+	size_t n = mp_swim_pick(swim, env, PICK_PRESENT, SWIM_NONE, slots, fanout);
 
 	swim->gossiped_ms = env->now_ms;
 	for (size_t i = 0; i < n && swim->news_count > 0; i++)
