@@ -14,6 +14,13 @@ tests_sim_mpsim_SOURCES = \
 	%D%/jobs.c \
 	%D%/live.c \
 	%D%/main.c \
+	%D%/mesh.c \
+	%D%/mesh.h \
+	%D%/mesh_check.c \
+	%D%/mesh_disk.c \
+	%D%/mesh_measure.c \
+	%D%/mesh_net.c \
+	%D%/mesh_trust.c \
 	%D%/model.c \
 	%D%/names.c \
 	%D%/net.c \

@@ -9,8 +9,9 @@
  *         [--blind I8]                this invariant is not looked at
  *   mpsim --list FILE                 the seeds in a file, each twice
  *   mpsim FILE.sim... [--trace]       scenarios
+ *   mpsim --table membership          the figures of docs/membership.md
  */
-#include "sim.h"
+#include "mesh.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -35,7 +36,8 @@ usage(void)
 		"usage: mpsim --seed N [--trace]\n"
 		"       mpsim --seeds N [--from M] [--once] [--until I1] [--blind I8]\n"
 		"       mpsim --list FILE\n"
-		"       mpsim SCENARIO... [--trace]\n");
+		"       mpsim SCENARIO... [--trace]\n"
+		"       mpsim --table membership\n");
 	return 2;
 }
 
@@ -222,11 +224,12 @@ main(int argc, char **argv)
 		{"list", required_argument, NULL, 'l'},
 		{"until", required_argument, NULL, 'u'},
 		{"blind", required_argument, NULL, 'b'},
+		{"table", required_argument, NULL, 'T'},
 		{0},
 	};
 	uint64_t seed = 0, count = 0, from = 1;
 	bool trace = false, once = false, single = false;
-	const char *list = NULL, *until = NULL;
+	const char *list = NULL, *until = NULL, *table = NULL;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -240,12 +243,16 @@ main(int argc, char **argv)
 			until = optarg;
 		else if (c == 'b')
 			sim_blind = optarg;
+		else if (c == 'T')
+			table = optarg;
 		else if (c == 's' && number(optarg, &seed))
 			single = true;
 		else if (!(c == 'n' && number(optarg, &count)) &&
 			 !(c == 'f' && number(optarg, &from)))
 			return usage();
 	}
+	if (table != NULL && strcmp(table, "membership") == 0)
+		return mesh_measure() == 0 ? 0 : 1;
 	if (list != NULL)
 		return listed_seeds(list);
 	if (single)

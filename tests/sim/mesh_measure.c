@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mpsim --table membership: what docs/membership.md shows. All figures are of virtual time but the
+ * last column, virtual seconds in one of processor time.
+ */
+#include "mesh.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+static double
+cpu_now(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static double
+secs(sim_time t)
+{
+	return (double)t / 1e6;
+}
+
+/* A cluster of n that has nothing more to say. */
+static struct mesh *
+settled(uint32_t n, uint32_t loss, bool checked)
+{
+	struct mesh_plan plan;
+	struct mesh *mesh;
+
+	mesh_plan_calm(&plan);
+	plan.nodes = n;
+	plan.unchecked = !checked;
+	mesh = mesh_new(&plan);
+	mesh_found(mesh);
+	mesh_run_until(mesh, 40 * SIM_SEC);
+	mesh->plan.loss = loss;
+	return mesh;
+}
+
+static int
+finished(struct mesh *mesh)
+{
+	char why[600];
+	int rc = mesh_end(mesh, why, sizeof(why));
+
+	if (rc != 0)
+		(void)printf("\n**failed: %s**\n", why);
+	return rc;
+}
+
+static bool
+watching(struct mesh *mesh)
+{
+	return mesh->watch_count < mesh->plan.nodes;
+}
+
+static int
+row_update(uint32_t n, uint32_t loss, uint32_t times)
+{
+	struct mesh *mesh = settled(n, loss, false);
+	double formed = cpu_now(), half = 0, most = 0, all = 0, worst = 0;
+	sim_time from = mesh->now;
+
+	for (uint32_t i = 0; i < times; i++) {
+		mesh_watch(mesh, (uint32_t)mp_rng_below(&mesh->rng, n));
+		if (!mesh_run_while(mesh, 60 * SIM_SEC, watching))
+			mesh_fail(mesh, "an update has reached %" PRIu32 " of %" PRIu32,
+				mesh->watch_count, n);
+		half += secs(mesh->watch_at[(n - 1) / 2]) / times;
+		most += secs(mesh->watch_at[(n * 99 - 1) / 100]) / times;
+		all += secs(mesh->watch_at[n - 1]) / times;
+		if (secs(mesh->watch_at[n - 1]) > worst)
+			worst = secs(mesh->watch_at[n - 1]);
+		mesh->watch = MESH_NONE;
+		mesh_run_until(mesh, mesh->now + 5 * SIM_SEC);
+	}
+	(void)printf("| %" PRIu32 " | %" PRIu32 " %% | %.3f | %.3f | %.3f | %.3f | %.1f | %.1f |\n",
+		n, loss / 10, half, most, all, worst, (double)mesh->alloc_peak / n / n,
+		secs(mesh->now - from) / (cpu_now() - formed));
+	(void)fflush(stdout);
+	return finished(mesh);
+}
+
+static int
+updates(void)
+{
+	(void)printf("### One update on its way to all (s)\n\n"
+		     "| nodes | loss | at 50 %% | at 99 %% | at 100 %% | worst | bytes a pair | "
+		     "faster than real |\n|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+	return row_update(10, 0, 100) | row_update(100, 0, 100) | row_update(1000, 0, 20) |
+	       row_update(10, 300, 100) | row_update(100, 300, 100) | row_update(1000, 300, 20);
+}
+
+/* ---- a crash ---- */
+
+struct crash {
+	sim_time suspected, first, agreed;
+};
+
+static uint32_t victim;
+
+static bool
+nobody_suspects(struct mesh *mesh)
+{
+	for (uint32_t i = 0; i < mesh->plan.nodes; i++) {
+		if (i != victim &&
+			mesh_view(&mesh->nodes[i], &mesh->nodes[victim])->state != MP_MEMBER_ALIVE)
+			return false;
+	}
+	return true;
+}
+
+static bool
+nobody_knows(struct mesh *mesh)
+{
+	for (uint32_t i = 0; i < mesh->plan.nodes; i++) {
+		if (i != victim &&
+			mesh_view(&mesh->nodes[i], &mesh->nodes[victim])->state == MP_MEMBER_DEAD)
+			return false;
+	}
+	return true;
+}
+
+static bool
+not_all_know(struct mesh *mesh)
+{
+	return !mesh_dead_agree(mesh, victim);
+}
+
+static bool
+not_agreed(struct mesh *mesh)
+{
+	return !mesh_agree(mesh, NULL, 0);
+}
+
+static struct crash
+crash_once(struct mesh *mesh)
+{
+	struct crash c;
+	sim_time from;
+
+	mesh_run_until(mesh, mesh->now + mesh_between(mesh, 0, SIM_SEC));
+	victim = (uint32_t)mp_rng_below(&mesh->rng, mesh->plan.nodes);
+	from = mesh->now;
+	mesh_crash(&mesh->nodes[victim]);
+	(void)mesh_run_while(mesh, 60 * SIM_SEC, nobody_suspects);
+	c.suspected = mesh->now - from;
+	(void)mesh_run_while(mesh, 60 * SIM_SEC, nobody_knows);
+	c.first = mesh->now - from;
+	if (!mesh_run_while(mesh, 60 * SIM_SEC, not_all_know))
+		mesh_fail(mesh, "node %" PRIu32 " is not dead everywhere", victim);
+	c.agreed = mesh->now - from;
+	mesh_start(&mesh->nodes[victim]);
+	if (!mesh_run_while(mesh, 60 * SIM_SEC, not_agreed))
+		mesh_fail(mesh, "node %" PRIu32 " does not come back", victim);
+	mesh_run_until(mesh, mesh->now + 5 * SIM_SEC);
+	return c;
+}
+
+static int
+row_crash(uint32_t n, uint32_t times)
+{
+	struct mesh *mesh = settled(n, 0, n <= 100);
+	double suspected = 0, first = 0, agreed = 0, worst = 0;
+
+	for (uint32_t i = 0; i < times; i++) {
+		struct crash c = crash_once(mesh);
+
+		suspected += secs(c.suspected) / times;
+		first += secs(c.first) / times;
+		agreed += secs(c.agreed) / times;
+		if (secs(c.agreed) > worst)
+			worst = secs(c.agreed);
+	}
+	(void)printf("| %" PRIu32 " | %.1f | %.1f | %.1f | %.1f |\n", n, suspected, first, agreed,
+		worst);
+	(void)fflush(stdout);
+	return finished(mesh);
+}
+
+static int
+crashes(void)
+{
+	(void)printf("\n### A crash (s)\n\n| nodes | first suspicion | first verdict | agreement | "
+		     "worst |\n|--:|--:|--:|--:|--:|\n");
+	return row_crash(3, 20) | row_crash(10, 20) | row_crash(30, 20) | row_crash(100, 10) |
+	       row_crash(300, 5) | row_crash(1000, 3);
+}
+
+/* ---- false deaths ---- */
+
+static int
+row_false(uint32_t n, uint32_t loss, uint32_t starved, bool tick_first, uint32_t minutes)
+{
+	struct mesh *mesh = settled(n, loss, true);
+	double hours = (double)minutes * n / 60;
+	sim_time until;
+
+	mesh_run_until(mesh, 90 * SIM_SEC);
+	mesh->plan.tick_first = tick_first;
+	until = mesh->now + minutes * 60 * SIM_SEC;
+	for (uint32_t i = 0; i < starved; i++)
+		mesh_starve(&mesh->nodes[i], until);
+	mesh_run_until(mesh, until);
+	(void)printf("| %" PRIu32 " | %" PRIu32 " %% | %" PRIu32 "%s | %.0f | %" PRIu64
+		     " | %" PRIu64 " |\n",
+		n, loss / 10, starved, tick_first ? ", timers first" : "", hours,
+		mesh->false_deaths, mesh->starved_deaths);
+	(void)fflush(stdout);
+	return finished(mesh);
+}
+
+static int
+false_deaths(void)
+{
+	const uint32_t m = 20; /* minutes */
+
+	(void)printf("\n### Nodes held dead that live\n\n| nodes | loss | starved | node-hours | "
+		     "healthy ones | starved ones |\n|--:|--:|--:|--:|--:|--:|\n");
+	return row_false(50, 0, 0, false, m) | row_false(50, 100, 0, false, m) |
+	       row_false(50, 200, 0, false, m) | row_false(50, 300, 0, false, m) |
+	       row_false(100, 300, 0, false, m) | row_false(100, 0, 16, false, m) |
+	       row_false(100, 0, 16, true, m) | row_false(100, 100, 16, false, m);
+}
+
+/* ---- traffic ---- */
+
+struct traffic {
+	uint64_t udp, stream, datagrams;
+};
+
+static struct traffic
+traffic_of(const struct mesh *mesh)
+{
+	struct traffic t = {0};
+
+	for (uint32_t i = 0; i < mesh->plan.nodes; i++) {
+		t.udp += mesh->nodes[i].udp_bytes;
+		t.stream += mesh->nodes[i].stream_bytes;
+		t.datagrams += mesh->nodes[i].datagrams;
+	}
+	return t;
+}
+
+static void
+revive(struct mesh *mesh, uint64_t index)
+{
+	mesh_start(&mesh->nodes[index]);
+}
+
+/* One percent of the nodes, and one at least, crashes every minute and comes back; one node in a
+ * hundred, and one at least, says something new every ten seconds. */
+static void
+churn(struct mesh *mesh, sim_time until)
+{
+	uint32_t n = mesh->plan.nodes, part = n < 100 ? 1 : n / 100;
+
+	for (int i = 0; mesh->now < until && mesh->failure[0] == '\0'; i++) {
+		for (uint32_t k = 0; k < part; k++) {
+			struct mesh_node *node = &mesh->nodes[mp_rng_below(&mesh->rng, n)];
+
+			if (mesh_member(node) && i % 6 == 0) {
+				mesh_crash(node);
+				mesh_at(mesh, mesh->now + 20 * SIM_SEC, revive, node->index);
+			} else if (mesh_member(node)) {
+				mesh_watch(mesh, node->index);
+			}
+		}
+		mesh_run_until(mesh, mesh->now + 10 * SIM_SEC);
+	}
+}
+
+static int
+row_traffic(uint32_t n, bool churning)
+{
+	struct mesh *mesh = settled(n, 0, false);
+	sim_time span = (n > 100 ? 5 : 20) * 60 * SIM_SEC, from;
+	struct traffic before, after;
+	double s, began;
+
+	mesh_run_until(mesh, 120 * SIM_SEC);
+	before = traffic_of(mesh);
+	from = mesh->now;
+	began = cpu_now();
+	if (churning)
+		churn(mesh, from + span);
+	else
+		mesh_run_until(mesh, from + span);
+	after = traffic_of(mesh);
+	s = secs(mesh->now - from) * n;
+	(void)printf("| %" PRIu32 " | %s | %.1f | %.0f | %.0f | %.0f | %.0f |\n", n,
+		churning ? "churn" : "idle", (double)(after.datagrams - before.datagrams) / s,
+		(double)(after.udp - before.udp) / s, (double)(after.stream - before.stream) / s,
+		(double)(after.udp - before.udp + after.stream - before.stream) / s,
+		secs(mesh->now - from) / (cpu_now() - began));
+	(void)fflush(stdout);
+	return finished(mesh);
+}
+
+static int
+traffic(void)
+{
+	(void)printf("\n### Traffic of one node (sent, with IP, UDP and TCP heads)\n\n"
+		     "| nodes | | datagrams/s | UDP B/s | streams B/s | all B/s | faster than real "
+		     "|\n|--:|:--|--:|--:|--:|--:|--:|\n");
+	return row_traffic(10, false) | row_traffic(100, false) | row_traffic(1000, false) |
+	       row_traffic(10, true) | row_traffic(100, true) | row_traffic(1000, true);
+}
+
+int
+mesh_measure(void)
+{
+	return updates() | crashes() | false_deaths() | traffic();
+}
