@@ -65,7 +65,8 @@ read_u64_bytes(struct mp_cbor_r *r)
 	return v;
 }
 
-#define PING_ITEMS 8                   /* of PING and ACK; the first version's had fewer */
+#define PING_WALL  5                   /* PING and ACK with a clock, */
+#define PING_ITEMS 8                   /* and with all that may be left out */
 #define WALL_MAX   ((uint64_t)1 << 52) /* nobody's clock says more */
 
 /* Items that a record of each kind has at least. */
@@ -81,21 +82,40 @@ static const uint8_t record_items[] = {
 	[MP_SWIM_DEAD] = 4,
 };
 
+/* What is zero at its end is left out: idle nodes say nothing else all day. */
+static size_t
+ping_items(const struct mp_swim_record *record)
+{
+	const struct mp_load *load = &record->u.ping.load;
+
+	if (load->attempts > 0 || load->leads > 0 || load->drained)
+		return PING_ITEMS;
+	return record->u.ping.wall_ms > 0 ? PING_WALL : record_items[record->kind];
+}
+
 void
 mp_swim_record_write(struct mp_cbor_w *w, const struct mp_swim_record *record)
 {
-	mp_cbor_w_array(w, (record->kind <= MP_SWIM_ACK ? PING_ITEMS : record_items[record->kind]));
+	const struct mp_load *load = &record->u.ping.load;
+	size_t items = record_items[record->kind];
+
+	if (record->kind <= MP_SWIM_ACK)
+		items = ping_items(record);
+	mp_cbor_w_array(w, items);
 	mp_cbor_w_uint(w, record->kind);
 	switch (record->kind) {
 	case MP_SWIM_PING:
 	case MP_SWIM_ACK:
 		mp_cbor_w_uint(w, record->u.ping.seq);
 		write_u64_bytes(w, record->u.ping.view);
-		mp_cbor_w_uint(w, record->u.ping.load.used);
-		mp_cbor_w_uint(w, record->u.ping.load.attempts);
-		mp_cbor_w_uint(w, record->u.ping.load.leads);
-		mp_cbor_w_bool(w, record->u.ping.load.drained);
-		mp_cbor_w_uint(w, (uint64_t)record->u.ping.wall_ms);
+		mp_cbor_w_uint(w, load->used);
+		if (items >= PING_WALL)
+			mp_cbor_w_uint(w, (uint64_t)record->u.ping.wall_ms);
+		if (items < PING_ITEMS)
+			return;
+		mp_cbor_w_uint(w, load->attempts);
+		mp_cbor_w_uint(w, load->leads);
+		mp_cbor_w_bool(w, load->drained);
 		return;
 	case MP_SWIM_PING_REQ:
 		mp_cbor_w_uint(w, record->u.ask.seq);
@@ -130,12 +150,13 @@ read_record_body(struct mp_cbor_r *r, size_t items, struct mp_swim_record *out)
 		out->u.ping.seq = mp_cbor_r_uint(r, UINT64_MAX);
 		out->u.ping.view = read_u64_bytes(r);
 		out->u.ping.load.used = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
+		if (items >= PING_WALL)
+			out->u.ping.wall_ms = (mp_time)mp_cbor_r_uint(r, WALL_MAX);
 		if (items < PING_ITEMS)
 			return;
 		out->u.ping.load.attempts = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 		out->u.ping.load.leads = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 		out->u.ping.load.drained = mp_cbor_r_bool(r);
-		out->u.ping.wall_ms = (mp_time)mp_cbor_r_uint(r, WALL_MAX);
 		return;
 	case MP_SWIM_PING_REQ:
 		out->u.ask.seq = mp_cbor_r_uint(r, UINT64_MAX);
@@ -184,8 +205,8 @@ mp_swim_record_read(struct mp_span bytes, struct mp_swim_record *out)
 	record.kind = (enum mp_swim_kind)kind;
 	read_record_body(&r, items, &record);
 	known = record_items[kind];
-	if (kind <= MP_SWIM_ACK && items >= PING_ITEMS)
-		known = PING_ITEMS;
+	if (kind <= MP_SWIM_ACK && items >= PING_WALL)
+		known = items >= PING_ITEMS ? PING_ITEMS : PING_WALL;
 	rc = read_end(&r, items - known);
 	if (rc == 0)
 		*out = record;

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/swim_impl.h"
 
+/* Of what is under way at a time; few, so that it stays short on the wire. */
+static uint64_t
+seq_next(struct mp_swim *swim)
+{
+	swim->seq = (swim->seq + 1) & UINT16_MAX;
+	return swim->seq;
+}
+
 static struct mp_swim_record
 ping_make(
 	const struct mp_swim *swim, const struct mp_env *env, enum mp_swim_kind kind, uint64_t seq)
@@ -10,14 +18,15 @@ ping_make(
 	record.u.ping.seq = seq;
 	record.u.ping.view = swim->digest;
 	record.u.ping.load = swim->load;
-	record.u.ping.wall_ms = env->wall_ms > 0 ? env->wall_ms : 0;
+	if (kind == MP_SWIM_ACK && env->wall_ms > 0)
+		record.u.ping.wall_ms = env->wall_ms;
 	return record;
 }
 
 void
 mp_swim_ping(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
 {
-	struct mp_swim_record record = ping_make(swim, env, MP_SWIM_PING, ++swim->seq);
+	struct mp_swim_record record = ping_make(swim, env, MP_SWIM_PING, seq_next(swim));
 
 	mp_swim_send(swim, env, m, NULL, &record);
 }
@@ -91,7 +100,7 @@ probe_start(struct mp_swim *swim, struct mp_env *env)
 		return;
 	}
 	swim->probe = (struct swim_probe){.slot = slot,
-		.seq = ++swim->seq,
+		.seq = seq_next(swim),
 		.sent_ms = env->now_ms,
 		.ask_ms = env->now_ms + p->probe_timeout_ms * scale,
 		.end_ms = env->now_ms + p->probe_interval_ms * scale};
@@ -194,7 +203,7 @@ relay_start(struct mp_swim *swim, struct mp_env *env, const struct mp_member *as
 	*relay = (struct swim_relay){.asker = asker->slot,
 		.target = m->slot,
 		.asker_seq = record->u.ask.seq,
-		.seq = ++swim->seq,
+		.seq = seq_next(swim),
 		.nack_ms = env->now_ms + p->probe_timeout_ms * 4 / 5,
 		.end_ms = env->now_ms + 2 * p->probe_interval_ms,
 		.by_stream = from == NULL};
@@ -337,7 +346,7 @@ mp_swim_contact_dead(struct mp_swim *swim, struct mp_env *env)
 		swim_peer(swim, m)->addr++;
 		mp_swim_ping(swim, env, m);
 		/* It may have been away when we joined: a stream tells it who we are. */
-		ping = ping_make(swim, env, MP_SWIM_PING, ++swim->seq);
+		ping = ping_make(swim, env, MP_SWIM_PING, seq_next(swim));
 		mp_swim_send_stream(swim, env, m, &ping);
 	}
 	swim->dead_contact_ms = env->now_ms + env->profile->dead_contact_ms;
