@@ -20,6 +20,13 @@ enum mp_member_status {
 	MP_NODE_OFFLINE,
 };
 
+/* How a node talks to a member. */
+enum mp_path {
+	MP_PATH_NONE, /* to itself, and to those of whom nothing is known yet */
+	MP_PATH_UDP,
+	MP_PATH_TCP, /* datagrams get lost, streams do not */
+};
+
 #define MP_ROLE_NODE    0x1u
 #define MP_ROLE_SUBMIT  0x2u
 #define MP_ROLE_OBSERVE 0x4u

@@ -6,7 +6,7 @@
 
 /* Of a member: those that there always were, and those of a newer node. */
 #define MEMBER_FIRST 6
-#define MEMBER_MORE  6
+#define MEMBER_MORE  7
 
 /* Items that a newer node may add to an array of ours. */
 #define EXTRA_MAX 32
@@ -25,6 +25,14 @@ mp_member_status_word(enum mp_member_status status)
 	static const char *const words[] = {"available", "busy", "draining", "offline"};
 
 	return (size_t)status < mp_countof(words) ? words[status] : "unknown";
+}
+
+const char *
+mp_path_word(enum mp_path path)
+{
+	static const char *const words[] = {NULL, "udp", "tcp"};
+
+	return (size_t)path < mp_countof(words) ? words[path] : NULL;
 }
 
 static bool
@@ -108,6 +116,7 @@ mp_snap_member_encode(struct mp_buf *items, const struct mp_snap_member *member)
 	write_known(&w, member->rtt_ms >= 0, member->rtt_ms);
 	write_known(&w, member->silent_ms >= 0, member->silent_ms);
 	write_known(&w, member->has_skew, member->skew_ms);
+	mp_cbor_w_uint(&w, member->path);
 	if (w.rc != 0)
 		items->n = before;
 	return w.rc;
@@ -168,6 +177,7 @@ mp_snap_member_next(struct mp_cbor_r *r, struct mp_snap_member *out)
 		(void)read_known(r, &out->rtt_ms);
 		(void)read_known(r, &out->silent_ms);
 		out->has_skew = read_known(r, &out->skew_ms);
+		out->path = (enum mp_path)mp_cbor_r_uint(r, MP_PATH_TCP);
 		extra -= MEMBER_MORE;
 	}
 	read_extra(r, extra);

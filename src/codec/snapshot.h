@@ -5,7 +5,7 @@
  *
  *   [members, from, [member...]]
  *   member [node, address18|null, state, status, used, capabilities|null,
- *           attempts, leads, drained, rtt_ms|null, silent_ms|null, skew_ms|null]
+ *           attempts, leads, drained, rtt_ms|null, silent_ms|null, skew_ms|null, path]
  *   node  [id32, name]
  *
  * Members come in pages: who asks says from where and how many at most, who answers gives fewer
@@ -26,6 +26,8 @@
 /* The words of DESIGN 10; never NULL. */
 const char *mp_member_state_word(enum mp_member_state state);
 const char *mp_member_status_word(enum mp_member_status status);
+/* NULL for MP_PATH_NONE. */
+const char *mp_path_word(enum mp_path path);
 
 /* A page is closed once its items have this many bytes. */
 #define MP_SNAP_PAGE_BYTES (1024u * 1024)
@@ -49,6 +51,7 @@ struct mp_snap_member {
 	int64_t silent_ms; /* since it was heard last */
 	int64_t skew_ms;   /* its clock less the answering node's */
 	bool has_skew;
+	enum mp_path path;
 };
 
 /* A page of members is encoded one by one into a buffer of its own, then the list around it. */

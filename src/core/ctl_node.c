@@ -36,6 +36,7 @@ member_show(const struct mp_roster *roster, const struct mp_env *env, const stru
 		return;
 	out->status = status_shown(m);
 	out->load = m->load;
+	out->path = self ? MP_PATH_NONE : m->path;
 	out->skew_ms = m->skew_ms;
 	out->has_skew = m->has_skew;
 	if (m->has_skew)

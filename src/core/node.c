@@ -76,9 +76,10 @@ pulse_datagram(void *ctx, struct mp_env *env, const struct mp_node_id *to, struc
 {
 	struct mp_node *node = ctx;
 	const struct mp_member *m = mp_roster_find(node->roster, to);
+	const struct mp_addr *where = m != NULL ? mp_swim_where(node->swim, m) : NULL;
 
-	if (m != NULL && m->addr_count > 0)
-		mp_dgram_send(node->dgram, env, &m->addrs[0], &m->id, record, 1);
+	if (where != NULL)
+		mp_dgram_send(node->dgram, env, where, &m->id, record, 1);
 }
 
 static bool

@@ -32,6 +32,7 @@ struct mp_member {
 	int64_t skew_ms; /* its clock less ours, as of that probe, give or take half the round trip
 			  */
 	bool has_skew;
+	enum mp_path path;           /* by which it answered last */
 	bool link_up;                /* a control stream to it is open */
 	bool refused;                /* its address refused our last connection attempt */
 	struct mp_span credential;   /* owned by the roster */
@@ -72,8 +73,8 @@ const struct mp_member *mp_roster_slot(const struct mp_roster *roster, uint32_t 
 
 /*
  * Grows with every change of who is a member and of state, status, boot, addresses, capabilities,
- * link_up and refused; not with load, round trip and last_heard_ms. A reader that remembers the
- * version it saw looks at the members whose `changed` is above it.
+ * path, link_up and refused; not with load, round trip and last_heard_ms. A reader that remembers
+ * the version it saw looks at the members whose `changed` is above it.
  */
 uint64_t mp_roster_version(const struct mp_roster *roster);
 

@@ -33,6 +33,7 @@
 #define SWIM_CREDENTIAL_MAX (MP_DGRAM_ROOM - 8) /* larger: not gossiped, but sent by streams */
 #define SWIM_TELL_MAX       64 /* to so many; the others will see that their view differs */
 #define SWIM_PROLONG_MAX    3  /* times that a sign of life stays an execution */
+#define SWIM_MISSES         3  /* pings without an answer by datagram, until streams are used */
 
 /* Kinds of news about a member; at most one of each waits. */
 enum swim_news_kind { NEWS_ACCUSATION, NEWS_CREDENTIAL, NEWS_STATEMENT, NEWS_KINDS };
@@ -56,6 +57,7 @@ struct swim_peer {
 	uint8_t accuser_count;
 	uint8_t prolonged;
 	uint8_t addr;      /* which of its addresses is tried */
+	uint8_t misses;    /* probes of ours that no datagram answered, since one did */
 	bool unverified;   /* known from disk or hearsay of a join, nothing heard since */
 	bool lived;        /* was alive in this boot of ours */
 	bool hearsay_dead; /* the accusation said DEAD */
@@ -166,9 +168,12 @@ void mp_swim_health_add(struct mp_swim *swim, int delta);
 void mp_swim_tell(
 	struct mp_swim *swim, struct mp_env *env, uint32_t slot, enum swim_news_kind kind);
 void mp_swim_untell(struct mp_swim *swim, uint32_t slot, enum swim_news_kind kind);
-/* Sends a record (NULL: only news) and as much news as fits; to NULL: where it listens. */
+/* Sends a record (NULL: only news) and as much news as fits; to NULL: by the path that works. */
 void mp_swim_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	const struct mp_addr *to, const struct mp_swim_record *record);
+/* The record alone in a datagram, to see whether one comes through. */
+void mp_swim_try(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
+	const struct mp_swim_record *record);
 /* The same record, alone, as a message on a stream. */
 void mp_swim_send_stream(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	const struct mp_swim_record *record);

@@ -169,25 +169,58 @@ fill_all_news(struct fill *f, const struct mp_member *receiver)
 	}
 }
 
+const struct mp_addr *
+mp_swim_where(const struct mp_swim *swim, const struct mp_member *m)
+{
+	if (m->addr_count == 0 || m->slot >= swim->peer_count)
+		return NULL;
+	return &m->addrs[swim->peers[m->slot].addr % m->addr_count];
+}
+
+/* What would have been one datagram, as messages. */
+static void
+fill_stream(struct fill *f, struct mp_env *env, const struct mp_member *m)
+{
+	struct mp_part list = {.items = mp_buf_span(&f->buf), .count = f->count};
+	struct mp_span item;
+
+	while (mp_list_next(&list, &item))
+		mp_out_send(env->out, &m->id, MP_CLASS_CONTROL, item, 0);
+}
+
 void
 mp_swim_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	const struct mp_addr *to, const struct mp_swim_record *record)
 {
+	bool stream = to == NULL && m->path == MP_PATH_TCP;
 	struct fill f = {.swim = swim};
 
 	f.buf = (struct mp_buf){.p = f.mem, .cap = sizeof(f.mem), .max = sizeof(f.mem)};
-	if (to == NULL) {
-		if (m->addr_count == 0)
-			return;
-		to = &m->addrs[swim_peer(swim, m)->addr % m->addr_count];
-	}
+	if (to == NULL)
+		to = mp_swim_where(swim, m);
+	if (to == NULL && !stream)
+		return;
 	/* An accused member hears it first, so that its answer refutes. */
 	if (mp_swim_accused(swim, m))
 		(void)fill_accusation(&f, m);
 	if (record != NULL)
 		(void)fill_record(&f, record);
 	fill_all_news(&f, m);
-	if (f.count > 0)
+	if (stream)
+		fill_stream(&f, env, m);
+	else if (f.count > 0)
+		mp_dgram_send(swim->dgram, env, to, &m->id, mp_buf_span(&f.buf), f.count);
+}
+
+void
+mp_swim_try(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
+	const struct mp_swim_record *record)
+{
+	const struct mp_addr *to = mp_swim_where(swim, m);
+	struct fill f = {.swim = swim};
+
+	f.buf = (struct mp_buf){.p = f.mem, .cap = sizeof(f.mem), .max = sizeof(f.mem)};
+	if (to != NULL && fill_record(&f, record))
 		mp_dgram_send(swim->dgram, env, to, &m->id, mp_buf_span(&f.buf), f.count);
 }
 

@@ -86,6 +86,45 @@ target_pick(struct mp_swim *swim, struct mp_env *env)
 	return target_next(swim, env);
 }
 
+/* ---- paths ---- */
+
+static void
+path_set(struct mp_swim *swim, const struct mp_member *m, enum mp_path path)
+{
+	struct mp_member *edit = swim_edit(swim, m);
+
+	if (edit->path == path)
+		return;
+	edit->path = path;
+	mp_roster_changed(swim->roster, edit);
+}
+
+/* Another probe. One that no datagram answered tries the next address. */
+static void
+path_probe(struct mp_swim *swim, const struct mp_member *m)
+{
+	struct swim_peer *peer = swim_peer(swim, m);
+
+	if (peer->misses > 0)
+		peer->addr++;
+	if (peer->misses < UINT8_MAX)
+		peer->misses++;
+}
+
+/* It answered a ping of ours, so that both ways are open. */
+static void
+path_answered(struct mp_swim *swim, const struct mp_member *m, bool by_datagram)
+{
+	struct swim_peer *peer = swim_peer(swim, m);
+
+	if (by_datagram) {
+		peer->misses = 0;
+		path_set(swim, m, MP_PATH_UDP);
+	} else if (peer->misses > SWIM_MISSES) {
+		path_set(swim, m, MP_PATH_TCP);
+	}
+}
+
 static void
 probe_start(struct mp_swim *swim, struct mp_env *env)
 {
@@ -93,6 +132,7 @@ probe_start(struct mp_swim *swim, struct mp_env *env)
 	mp_time scale = (mp_time)swim->health + 1;
 	struct mp_swim_record record;
 	uint32_t slot = target_pick(swim, env);
+	const struct mp_member *m;
 
 	if (slot == SWIM_NONE) {
 		mp_swim_health_add(swim, -1);
@@ -106,8 +146,12 @@ probe_start(struct mp_swim *swim, struct mp_env *env)
 		.end_ms = env->now_ms + p->probe_interval_ms * scale};
 	swim->probe_ms = swim->probe.end_ms;
 	swim->stats[MP_SWIM_STAT_PROBES]++;
+	m = swim_member(swim, slot);
+	path_probe(swim, m);
 	record = ping_make(swim, env, MP_SWIM_PING, swim->probe.seq);
-	mp_swim_send(swim, env, swim_member(swim, slot), NULL, &record);
+	mp_swim_send(swim, env, m, NULL, &record);
+	if (m->path == MP_PATH_TCP)
+		mp_swim_try(swim, env, m, &record);
 }
 
 /* It did not answer: others try, and so does a stream. */
@@ -138,7 +182,6 @@ probe_fail(struct mp_swim *swim, struct mp_env *env)
 	/* Relays that did not even say "no" mean that the fault may be ours. */
 	mp_swim_health_add(swim, probe->relay_count > 0 ? probe->relay_count - probe->nacks : 1);
 	swim->stats[MP_SWIM_STAT_PROBES_FAILED]++;
-	swim_peer(swim, m)->addr++;
 	probe->slot = SWIM_NONE;
 	mp_swim_suspect(swim, env, m);
 }
@@ -282,11 +325,12 @@ acked(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	struct swim_probe *probe = &swim->probe;
 	struct mp_member *edit = swim_edit(swim, m);
 
+	path_answered(swim, m, from != NULL);
 	if (probe->slot != m->slot || probe->seq != record->u.ping.seq) {
 		relay_acked(swim, env, m, record->u.ping.seq);
 		return;
 	}
-	if (from != NULL) {
+	if (from != NULL || edit->path == MP_PATH_TCP) {
 		edit->rtt_ms = (uint32_t)(env->now_ms - probe->sent_ms);
 		edit->has_skew = record->u.ping.wall_ms > 0;
 		edit->skew_ms = record->u.ping.wall_ms - (env->wall_ms - edit->rtt_ms / 2);
@@ -348,6 +392,8 @@ mp_swim_contact_dead(struct mp_swim *swim, struct mp_env *env)
 		/* It may have been away when we joined: a stream tells it who we are. */
 		ping = ping_make(swim, env, MP_SWIM_PING, seq_next(swim));
 		mp_swim_send_stream(swim, env, m, &ping);
+		if (m->path == MP_PATH_TCP)
+			mp_swim_try(swim, env, m, &ping);
 	}
 	swim->dead_contact_ms = env->now_ms + env->profile->dead_contact_ms;
 }

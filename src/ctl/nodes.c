@@ -58,6 +58,10 @@ write_member(struct mp_writer *w, const struct mp_snap_member *m, struct mp_caps
 	mp_w_bool(w, "drained", drained);
 	if (drained)
 		mp_w_show(w, "status", "drained");
+	if (mp_path_word(m->path) != NULL)
+		mp_w_text(w, "path", mp_path_word(m->path));
+	else
+		mp_w_null(w, "path");
 	if (known)
 		mp_w_uint(w, "slots", caps->slots);
 	else

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Real nodes in networks of their own: cuts, paths, addresses. Root; skipped loudly without.
 net_tests = \
-	%D%/oneway.sh
+	%D%/oneway.sh \
+	%D%/udp.sh
 
 EXTRA_DIST += %D%/lib.sh
 dist_check_SCRIPTS += $(net_tests)

@@ -186,7 +186,8 @@ unit_tests += \
 	tests/unit/test_dgram \
 	tests/unit/test_join \
 	tests/unit/test_roster \
-	tests/unit/test_swim
+	tests/unit/test_swim \
+	tests/unit/test_swim_path
 noinst_HEADERS += %D%/swimnet.h %D%/swimworld.h
 
 tests_unit_test_caps_SOURCES = %D%/test_caps.c
@@ -208,6 +209,9 @@ tests_unit_test_roster_LDADD = $(UNIT_LIBS)
 tests_unit_test_swim_SOURCES = %D%/test_swim.c
 tests_unit_test_swim_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_swim_LDADD = $(UNIT_LIBS)
+tests_unit_test_swim_path_SOURCES = %D%/test_swim_path.c
+tests_unit_test_swim_path_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_swim_path_LDADD = $(UNIT_LIBS)
 
 unit_tests += tests/unit/test_cache_threads tests/unit/test_exec \
 	tests/unit/test_executor_msg tests/unit/test_workspace

@@ -16,6 +16,7 @@ member(uint8_t id, const char *name)
 		.silent_ms = -1,
 		.skew_ms = -70,
 		.has_skew = true,
+		.path = MP_PATH_TCP,
 		.caps = mp_span("caps", 4)};
 
 	return m;
@@ -54,6 +55,7 @@ test_page(void **state)
 		assert_true(out.load.attempts == 4 && out.load.leads == 1);
 		assert_true(out.rtt_ms == 2 && out.silent_ms == -1);
 		assert_true(out.has_skew && out.skew_ms == -70);
+		assert_int_equal(out.path, MP_PATH_TCP);
 		assert_true(mp_span_eq(out.caps, in[i].caps));
 	}
 	for (size_t n = 0; n < buf.n; n++)

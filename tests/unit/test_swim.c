@@ -536,35 +536,6 @@ test_loss_without_streams(void **state)
 	net_free(net);
 }
 
-/* Datagrams do not pass between two nodes, streams do: both live. */
-static void
-test_stream_probe(void **state)
-{
-	struct net *net = net_cluster(41, 2);
-
-	(void)state;
-	net->watch = true;
-	net->loss_percent = 100;
-	net_run(net, 5 * MINUTE);
-	assert_int_equal(net->deaths, 0);
-	assert_int_equal(net_view(net, 0, 1)->state, MP_MEMBER_ALIVE);
-	net_free(net);
-}
-
-/* One of the ways is blocked: the others answer for it. */
-static void
-test_indirect(void **state)
-{
-	struct net *net = net_cluster(42, 5);
-
-	(void)state;
-	net->watch = true;
-	net->cut[0][1] = net->cut[1][0] = true;
-	net_run(net, 10 * MINUTE);
-	assert_int_equal(net->deaths, 0);
-	net_free(net);
-}
-
 /* A node that did not run for a while blames itself first. */
 static void
 test_pause(void **state)
@@ -776,8 +747,6 @@ main(void)
 		cmocka_unit_test(test_unheard_refutation),
 		cmocka_unit_test(test_loss),
 		cmocka_unit_test(test_loss_without_streams),
-		cmocka_unit_test(test_stream_probe),
-		cmocka_unit_test(test_indirect),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_own_word),
 		cmocka_unit_test(test_links),
