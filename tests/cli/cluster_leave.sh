@@ -124,7 +124,7 @@ tap_same 'it ends with 0' 0 $?
 for command in start "join 127.0.0.1:1 --token-file $tap_tmp/token"; do
 	# shellcheck disable=SC2086
 	"$mpnode" $command --state "$tap_tmp/alpha" --listen 127.0.0.1:0 2>"$tap_tmp/alpha.left"
-	tap_same "whoever left never comes back: ${command%% *}" 1 $?
+	tap_same "whoever left never comes back: ${command%% *}" 3 $?
 	tap_check 'it says what to do' said alpha 'left its cluster for ever; use a new state dir'
 done
 
