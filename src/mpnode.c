@@ -34,9 +34,7 @@ struct options {
 	const char *state, *name, *listen, *token_file;
 	const char *advertise[MP_ADDRS_MAX];
 	size_t advertise_count;
-	const char *tags[MP_TAGS_MAX];
-	size_t tag_count;
-	int slots;
+	struct mp_settings settings;
 	bool keep_failed, force, again;
 };
 
@@ -60,6 +58,8 @@ static const char usage_text[] =
 	"  --slots N               attempts at a time (default: processors; 0: only keep and "
 	"vote)\n"
 	"  --tag TAG               what this node can do, for `requires`; may be repeated\n"
+	"  --resource NAME=N       how much it has of what can be counted; may be repeated\n"
+	"  --zone ZONE             what fails together with it: a rack, a building\n"
 	"  --token-file FILE       the invite token (or $MP_TOKEN); - is standard input\n"
 	"  --again                 join: control.db is damaged or lost; come back without it\n"
 	"  --force                 leave, even if what only this node has is lost by it\n"
@@ -161,9 +161,7 @@ serve(const struct options *o, struct mp_state *state, bool founded)
 		.listen = o->listen,
 		.advertise = o->advertise,
 		.advertise_count = o->advertise_count,
-		.slots = o->slots,
-		.tags = o->tags,
-		.tag_count = o->tag_count,
+		.options = &o->settings,
 		.ready = stdout,
 		.log = stderr,
 		.keep_failed = o->keep_failed};
@@ -358,18 +356,6 @@ command_leave(const struct options *o)
 
 /* ---- options ---- */
 
-static bool
-parse_slots(const char *text, int *slots)
-{
-	char *end;
-	long n = strtol(text, &end, 10);
-
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || n > 4096)
-		return false;
-	*slots = (int)n;
-	return true;
-}
-
 enum {
 	OPT_STATE = 256,
 	OPT_NAME,
@@ -378,6 +364,8 @@ enum {
 	OPT_ADVERTISE,
 	OPT_SLOTS,
 	OPT_TAG,
+	OPT_RESOURCE,
+	OPT_ZONE,
 	OPT_TOKEN_FILE,
 	OPT_KEEP_FAILED,
 	OPT_FORCE,
@@ -392,6 +380,8 @@ static const struct option long_options[] = {
 	{"advertise", required_argument, NULL, OPT_ADVERTISE},
 	{"slots", required_argument, NULL, OPT_SLOTS},
 	{"tag", required_argument, NULL, OPT_TAG},
+	{"resource", required_argument, NULL, OPT_RESOURCE},
+	{"zone", required_argument, NULL, OPT_ZONE},
 	{"token-file", required_argument, NULL, OPT_TOKEN_FILE},
 	{"keep-failed", no_argument, NULL, OPT_KEEP_FAILED},
 	{"force", no_argument, NULL, OPT_FORCE},
@@ -401,10 +391,19 @@ static const struct option long_options[] = {
 	{0},
 };
 
+/* What parse_option() returns for a setting. */
+static int
+said(const char *option, int rc, const struct mp_error *err)
+{
+	return rc == 0 ? -1 : usage_error(option, err->text);
+}
+
 /* -1: go on; else the exit code. */
 static int
 parse_option(int c, struct options *o)
 {
+	struct mp_error err = {0};
+
 	switch (c) {
 	case OPT_STATE:
 		o->state = optarg;
@@ -421,15 +420,13 @@ parse_option(int c, struct options *o)
 		o->advertise[o->advertise_count++] = optarg;
 		return -1;
 	case OPT_SLOTS:
-		return parse_slots(optarg, &o->slots)
-			       ? -1
-			       : usage_error("--slots takes a number from 0 to 4096", optarg);
+		return said("--slots", mp_settings_slots(&o->settings, optarg, &err), &err);
 	case OPT_TAG:
-		if (o->tag_count == MP_TAGS_MAX || optarg[0] == '\0' ||
-			strlen(optarg) >= MP_WORD_MAX)
-			return usage_error("--tag: too many, or too long", optarg);
-		o->tags[o->tag_count++] = optarg;
-		return -1;
+		return said("--tag", mp_settings_tag(&o->settings, optarg, true, &err), &err);
+	case OPT_RESOURCE:
+		return said("--resource", mp_settings_resource(&o->settings, optarg, &err), &err);
+	case OPT_ZONE:
+		return said("--zone", mp_settings_zone(&o->settings, optarg, &err), &err);
 	case OPT_TOKEN_FILE:
 		o->token_file = optarg;
 		return -1;
@@ -457,7 +454,7 @@ parse_option(int c, struct options *o)
 int
 main(int argc, char **argv)
 {
-	struct options o = {.slots = -1};
+	struct options o = {.state = NULL};
 	const char *command;
 	int c;
 

@@ -138,6 +138,7 @@ struct mp_event {
 		struct mp_exec_report exec;
 		struct {
 			struct mp_span caps; /* encoded capabilities, see mp/member.h */
+			uint32_t slots;      /* of them */
 		} caps;
 	} u;
 };

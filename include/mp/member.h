@@ -32,18 +32,27 @@ enum mp_path {
 #define MP_ROLE_OBSERVE 0x4u
 #define MP_ROLE_ADMIN   0x8u
 
-#define MP_TAGS_MAX  32
-#define MP_TOOLS_MAX 64
-#define MP_WORD_MAX  64
+#define MP_TAGS_MAX      32
+#define MP_TOOLS_MAX     64
+#define MP_GPUS_MAX      16
+#define MP_RESOURCES_MAX 16
+#define MP_WORD_MAX      64
 
 /*
  * Capabilities (DESIGN 4): as bytes a deterministic CBOR array
- *   [slots, os, arch, cpus, memory_bytes, [[tool, version]...], [tag...], zone]
- * sorted by name inside; a longer array is from a newer node, the rest is skipped.
+ *   [slots, os, arch, cpus, memory_bytes, [[tool, version]...], [tag...], zone,
+ *    kernel, version, disk_bytes, disk_free_bytes, [gpu...], [[resource, count]...]]
+ * sorted by name inside, except GPUs; a longer array is from a newer node, the rest is skipped. The
+ * first nodes said no more than the first line.
  */
 struct mp_tool {
 	char name[MP_WORD_MAX];
 	char version[MP_WORD_MAX];
+};
+
+struct mp_resource {
+	char name[MP_WORD_MAX];
+	uint64_t count;
 };
 
 struct mp_caps {
@@ -56,7 +65,15 @@ struct mp_caps {
 	struct mp_tool tools[MP_TOOLS_MAX];
 	uint32_t tag_count;
 	char tags[MP_TAGS_MAX][MP_WORD_MAX];
-	char zone[MP_WORD_MAX];
+	char zone[MP_WORD_MAX];    /* "": none */
+	char kernel[MP_WORD_MAX];  /* its release; "": not said */
+	char version[MP_WORD_MAX]; /* of mpnode; "": not said */
+	uint64_t disk_bytes;       /* of the file system of the state directory; 0: not said */
+	uint64_t disk_free_bytes;  /* in coarse steps, for every change is told to all */
+	uint32_t gpu_count;
+	char gpus[MP_GPUS_MAX][MP_WORD_MAX];
+	uint32_t resource_count;
+	struct mp_resource resources[MP_RESOURCES_MAX];
 };
 
 /* How much a node has to do, by its own word. */

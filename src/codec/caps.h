@@ -11,9 +11,10 @@
 #define MP_CAPS_BYTES_MAX (16u * 1024)
 
 /*
- * Appends the one encoding of caps. Tools and tags may come in any order, they are written sorted
- * and without doubles. MP_EINVAL (a count above its bound, a word that is empty or cannot be
- * printed; zone may be empty), MP_ENOMEM, MP_ELIMIT; on error nothing was appended.
+ * Appends the one encoding of caps. Tools, tags and resources may come in any order, they are
+ * written sorted and without doubles. MP_EINVAL (a count above its bound, a word that is empty or
+ * cannot be printed; zone, kernel and version may be empty), MP_ENOMEM, MP_ELIMIT; on error nothing
+ * was appended.
  */
 int mp_caps_encode(const struct mp_caps *caps, struct mp_buf *buf);
 
@@ -26,5 +27,9 @@ int mp_caps_decode(struct mp_span bytes, struct mp_caps *out);
 /* The version of a tool, "" when it is there without one, NULL when it is not there. */
 const char *mp_caps_tool(const struct mp_caps *caps, const char *name);
 bool mp_caps_tag(const struct mp_caps *caps, const char *tag);
+/* How many of a resource there are; 0 of one that it has not got. */
+uint64_t mp_caps_resource(const struct mp_caps *caps, const char *name);
+/* Is this a word that capabilities may have: printable, not empty, shorter than MP_WORD_MAX? */
+bool mp_caps_word(const char *word);
 
 #endif

@@ -39,6 +39,8 @@ libmp_codec_a_SOURCES = \
 	%D%/record_work.c \
 	%D%/record_work.h \
 	%D%/record_work_io.h \
+	%D%/settings.c \
+	%D%/settings.h \
 	%D%/snapshot.c \
 	%D%/snapshot.h \
 	%D%/token.c \

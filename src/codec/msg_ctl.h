@@ -139,6 +139,7 @@ enum mp_ctl_local_number {
 	/* [158, takeover record] -> [takeover record, sig64]: in the name of the authority whose
 	 * key is kept here. */
 	MP_CTL_SIGN_TAKEOVER = 158,
+	MP_CTL_NODE_SET = 159, /* [159, settings] -> null, codec/settings.h; kept and told */
 };
 
 #define MP_CTL_STAT_MAX 4096
@@ -156,6 +157,7 @@ struct mp_ctl_local {
 	uint32_t size;            /* BLOB_READ: at most so many bytes */
 	struct mp_span bytes;     /* BLOB_WRITE, SIGN_TAKEOVER */
 	struct mp_cbor_r digests; /* BLOB_STAT: mp_cbor_r_fixed() each */
+	struct mp_span settings;  /* NODE_SET: encoded; mp_settings_read() */
 	size_t digest_count;
 	uint32_t roles;      /* INVITE: MP_ROLE_* */
 	uint64_t expires_ms; /* INVITE: from now, above 0 */

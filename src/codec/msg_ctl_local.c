@@ -26,6 +26,7 @@ local_items(enum mp_ctl_local_number number)
 	case MP_CTL_BLOB_STAT:
 	case MP_CTL_CACHE_BLOBS:
 	case MP_CTL_SIGN_TAKEOVER:
+	case MP_CTL_NODE_SET:
 		return 2;
 	case MP_CTL_BLOB_READ:
 		return 4;
@@ -77,6 +78,9 @@ read_local(struct mp_cbor_r *r, struct mp_ctl_local *out)
 		return;
 	case MP_CTL_SIGN_TAKEOVER:
 		out->bytes = mp_cbor_r_bytes(r, MP_CTL_TAKEOVER_MAX);
+		return;
+	case MP_CTL_NODE_SET:
+		out->settings = mp_cbor_r_item(r);
 		return;
 	case MP_CTL_INFO:
 	case MP_CTL_CACHE_STAT:
@@ -141,6 +145,9 @@ mp_ctl_local_encode(struct mp_buf *buf, const struct mp_ctl_local *m, const stru
 		break;
 	case MP_CTL_SIGN_TAKEOVER:
 		mp_cbor_w_span(&w, m->bytes);
+		break;
+	case MP_CTL_NODE_SET:
+		mp_cbor_w_raw(&w, m->settings);
 		break;
 	case MP_CTL_INFO:
 	case MP_CTL_CACHE_STAT:

@@ -16,8 +16,7 @@ status_shown(const struct mp_member *m)
 }
 
 static void
-member_show(const struct mp_roster *roster, const struct mp_env *env, const struct mp_member *m,
-	struct mp_snap_member *out)
+member_show(const struct mp_env *env, const struct mp_member *m, struct mp_snap_member *out)
 {
 	bool self = mp_node_id_eq(&m->id, &env->self);
 
@@ -28,8 +27,7 @@ member_show(const struct mp_roster *roster, const struct mp_env *env, const stru
 		.silent_ms = -1};
 	if (m->addr_count > 0)
 		out->addr = m->addrs[0];
-	if (m->has_caps)
-		out->caps = mp_roster_caps_bytes(roster, &m->caps_digest);
+	out->caps = mp_roster_caps_of(m);
 	if (m->last_heard_ms > 0 && !self)
 		out->silent_ms = env->now_ms - m->last_heard_ms;
 	if (m->state == MP_MEMBER_DEAD || m->state == MP_MEMBER_LEFT)
@@ -58,7 +56,7 @@ open_nodes(struct open *o, struct mp_env *env)
 		const struct mp_member *m = mp_roster_at(roster, i);
 		struct mp_snap_member s;
 
-		member_show(roster, env, m, &s);
+		member_show(env, m, &s);
 		rc = mp_snap_member_encode(&items, &s);
 	}
 	if (rc == 0)

@@ -605,7 +605,8 @@ node_dispatch(struct mp_node *node, const struct mp_event *ev)
 		mp_worker_exec(node->worker, env, &ev->u.exec);
 		break;
 	case MP_EV_CAPS:
-		(void)mp_swim_set_caps(node->swim, env, ev->u.caps.caps);
+		if (mp_swim_set_caps(node->swim, env, ev->u.caps.caps) == 0)
+			mp_worker_set_slots(node->worker, env, ev->u.caps.slots);
 		break;
 	case MP_EV_STOP:
 		node_stop(node);

@@ -330,42 +330,48 @@ caps_find(const struct mp_roster *roster, const struct mp_hash *digest)
 	return k;
 }
 
-/* Forgets capabilities that nobody names any more. */
+static struct known_caps *
+caps_of(const struct mp_member *m)
+{
+	return m->caps == NULL ? NULL : mp_container_of(m->caps, struct known_caps, caps);
+}
+
+/* Forgets capabilities that nobody names, or is taken to have, any more. */
 static void
-caps_drop(struct mp_roster *roster, const struct mp_hash *digest)
+caps_drop(struct mp_roster *roster, struct known_caps *k)
 {
 	struct known_caps **at = &roster->caps;
 
-	for (size_t i = 0; i < roster->count; i++) {
-		if (roster->slots[i]->has_caps &&
-			mp_hash_eq(&roster->slots[i]->caps_digest, digest))
+	for (size_t i = 0; k != NULL && i < roster->count; i++) {
+		const struct mp_member *m = roster->slots[i];
+
+		if (m->caps == &k->caps || (m->has_caps && mp_hash_eq(&m->caps_digest, &k->digest)))
 			return;
 	}
-	while (*at != NULL && !mp_hash_eq(&(*at)->digest, digest))
+	if (k == NULL)
+		return;
+	while (*at != k)
 		at = &(*at)->next;
-	if (*at != NULL) {
-		struct known_caps *k = *at;
-
-		*at = k->next;
-		caps_free(roster, k);
-	}
+	*at = k->next;
+	caps_free(roster, k);
 }
 
+/* What it could do before holds until it is known what it can do now. */
 static void
 caps_named(struct mp_roster *roster, struct mp_member *m, const struct mp_statement *s)
 {
-	struct mp_hash before = m->caps_digest;
-	bool had = m->has_caps;
-	struct known_caps *k;
+	struct known_caps *before = caps_of(m), *k;
 
-	if (had == s->has_caps && (!had || mp_hash_eq(&before, &s->caps_digest)))
+	if (m->has_caps == s->has_caps &&
+		(!m->has_caps || mp_hash_eq(&m->caps_digest, &s->caps_digest)))
 		return;
 	m->has_caps = s->has_caps;
 	m->caps_digest = s->caps_digest;
 	k = m->has_caps ? caps_find(roster, &m->caps_digest) : NULL;
-	m->caps = k != NULL ? &k->caps : NULL;
-	if (had)
-		caps_drop(roster, &before);
+	m->caps_old = m->has_caps && k == NULL;
+	if (!m->caps_old)
+		m->caps = k != NULL ? &k->caps : NULL;
+	caps_drop(roster, before);
 }
 
 int
@@ -399,7 +405,11 @@ mp_roster_caps(struct mp_roster *roster, const struct mp_hash *digest, struct mp
 		struct mp_member *m = roster->slots[i];
 
 		if (m->has_caps && mp_hash_eq(&m->caps_digest, digest)) {
+			struct known_caps *before = caps_of(m);
+
 			m->caps = &k->caps;
+			m->caps_old = false;
+			caps_drop(roster, before);
 			mp_roster_changed(roster, m);
 		}
 	}
@@ -410,6 +420,14 @@ struct mp_span
 mp_roster_caps_bytes(const struct mp_roster *roster, const struct mp_hash *digest)
 {
 	const struct known_caps *k = caps_find(roster, digest);
+
+	return k != NULL ? mp_span(k->bytes, k->size) : mp_span(NULL, 0);
+}
+
+struct mp_span
+mp_roster_caps_of(const struct mp_member *m)
+{
+	const struct known_caps *k = caps_of(m);
 
 	return k != NULL ? mp_span(k->bytes, k->size) : mp_span(NULL, 0);
 }

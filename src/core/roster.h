@@ -27,6 +27,7 @@ struct mp_member {
 	mp_time last_heard_ms; /* now_ms of the last datagram or message from it; 0 never */
 	/* Soft. */
 	const struct mp_caps *caps; /* NULL until pulled */
+	bool caps_old;              /* those from before: the ones it names now are not here yet */
 	struct mp_load load;        /* as it said last */
 	uint32_t rtt_ms;            /* of the last direct probe; 0 not known */
 	int64_t skew_ms; /* its clock less ours, as of that probe, give or take half the round trip
@@ -142,5 +143,7 @@ void mp_roster_set_state(struct mp_roster *roster, struct mp_member *m, enum mp_
 int mp_roster_caps(struct mp_roster *roster, const struct mp_hash *digest, struct mp_span bytes);
 /* The bytes with that digest; empty when they are not here. */
 struct mp_span mp_roster_caps_bytes(const struct mp_roster *roster, const struct mp_hash *digest);
+/* The bytes of m->caps; empty when there are none. */
+struct mp_span mp_roster_caps_of(const struct mp_member *m);
 
 #endif

@@ -345,7 +345,7 @@ caps_missing(const struct mp_swim *swim, uint32_t slot)
 {
 	const struct mp_member *m = swim_member(swim, slot);
 
-	return m->has_caps && m->caps == NULL && slot != swim->self &&
+	return m->has_caps && (m->caps == NULL || m->caps_old) && slot != swim->self &&
 	       (m->state == MP_MEMBER_ALIVE || m->state == MP_MEMBER_SUSPECT);
 }
 

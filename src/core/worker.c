@@ -484,6 +484,14 @@ mp_worker_drain(struct mp_worker *worker, struct mp_env *env, bool on)
 		worker_give_back(worker, env, MP_REJECT_BUSY);
 }
 
+void
+mp_worker_set_slots(struct mp_worker *worker, struct mp_env *env, uint32_t slots)
+{
+	worker->slots = slots;
+	if (slots == 0 && !worker->stopping)
+		worker_give_back(worker, env, MP_REJECT_BUSY);
+}
+
 bool
 mp_worker_stopped(const struct mp_worker *worker, const struct mp_env *env)
 {

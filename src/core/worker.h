@@ -75,6 +75,9 @@ bool mp_worker_stopped(const struct mp_worker *worker, const struct mp_env *env)
 /* Draining: gives back what has not started, as busy, and takes nothing more until it is switched
  * off; what runs goes on. */
 void mp_worker_drain(struct mp_worker *worker, struct mp_env *env, bool on);
+/* More or fewer attempts at a time: what runs above the number runs on; with 0 what has not started
+ * is given back. */
+void mp_worker_set_slots(struct mp_worker *worker, struct mp_env *env, uint32_t slots);
 bool mp_worker_stopping(const struct mp_worker *worker);
 
 /* For load on pings, status and tests. */

@@ -33,6 +33,7 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_nodes,
 	&mp_cmd_drain,
 	&mp_cmd_undrain,
+	&mp_cmd_node,
 	&mp_cmd_health,
 	&mp_cmd_cache,
 	&mp_cmd_invite,

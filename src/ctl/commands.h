@@ -13,6 +13,7 @@ extern const struct mp_cmd mp_cmd_graph;
 extern const struct mp_cmd mp_cmd_health;
 extern const struct mp_cmd mp_cmd_invite;
 extern const struct mp_cmd mp_cmd_logs;
+extern const struct mp_cmd mp_cmd_node;
 extern const struct mp_cmd mp_cmd_nodes;
 extern const struct mp_cmd mp_cmd_outputs;
 extern const struct mp_cmd mp_cmd_plan;

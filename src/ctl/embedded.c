@@ -26,11 +26,8 @@ static int
 serve(const struct mp_embedded *e, const struct mp_embedded_config *config, FILE *ready,
 	struct mp_error *err)
 {
-	struct mp_daemon_config daemon_config = {.listen = "127.0.0.1:0",
-		.slots = config->slots,
-		.tags = config->tags,
-		.tag_count = config->tag_count,
-		.ready = ready};
+	struct mp_daemon_config daemon_config = {
+		.listen = "127.0.0.1:0", .options = config->options, .ready = ready};
 	struct mp_daemon *daemon = NULL;
 	struct mp_state state;
 	int rc = mp_state_open(e->dir, NULL, &state, err);

@@ -4,6 +4,7 @@
 #ifndef MP_CTL_EMBEDDED_H
 #define MP_CTL_EMBEDDED_H
 
+#include "codec/settings.h"
 #include "mp/base.h"
 #include "mp/error.h"
 #include "mp/limits.h"
@@ -17,10 +18,8 @@ struct mp_embedded {
 };
 
 struct mp_embedded_config {
-	const char *state; /* NULL: a temporary folder */
-	int slots;         /* below 0: as many as there are processors */
-	const char *const *tags;
-	size_t tag_count;
+	const char *state;                 /* NULL: a temporary folder */
+	const struct mp_settings *options; /* as mpnode's */
 };
 
 /* Returns once the node is ready. Call it while the process has one thread. MP_EBUSY: another

@@ -33,6 +33,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/load.c \
 	%D%/load.h \
 	%D%/logs.c \
+	%D%/node.c \
 	%D%/nodes.c \
 	%D%/outputs.c \
 	%D%/plan.c \

@@ -18,6 +18,15 @@ static const struct mp_column columns[] = {
 };
 
 static void
+write_said(struct mp_writer *w, const char *key, const char *text)
+{
+	if (text[0] != '\0')
+		mp_w_text(w, key, text);
+	else
+		mp_w_null(w, key);
+}
+
+static void
 write_caps(struct mp_writer *w, const struct mp_caps *caps)
 {
 	mp_w_object(w, "capabilities", NULL, 0);
@@ -33,10 +42,24 @@ write_caps(struct mp_writer *w, const struct mp_caps *caps)
 	for (uint32_t i = 0; i < caps->tag_count; i++)
 		mp_w_text(w, NULL, caps->tags[i]);
 	mp_w_end(w);
-	if (caps->zone[0] != '\0')
-		mp_w_text(w, "zone", caps->zone);
-	else
-		mp_w_null(w, "zone");
+	mp_w_list(w, "gpus", NULL, 0);
+	for (uint32_t i = 0; i < caps->gpu_count; i++)
+		mp_w_text(w, NULL, caps->gpus[i]);
+	mp_w_end(w);
+	mp_w_object(w, "resources", NULL, 0);
+	for (uint32_t i = 0; i < caps->resource_count; i++)
+		mp_w_uint(w, caps->resources[i].name, caps->resources[i].count);
+	mp_w_end(w);
+	write_said(w, "zone", caps->zone);
+	write_said(w, "kernel", caps->kernel);
+	write_said(w, "version", caps->version);
+	if (caps->disk_bytes > 0) {
+		mp_w_uint(w, "disk", caps->disk_bytes);
+		mp_w_uint(w, "disk_free", caps->disk_free_bytes);
+	} else {
+		mp_w_null(w, "disk");
+		mp_w_null(w, "disk_free");
+	}
 	mp_w_end(w);
 }
 
@@ -55,7 +78,6 @@ write_member(struct mp_writer *w, const struct mp_snap_member *m, struct mp_caps
 	mp_cmd_write_address(w, &m->addr);
 	mp_w_text(w, "state", mp_member_state_word(m->state));
 	mp_w_text(w, "status", mp_member_status_word(m->status));
-	mp_w_bool(w, "drained", drained);
 	if (drained)
 		mp_w_show(w, "status", "drained");
 	if (mp_path_word(m->path) != NULL)
@@ -67,8 +89,6 @@ write_member(struct mp_writer *w, const struct mp_snap_member *m, struct mp_caps
 	else
 		mp_w_null(w, "slots");
 	mp_w_uint(w, "used", m->load.used);
-	mp_w_uint(w, "attempts", m->load.attempts);
-	mp_w_uint(w, "leads", m->load.leads);
 	if (known) {
 		mp_w_size(size, caps->memory_bytes);
 		mp_w_show(
@@ -77,6 +97,9 @@ write_member(struct mp_writer *w, const struct mp_snap_member *m, struct mp_caps
 	} else {
 		mp_w_null(w, "capabilities");
 	}
+	mp_w_bool(w, "drained", drained);
+	mp_w_uint(w, "attempts", m->load.attempts);
+	mp_w_uint(w, "leads", m->load.leads);
 	mp_w_end(w);
 }
 

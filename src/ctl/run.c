@@ -10,7 +10,8 @@
 #include "ctl/gather.h"
 #include "ctl/submitter.h"
 #include "mp/member.h"
-#include "shell/daemon.h"
+#include "shell/caps_probe.h"
+#include "shell/tools_probe.h"
 
 #define CANCEL_MS 10000
 
@@ -101,37 +102,30 @@ run_there(struct mp_cmd_ctx *ctx, struct mp_submitter *s, mp_time timeout_ms)
 }
 
 static int
-take_options(struct mp_cmd_ctx *ctx, struct mp_embedded_config *config, const char **tags,
-	mp_time *timeout_ms)
+take_options(struct mp_cmd_ctx *ctx, struct mp_settings *settings, mp_time *timeout_ms)
 {
 	const char *slots = mp_cmd_value(ctx, "slots");
-	char *end = NULL;
+	struct mp_error why = {0};
+	int rc = 0;
 
-	config->state = ctx->state;
-	config->slots = -1;
-	config->tags = tags;
-	for (size_t i = 0; i < ctx->given_count; i++) {
-		if (strcmp(ctx->given[i].option->name, "tag") != 0)
-			continue;
-		if (config->tag_count == MP_TAGS_MAX)
-			return mp_fail(&ctx->err, MP_EUSAGE, "too many tags");
-		tags[config->tag_count++] = ctx->given[i].value;
+	for (size_t i = 0; rc == 0 && i < ctx->given_count; i++) {
+		if (strcmp(ctx->given[i].option->name, "tag") == 0)
+			rc = mp_settings_tag(settings, ctx->given[i].value, true, &why);
 	}
-	if (slots != NULL) {
-		long n = strtol(slots, &end, 10);
-
-		if (slots[0] < '0' || slots[0] > '9' || *end != '\0' || n < 1 || n > 4096)
-			return mp_fail(
-				&ctx->err, MP_EUSAGE, "--slots takes a number from 1 to 4096");
-		config->slots = (int)n;
-	}
+	if (rc != 0)
+		return mp_fail(&ctx->err, MP_EUSAGE, "--tag: %s", why.text);
+	if (slots != NULL)
+		rc = mp_settings_slots(settings, slots, &why);
+	if (rc != 0 || (settings->has_slots && settings->slots == 0))
+		return mp_fail(
+			&ctx->err, MP_EUSAGE, "--slots takes a number from 1 to %d", MP_SLOTS_MAX);
 	return mp_follow_timeout(ctx, timeout_ms, &ctx->err);
 }
 
 /* Nobody else will ever come to run what this machine cannot. */
 static int
-check_placeable(struct mp_cmd_ctx *ctx, const struct mp_embedded_config *config,
-	const struct mp_graph *graph)
+check_placeable(
+	struct mp_cmd_ctx *ctx, const struct mp_settings *settings, const struct mp_graph *graph)
 {
 	struct mp_caps *caps = calloc(1, sizeof(*caps));
 	const struct mp_graph_module *first = NULL;
@@ -140,7 +134,9 @@ check_placeable(struct mp_cmd_ctx *ctx, const struct mp_embedded_config *config,
 
 	if (caps == NULL)
 		return mp_fail(&ctx->err, MP_ENOMEM, "out of memory");
-	mp_caps_probe(caps, config->slots, config->tags, config->tag_count);
+	mp_caps_probe(caps, NULL);
+	mp_tools_find(caps, settings);
+	(void)mp_settings_apply(settings, caps, NULL);
 	for (uint32_t i = 0; i < graph->module_count; i++) {
 		const struct mp_graph_module *m = &graph->modules[i];
 
@@ -162,17 +158,17 @@ check_placeable(struct mp_cmd_ctx *ctx, const struct mp_embedded_config *config,
 static int
 run_run(struct mp_cmd_ctx *ctx)
 {
-	const char *tags[MP_TAGS_MAX];
-	struct mp_embedded_config config = {.state = NULL};
+	struct mp_settings settings = {.slots = 0};
+	struct mp_embedded_config config = {.state = ctx->state, .options = &settings};
 	struct mp_embedded node = {.pid = 0};
 	struct mp_submitter s;
 	mp_time timeout_ms;
 	int code;
 
-	if (take_options(ctx, &config, tags, &timeout_ms) != 0)
+	if (take_options(ctx, &settings, &timeout_ms) != 0)
 		return mp_cmd_fail(ctx, &ctx->err);
 	code = mp_submitter_prepare(ctx, &s, ctx->args[0]);
-	if (code == MP_EXIT_DONE && check_placeable(ctx, &config, s.loaded.graph) != 0)
+	if (code == MP_EXIT_DONE && check_placeable(ctx, &settings, s.loaded.graph) != 0)
 		code = mp_cmd_fail(ctx, &ctx->err);
 	if (code == MP_EXIT_DONE) {
 		catch_signals();

@@ -12,6 +12,7 @@
 #define MP_SHELL_CTLSOCK_H
 
 #include "codec/msg_ctl.h"
+#include "codec/settings.h"
 #include "mp/base.h"
 #include "mp/error.h"
 #include "shell/cache.h"
@@ -43,6 +44,8 @@ struct mp_ctlsock_config {
 		struct mp_sig *sig, struct mp_error *err);
 	int (*invite)(void *ctx, uint32_t roles, uint64_t expires_ms, struct mp_buf *token,
 		struct mp_error *err);
+	/* mpctl node set. */
+	int (*set)(void *ctx, const struct mp_settings *change, struct mp_error *err);
 	/* Fills all but `items`; what it points to is good until the callback is called again. */
 	void (*info)(void *ctx, struct mp_ctl_info *info);
 	void *ctx;

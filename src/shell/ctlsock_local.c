@@ -121,6 +121,7 @@ on_work(uv_work_t *req)
 	case MP_CTL_INVITE:
 	case MP_CTL_INFO:
 	case MP_CTL_SIGN_TAKEOVER:
+	case MP_CTL_NODE_SET:
 		mp_unreachable();
 	}
 	if (w->rc == 0)
@@ -222,6 +223,25 @@ local_sign(struct mp_ctlsock *sock, uint64_t request, const struct mp_ctl_local 
 }
 
 static void
+local_set(struct mp_ctlsock *sock, uint64_t request, const struct mp_ctl_local *m)
+{
+	static const uint8_t null = 0xf6;
+	struct mp_settings change;
+	struct mp_error err = {0};
+	struct mp_cbor_r r;
+	int rc;
+
+	mp_cbor_r_init(&r, m->settings);
+	mp_settings_read(&r, &change);
+	rc = mp_cbor_r_end(&r);
+	if (rc != 0)
+		(void)mp_fail(&err, rc, "no node can be told this");
+	else
+		rc = sock->config.set(sock->config.ctx, &change, &err);
+	mp_ctlsock_answer(sock, request, rc, mp_span(&null, 1), &err);
+}
+
+static void
 local_info(struct mp_ctlsock *sock, uint64_t request)
 {
 	struct mp_ctl_info info = {.counter_count = 0};
@@ -261,6 +281,9 @@ mp_ctlsock_local(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes
 		break;
 	case MP_CTL_SIGN_TAKEOVER:
 		local_sign(sock, request, &m);
+		break;
+	case MP_CTL_NODE_SET:
+		local_set(sock, request, &m);
 		break;
 	case MP_CTL_INFO:
 		local_info(sock, request);

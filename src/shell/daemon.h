@@ -25,9 +25,8 @@ struct mp_daemon_config {
 	 */
 	const char *const *advertise;
 	size_t advertise_count; /* at most MP_ADDRS_MAX */
-	int slots;              /* below 0: as many as there are processors */
-	const char *const *tags;
-	size_t tag_count;
+	const struct mp_settings
+		*options; /* that it was started with; node.conf counts before them */
 	FILE *ready;      /* the ready line goes here; NULL for none */
 	FILE *log;        /* one line an event */
 	bool keep_failed; /* leave the workspaces of attempts that fail */
@@ -35,7 +34,8 @@ struct mp_daemon_config {
 
 /*
  * Forks the executor, opens databases and sockets, starts the node. Call it while the process has
- * one thread; from then on SIGPIPE is ignored, and SIGTERM and SIGINT stop it. MP_EBUSY: the port
+ * one thread; from then on SIGPIPE is ignored, SIGTERM and SIGINT stop it, and SIGHUP
+ * makes it read node.conf again and look anew at what the machine has. MP_EBUSY: the port
  * is taken; MP_EUSAGE: there is no seed to join through; others as the parts say. The text says
  * what to do.
  */
@@ -47,8 +47,5 @@ int mp_daemon_open(
 int mp_daemon_run(struct mp_daemon *daemon, struct mp_error *err);
 
 void mp_daemon_close(struct mp_daemon *daemon);
-
-/* Capabilities of this machine: os, arch, processors, memory, the tools on PATH. */
-void mp_caps_probe(struct mp_caps *caps, int slots, const char *const *tags, size_t tag_count);
 
 #endif

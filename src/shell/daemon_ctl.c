@@ -67,6 +67,12 @@ info_streams(const struct mp_daemon *d, struct mp_ctl_counter out[MP_DAEMON_COUN
 	out[2] = (struct mp_ctl_counter){.name = "messages_lost", .value = stats.lost};
 }
 
+static int
+on_set(void *ctx, const struct mp_settings *change, struct mp_error *err)
+{
+	return mp_daemon_caps_set(ctx, change, err);
+}
+
 static void
 on_info(void *ctx, struct mp_ctl_info *info)
 {
@@ -97,6 +103,7 @@ mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err)
 		.closed = on_request_closed,
 		.invite = on_invite,
 		.sign_takeover = on_sign_takeover,
+		.set = on_set,
 		.info = on_info,
 		.ctx = d};
 

@@ -5,6 +5,7 @@
 #ifndef MP_SHELL_DAEMON_INT_H
 #define MP_SHELL_DAEMON_INT_H
 
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "core/node.h"
@@ -34,6 +35,17 @@ struct mp_daemon_members {
 	uint64_t version; /* of the roster */
 	uint8_t *said;    /* by slot: what was said last */
 	size_t cap;
+};
+
+/* What this node can do, from which its capabilities are put together. */
+struct mp_daemon_caps {
+	struct mp_settings settings; /* node.conf */
+	struct mp_caps machine;      /* found; of tools those whose versions were asked for */
+	uv_signal_t sighup;
+	uv_timer_t disk;
+	bool probing; /* versions are being asked for on the thread pool, */
+	bool again;   /* and are to be once more */
+	atomic_bool stop;
 };
 
 /* Counters of the shell, behind the node's. */
@@ -72,6 +84,7 @@ struct mp_daemon {
 	struct mp_daemon_trouble trouble[64];
 	uint64_t quiet; /* lines that were held back */
 	struct mp_daemon_members members;
+	struct mp_daemon_caps caps;
 	struct mp_error ended;
 	mp_time started_ms; /* wall */
 	struct mp_ctl_counter info_counters[MP_COUNTER_COUNT + MP_DAEMON_COUNTERS];
@@ -96,6 +109,17 @@ void mp_daemon_on_durable(void *ctx, uint64_t seq);
 void mp_daemon_on_disk(void *ctx, const struct mp_error *err);
 void mp_daemon_on_exec(void *ctx, const struct mp_exec_report *report);
 void mp_daemon_on_exec_failed(void *ctx, const struct mp_error *err);
+
+/* Reads node.conf and looks at the machine. The errors of mp_state_load_settings(). */
+int mp_daemon_open_caps(struct mp_daemon *d, struct mp_error *err);
+/* The node runs: looks at what takes longer, and now and then at the disk. */
+void mp_daemon_caps_start(struct mp_daemon *d);
+/* Appends encoded capabilities, with these settings. MP_ELIMIT with a text, MP_ENOMEM. */
+int mp_daemon_caps_now(const struct mp_daemon *d, const struct mp_settings *settings,
+	struct mp_buf *buf, uint32_t *slots, struct mp_error *err);
+/* mpctl node set: keeps and tells it. Errors of the above, of merging and of files. */
+int mp_daemon_caps_set(struct mp_daemon *d, const struct mp_settings *change, struct mp_error *err);
+void mp_daemon_on_hup(uv_signal_t *handle, int signum);
 
 /* After a step: logs what changed among the members. */
 void mp_daemon_watch_members(struct mp_daemon *d);

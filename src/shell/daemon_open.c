@@ -87,32 +87,23 @@ open_node(struct mp_daemon *d, struct mp_error *err)
 		.addr_count = d->advertised_count};
 	struct mp_addr seeds[MP_SEEDS_MAX];
 	uint8_t gossip_key[MP_SYMKEY_SIZE];
-	struct mp_caps *caps;
 	struct mp_buf buf;
 	int rc = resolve_seeds(d, seeds, mp_countof(seeds), &config.seed_count, err);
 
 	if (rc != 0)
 		return rc;
-	caps = calloc(1, sizeof(*caps));
-	if (caps == NULL)
-		return mp_fail(err, MP_ENOMEM, "out of memory");
 	config.seeds = seeds;
-	mp_caps_probe(caps, d->config.slots, d->config.tags, d->config.tag_count);
-	config.slots = caps->slots;
-	mp_buf_init(&buf, &mp_heap, 65536);
-	rc = mp_caps_encode(caps, &buf);
+	mp_buf_init(&buf, &mp_heap, MP_CAPS_BYTES_MAX);
+	rc = mp_daemon_caps_now(d, &d->caps.settings, &buf, &config.slots, err);
 	config.caps = mp_buf_span(&buf);
 	if (state->founder) {
 		mp_key_random(gossip_key, sizeof(gossip_key));
 		config.gossip_key = mp_span(gossip_key, sizeof(gossip_key));
 	}
-	if (rc != 0)
-		(void)mp_fail(err, rc, "capabilities: %s", mp_strerror(rc));
-	else
+	if (rc == 0)
 		rc = mp_node_new(&config, &d->node, err);
 	mp_crypto_sodium.wipe(gossip_key, sizeof(gossip_key));
 	mp_buf_fini(&buf);
-	free(caps);
 	return rc;
 }
 
@@ -150,6 +141,10 @@ open_loop(struct mp_daemon *d, struct mp_error *err)
 	d->sigterm.data = d->sigint.data = d;
 	(void)uv_signal_start(&d->sigterm, mp_daemon_on_signal, SIGTERM);
 	(void)uv_signal_start(&d->sigint, mp_daemon_on_signal, SIGINT);
+	(void)uv_signal_init(&d->loop, &d->caps.sighup);
+	(void)uv_timer_init(&d->loop, &d->caps.disk);
+	d->caps.sighup.data = d->caps.disk.data = d;
+	(void)uv_signal_start(&d->caps.sighup, mp_daemon_on_hup, SIGHUP);
 	(void)signal(SIGPIPE, SIG_IGN);
 	return 0;
 }
@@ -207,9 +202,13 @@ daemon_open(struct mp_daemon *d, struct mp_error *err)
 	d->has_executor = true;
 	if ((rc = open_loop(d, err)) != 0 || (rc = open_databases(d, err)) != 0 ||
 		(rc = open_exec(d, err)) != 0 || (rc = mp_daemon_open_sockets(d, err)) != 0 ||
-		(rc = open_node(d, err)) != 0 || (rc = mp_daemon_open_control(d, err)) != 0)
+		(rc = mp_daemon_open_caps(d, err)) != 0 || (rc = open_node(d, err)) != 0 ||
+		(rc = mp_daemon_open_control(d, err)) != 0)
 		return rc;
-	return start_node(d, err);
+	rc = start_node(d, err);
+	if (rc == 0)
+		mp_daemon_caps_start(d);
+	return rc;
 }
 
 int
@@ -263,6 +262,7 @@ close_parts(struct mp_daemon *d)
 		mp_exec_close(d->exec, mp_daemon_part_closed, d);
 	}
 	mp_daemon_unbind(d);
+	atomic_store(&d->caps.stop, true);
 	while (d->works > 0)
 		(void)uv_run(&d->loop, UV_RUN_ONCE);
 	if (d->control != NULL) {
@@ -290,6 +290,8 @@ mp_daemon_close(struct mp_daemon *d)
 		uv_close((uv_handle_t *)&d->check, on_handle_closed);
 		uv_close((uv_handle_t *)&d->sigterm, on_handle_closed);
 		uv_close((uv_handle_t *)&d->sigint, on_handle_closed);
+		uv_close((uv_handle_t *)&d->caps.sighup, on_handle_closed);
+		uv_close((uv_handle_t *)&d->caps.disk, on_handle_closed);
 		(void)uv_run(&d->loop, UV_RUN_DEFAULT);
 		(void)uv_loop_close(&d->loop);
 	}

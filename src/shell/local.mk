@@ -13,6 +13,7 @@ libmp_shell_a_SOURCES = \
 	%D%/cache_read.c \
 	%D%/cache_result.c \
 	%D%/caps_probe.c \
+	%D%/caps_probe.h \
 	%D%/control.c \
 	%D%/control.h \
 	%D%/ctlsock.c \
@@ -22,6 +23,7 @@ libmp_shell_a_SOURCES = \
 	%D%/daemon.c \
 	%D%/daemon.h \
 	%D%/daemon_blob.c \
+	%D%/daemon_caps.c \
 	%D%/daemon_ctl.c \
 	%D%/daemon_int.h \
 	%D%/daemon_log.c \
@@ -60,6 +62,10 @@ libmp_shell_a_SOURCES = \
 	%D%/state.h \
 	%D%/state_int.h \
 	%D%/state_trust.c \
+	%D%/tools_kept.c \
+	%D%/tools_kept.h \
+	%D%/tools_probe.c \
+	%D%/tools_probe.h \
 	%D%/udp.c \
 	%D%/udp.h \
 	%D%/workspace.c \

@@ -14,9 +14,11 @@
 
 #include "codec/record_cert.h"
 #include "crypto/key.h"
+#include "shell/heap.h"
 #include "shell/state_int.h"
 
 #define MARKER      "meshpipe"
+#define SETTINGS    "node.conf"
 #define MARKER_TEXT "meshpipe state 1\n"
 
 /* For a lock to be free: when the process that had it is gone, and its children end yet; when it
@@ -199,7 +201,8 @@ make_dirs(const char *dir, uint32_t *made, struct mp_error *err)
 static bool
 is_clutter(const char *name)
 {
-	static const char *const clutter[] = {".", "..", MARKER ".new", "lock", "lost+found"};
+	static const char *const clutter[] = {
+		".", "..", MARKER ".new", "lock", "lost+found", SETTINGS};
 
 	for (size_t i = 0; i < mp_countof(clutter); i++) {
 		if (strcmp(name, clutter[i]) == 0)
@@ -566,4 +569,41 @@ mp_state_set_network(
 			text + n, sizeof(text) - n, "advertise %s\n", net->advertise[i]);
 	state->network = *net;
 	return mp_state_write(state, "network", text, n, err);
+}
+
+/* ---- what an operator says of it ---- */
+
+int
+mp_state_load_settings(const struct mp_state *state, struct mp_settings *out, struct mp_error *err)
+{
+	char *text = malloc(MP_SETTINGS_TEXT_MAX + 1);
+	size_t n = 0;
+	int rc = MP_ENOMEM;
+
+	*out = (struct mp_settings){.slots = 0};
+	if (text != NULL)
+		rc = mp_state_read(state, SETTINGS, text, MP_SETTINGS_TEXT_MAX + 1, &n, err);
+	else
+		(void)mp_fail(err, rc, "out of memory");
+	if (rc == 0 && (rc = mp_settings_parse(mp_span(text, n), out, err)) != 0)
+		(void)mp_wrap(err, "%s/" SETTINGS, state->dir);
+	free(text);
+	return rc == MP_ENOENT ? 0 : rc;
+}
+
+int
+mp_state_save_settings(
+	const struct mp_state *state, const struct mp_settings *settings, struct mp_error *err)
+{
+	struct mp_buf buf;
+	int rc;
+
+	mp_buf_init(&buf, &mp_heap, MP_SETTINGS_TEXT_MAX);
+	rc = mp_settings_format(settings, &buf);
+	if (rc != 0)
+		(void)mp_fail(err, rc, SETTINGS ": %s", mp_strerror(rc));
+	else
+		rc = mp_state_write(state, SETTINGS, buf.p, buf.n, err);
+	mp_buf_fini(&buf);
+	return rc;
 }

@@ -9,6 +9,7 @@
  *   credential    authority log, invite, certificate, and the founder's admission
  *   joining       seeds to ask, from taking a token until this node is a member
  *   port          as picked at the first start
+ *   node.conf     what an operator says that it can do
  *   network       where it listens and where others reach it, as said last
  *   control.db cache.db work/ control.sock
  *
@@ -18,6 +19,7 @@
 #ifndef MP_SHELL_STATE_H
 #define MP_SHELL_STATE_H
 
+#include "codec/settings.h"
 #include "mp/base.h"
 #include "mp/crypto.h"
 #include "mp/error.h"
@@ -116,6 +118,13 @@ int mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_
 int mp_state_set_port(struct mp_state *state, uint16_t port, struct mp_error *err);
 int mp_state_set_network(
 	struct mp_state *state, const struct mp_state_network *network, struct mp_error *err);
+
+/* node.conf, codec/settings.h. Without the file nothing is said. MP_EINVAL, MP_ELIMIT with file and
+ * line; MP_EIO, MP_EAUTH, MP_EFULL, MP_ENOMEM. */
+int mp_state_load_settings(
+	const struct mp_state *state, struct mp_settings *out, struct mp_error *err);
+int mp_state_save_settings(
+	const struct mp_state *state, const struct mp_settings *settings, struct mp_error *err);
 
 /* DIR/leaf; false when it does not fit. */
 bool mp_state_path(const struct mp_state *state, const char *leaf, char out[MP_PATH_MAX + 1]);

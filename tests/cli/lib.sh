@@ -25,6 +25,8 @@ top_builddir=$(cd "$top_builddir" && pwd)
 mpnode=$top_builddir/mpnode
 mpctl=$top_builddir/mpctl
 unset MP_STATE MP_TOKEN NOTIFY_SOCKET MAKEFLAGS MFLAGS MAKELEVEL
+# Versions of tools are asked for once, not by every node of every test.
+export XDG_CACHE_HOME="$top_builddir/tests/kept"
 # shellcheck disable=SC2034
 cli_slots=2
 cli_patience=50

@@ -4,6 +4,7 @@
 cli_tests = \
 	%D%/cluster_again.sh \
 	%D%/cluster_cache.sh \
+	%D%/cluster_caps.sh \
 	%D%/cache.sh \
 	%D%/cluster_drain.sh \
 	%D%/cluster_embedded.sh \
@@ -45,3 +46,9 @@ check-cli: $(bin_PROGRAMS) tests/cli/poke
 many: $(bin_PROGRAMS)
 	$(AM_TESTS_ENVIRONMENT) MANY=50 MANY_IDLE=60 $(SHELL) $(srcdir)/%D%/cluster_many.sh
 .PHONY: many
+
+# Versions of tools, see lib.sh.
+clean-local: clean-kept
+clean-kept:
+	-rm -rf tests/kept
+.PHONY: clean-kept

@@ -4,6 +4,7 @@
 #include "fuzz.h"
 
 #include "codec/msg_ctl.h"
+#include "codec/settings.h"
 #include "codec/snapshot.h"
 
 static char *
@@ -162,6 +163,28 @@ try_cache(struct mp_buf *buf, struct mp_span in)
 	mp_assert(accepted == 0 || mp_span_eq(mp_buf_span(buf), in));
 }
 
+/* What is read, of a request or of a file, can be written, and reads the same again. */
+static void
+try_settings(struct mp_buf *buf, struct mp_span in)
+{
+	struct mp_settings s, again;
+	struct mp_error err;
+	struct mp_cbor_r r;
+	bool good;
+
+	mp_cbor_r_init(&r, in);
+	mp_settings_read(&r, &s);
+	good = in.n > 0 && mp_cbor_r_end(&r) == 0;
+	if (!good && mp_settings_parse(in, &s, &err) != 0)
+		return;
+	mp_buf_clear(buf);
+	mp_assert(mp_settings_format(&s, buf) == 0);
+	mp_assert(mp_settings_parse(mp_buf_span(buf), &again, &err) == 0);
+	mp_assert(s.tag_count == again.tag_count && s.untag_count == again.untag_count);
+	mp_assert(s.resource_count == again.resource_count && s.slots == again.slots);
+	mp_assert(s.has_zone == again.has_zone && strcmp(s.zone, again.zone) == 0);
+}
+
 static void
 try_answers(struct mp_span in)
 {
@@ -208,7 +231,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		mp_assert(mp_ctl_is_local(in));
 		mp_assert(copy_local(&buf, &m) == 0);
 		mp_assert(mp_span_eq(mp_buf_span(&buf), in));
+		try_settings(&buf, m.settings);
 	}
+	try_settings(&buf, in);
 	try_answers(in);
 	try_cache(&buf, in);
 	mp_buf_fini(&buf);

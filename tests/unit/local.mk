@@ -161,6 +161,10 @@ tests_unit_test_yaml_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 tests_unit_test_executor_SOURCES = %D%/test_executor.c
 tests_unit_test_executor_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_executor_LDADD = $(SHELL_LIBS)
+unit_tests += tests/unit/test_probe
+tests_unit_test_probe_SOURCES = %D%/test_probe.c
+tests_unit_test_probe_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_probe_LDADD = $(SHELL_LIBS)
 unit_tests += tests/unit/test_ctlsock
 tests_unit_test_ctlsock_SOURCES = %D%/test_ctlsock.c
 tests_unit_test_ctlsock_CPPFLAGS = $(SHELL_CPPFLAGS)
@@ -186,6 +190,7 @@ unit_tests += \
 	tests/unit/test_dgram \
 	tests/unit/test_join \
 	tests/unit/test_roster \
+	tests/unit/test_settings \
 	tests/unit/test_swim \
 	tests/unit/test_swim_path
 noinst_HEADERS += %D%/swimnet.h %D%/swimworld.h
@@ -193,6 +198,10 @@ noinst_HEADERS += %D%/swimnet.h %D%/swimworld.h
 tests_unit_test_caps_SOURCES = %D%/test_caps.c
 tests_unit_test_caps_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_caps_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_settings_SOURCES = %D%/test_settings.c
+tests_unit_test_settings_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_settings_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_dgram_SOURCES = %D%/test_dgram.c
 tests_unit_test_dgram_CPPFLAGS = $(UNIT_CPPFLAGS)

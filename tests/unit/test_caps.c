@@ -16,7 +16,15 @@ sample(void)
 		.tools = {{"gcc", "12.2.0"}, {"clang", "14.0.6"}, {"make", ""}},
 		.tag_count = 2,
 		.tags = {"test", "build"},
-		.zone = "rack-7"};
+		.zone = "rack-7",
+		.kernel = "6.1.0",
+		.version = "0.1.0",
+		.disk_bytes = 1ull << 40,
+		.disk_free_bytes = 1ull << 39,
+		.gpu_count = 2,
+		.gpus = {"b", "a"},
+		.resource_count = 2,
+		.resources = {{"licence", 3}, {"gpu", 2}}};
 
 	return caps;
 }
@@ -53,6 +61,15 @@ test_round_trip(void **state)
 	assert_null(mp_caps_tool(&back, "cc"));
 	assert_true(mp_caps_tag(&back, "build"));
 	assert_false(mp_caps_tag(&back, "builds"));
+	assert_string_equal(back.kernel, "6.1.0");
+	assert_string_equal(back.version, "0.1.0");
+	assert_true(back.disk_bytes == 1ull << 40 && back.disk_free_bytes == 1ull << 39);
+	assert_int_equal(back.gpu_count, 2);
+	assert_string_equal(back.gpus[0], "b"); /* as they were found */
+	assert_int_equal(back.resource_count, 2);
+	assert_string_equal(back.resources[0].name, "gpu");
+	assert_int_equal(mp_caps_resource(&back, "licence"), 3);
+	assert_int_equal(mp_caps_resource(&back, "ice"), 0);
 	mp_buf_fini(&buf);
 }
 
@@ -98,6 +115,12 @@ test_refused(void **state)
 	caps = sample();
 	memset(caps.zone, 'z', sizeof(caps.zone));
 	assert_int_equal(encode(&caps, &heap, &alloc, &buf), MP_EINVAL);
+	caps = sample();
+	caps.resources[0].name[0] = '\0';
+	assert_int_equal(encode(&caps, &heap, &alloc, &buf), MP_EINVAL);
+	caps = sample();
+	caps.gpu_count = MP_GPUS_MAX + 1;
+	assert_int_equal(encode(&caps, &heap, &alloc, &buf), MP_EINVAL);
 	assert_int_equal(heap.live, 0);
 }
 
@@ -122,6 +145,14 @@ test_largest(void **state)
 	for (int i = 0; i < MP_TAGS_MAX; i++) {
 		memset(caps.tags[i], 'a' + i % 26, MP_WORD_MAX - 1);
 		caps.tags[i][0] = (char)('0' + i / 26);
+	}
+	caps.gpu_count = MP_GPUS_MAX;
+	caps.resource_count = MP_RESOURCES_MAX;
+	for (int i = 0; i < MP_GPUS_MAX; i++)
+		memset(caps.gpus[i], 'g', MP_WORD_MAX - 1);
+	for (int i = 0; i < MP_RESOURCES_MAX; i++) {
+		memset(caps.resources[i].name, 'a' + i, MP_WORD_MAX - 1);
+		caps.resources[i].count = UINT64_MAX;
 	}
 	assert_int_equal(encode(&caps, &heap, &alloc, &buf), 0);
 	assert_int_equal(mp_caps_decode(mp_buf_span(&buf), &back), 0);

@@ -248,6 +248,44 @@ test_caps_are_shared(void **state)
 }
 
 static void
+say_caps(struct net *net, size_t node, uint32_t slots)
+{
+	struct net_node *n = &net->nodes[node];
+	struct mp_caps caps = {.slots = slots, .os = "linux", .arch = "x86_64"};
+	struct mp_buf buf;
+
+	mp_buf_init(&buf, &net->alloc, MP_CAPS_BYTES_MAX);
+	assert_int_equal(mp_caps_encode(&caps, &buf), 0);
+	net_begin(net, n);
+	assert_int_equal(mp_swim_set_caps(n->swim, &n->env, mp_buf_span(&buf)), 0);
+	net_end(net, n);
+	mp_buf_fini(&buf);
+}
+
+/* Until it is known what a member can do now, it can do what it could before. */
+static void
+test_caps_of_before(void **state)
+{
+	struct net *net = net_cluster(7, 3);
+	const struct mp_member *m = net_view(net, 0, 2);
+	struct mp_hash before;
+
+	(void)state;
+	say_caps(net, 2, 5);
+	net_until(net, 3000, m->caps != NULL && m->caps->slots == 5);
+	before = m->caps_digest;
+	say_caps(net, 2, 6);
+	net_until(net, 3000, !mp_hash_eq(&m->caps_digest, &before));
+	assert_true(m->caps_old);
+	assert_int_equal(m->caps->slots, 5);
+	assert_true(mp_roster_caps_of(m).n > 0);
+	net_until(net, 3000, !m->caps_old);
+	assert_int_equal(m->caps->slots, 6);
+	assert_int_equal(mp_roster_caps_bytes(net->nodes[0].roster, &before).n, 0);
+	net_free(net);
+}
+
+static void
 test_check_peer(void **state)
 {
 	struct net *net = net_cluster(8, 2);
@@ -296,6 +334,7 @@ main(void)
 		cmocka_unit_test(test_corrupt_rows),
 		cmocka_unit_test(test_serial),
 		cmocka_unit_test(test_caps_are_shared),
+		cmocka_unit_test(test_caps_of_before),
 		cmocka_unit_test(test_check_peer),
 	};
 

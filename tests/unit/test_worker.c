@@ -635,6 +635,38 @@ test_drain(void **state)
 	assert_int_equal(T.starts, 3);
 }
 
+static void
+set_slots(uint32_t slots)
+{
+	world_begin(0);
+	mp_worker_set_slots(T.worker, &W.nodes[0].env, slots);
+	world_end(0);
+	world_settle();
+}
+
+static void
+test_slots_change(void **state)
+{
+	struct mp_msg_work_reject m;
+
+	(void)state;
+	assert_int_equal(lead(1, 1), 0);
+	assert_int_equal(assign_many(1, 1, 0, 4, NULL), 0);
+	assert_int_equal(T.starts, 2);
+	set_slots(3);
+	assert_int_equal(T.starts, 3);
+	set_slots(1);
+	exec_done(1, 0, MP_STATUS_OK);
+	exec_done(1, 1, MP_STATUS_OK);
+	assert_true(T.starts == 3 && T.kills == 0);
+	exec_done(1, 2, MP_STATUS_OK);
+	assert_int_equal(T.starts, 4);
+	assert_int_equal(assign(1, 1, 5, NULL), 0);
+	set_slots(0);
+	assert_int_equal(rejected(1, &m), MP_REJECT_BUSY);
+	assert_int_equal(mp_worker_slots_used(T.worker), 1);
+}
+
 /* A result waits for a new leader's fence to be said again, and is settled before it could be. */
 static void
 test_stop_after_settled(void **state)
@@ -757,6 +789,7 @@ main(void)
 		CASE(test_says_again),
 		CASE(test_stop),
 		CASE(test_drain),
+		CASE(test_slots_change),
 		CASE(test_stop_after_settled),
 		CASE(test_batches),
 		CASE(test_malformed),
