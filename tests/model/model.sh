@@ -59,6 +59,8 @@ breaks()
 }
 
 holds 'electors and logs, four terms' -DLOG_ONLY -DASYNC -DMAXT=4
+holds 'an elector that loses what it had' -DLOG_ONLY -DASYNC -DLOSSES=1 -DMAXT=3
+holds 'electors that lose what they had, twice' -DLOG_ONLY -DASYNC -DLOSSES=2 -DMAXT=2
 holds 'a module and two workers' -DMAXT="$terms"
 holds 'a module, clocks that lie, stale leaders' -DASYNC -DONE_WORKER -DMAXT="$terms"
 holds 'a once module, clocks that lie, stale leaders' -DONCE -DASYNC -DMAXT=2
@@ -67,6 +69,10 @@ breaks 'quorum from the view' ruler -DMUTANT_VIEW_QUORUM -DLOG_ONLY -DASYNC -DMA
 breaks 'vote not persisted' ruler -DMUTANT_VOTE_NOT_PERSISTED -DLOG_ONLY -DASYNC -DMAXT=2
 breaks 'entries of an old term counted' '(done&' -DMUTANT_OLD_TERM_COMMIT -DLOG_ONLY -DASYNC \
 	-DMAXT=4
+breaks 'an elector forgets that it has lost its votes' ruler -DMUTANT_LOSS_FORGOTTEN -DLOG_ONLY \
+	-DASYNC -DLOSSES=1 -DMAXT=2
+breaks 'an elector counts again before its return is committed' ruler -DMUTANT_REGAINED_EARLY \
+	-DLOG_ONLY -DASYNC -DLOSSES=1 -DMAXT=2
 breaks 'no term start' 'done>>' -DMUTANT_NO_TERM_START -DMAXT=2
 breaks 'no term start, clocks that lie' 'done>>' -DMUTANT_NO_TERM_START -DASYNC -DONE_WORKER \
 	-DMAXT=2

@@ -26,6 +26,8 @@
  *
  * Variants of the right protocol, and what they give up:
  *   -DONCE      the module is `once`
+ *   -DLOSSES=N  with -DLOG_ONLY: so many times an elector loses all that it had on its disk, its votes
+ *               and acknowledgements included, and comes to count again (core/raft.h)
  *   -DASYNC     clocks lie, so that leases mean nothing, and silence counts as loss: a leader that
  *               was replaced goes on for as long as it likes. The last part of I5 and M2 are given
  *               up for it; nothing else may be.
@@ -36,6 +38,8 @@
 #endif
 #ifdef ONCE
 #define MAXLEN (MAXT + 2) /* entries */
+#elif defined(LOSSES)
+#define MAXLEN (MAXT + LOSSES)
 #else
 #define MAXLEN (MAXT + 1)
 #endif
@@ -44,6 +48,9 @@
 #define START  0
 #define FINISH 1
 #define BEGIN  2 /* of `once`, on worker 0; 3: on worker 1 */
+#ifdef LOSSES
+#define BACK(n) (1 + (n)) /* of the loss with that number, from 1 */
+#endif
 #define ENTRY(t, kind) ((t) << 2 | (kind))
 #define AT(l, k)       ((l) >> (5 * ((k) - 1)) & 31)
 #define PRE(l, k)      ((l) & ((1 << (5 * (k))) - 1))
@@ -71,6 +78,17 @@ byte synced[3];  /* leaders: entries on their own disk; others: all they have */
 byte held[9];    /* [3 * leader + other]: the other has acknowledged so many entries */
 byte rest[3];    /* leaders: electors that their lease rests on */
 byte waits[3];   /* leaders: workers that may have an attempt that is not known to be over */
+
+#ifdef LOSSES
+byte losses;
+byte loss[3];     /* the number of its loss; 0: it has all that it ever said */
+byte regained[3]; /* then: the term in which it heard that its return is committed; 0: not yet */
+#define COUNTS(j, t) (loss[j] == 0 || (regained[j] != 0 && (t) > regained[j]))
+#define STANDS(i)    (loss[i] == 0 || regained[i] != 0)
+#else
+#define COUNTS(j, t) true
+#define STANDS(i)    true
+#endif
 
 /* Workers. */
 byte fence[2];
@@ -166,7 +184,7 @@ inline propose(i, e)
 inline stand(i)
 {
 	d_step {
-		!lead[i] && term[i] < MAXT && FREE(i) && i <= stood ->
+		!lead[i] && term[i] < MAXT && FREE(i) && i <= stood && STANDS(i) ->
 			stood = (stood == i -> i + 1 : stood);
 			term[i]++;
 			voted[i] = i + 1;
@@ -179,6 +197,7 @@ inline vote(i, j)
 {
 	d_step {
 		sent[i] && !(sent[i] & BIT(j)) && !lead[j] && FREE(j) && SUFFICES(i, j) &&
+			COUNTS(j, term[i]) &&
 			(term[i] > term[j] ||
 				(term[i] == term[j] && (voted[j] == 0 || voted[j] == i + 1))) ->
 			take_term(j, term[i]);
@@ -236,11 +255,20 @@ inline sync(i)
 	d_step { lead[i] && synced[i] < size[i] -> synced[i] = size[i] }
 }
 
+/* Who does not count has nothing that its leader counts on, and gets everything all the same. */
+#ifdef LOSSES
+#define WANTS(i, j) \
+	(COUNTS(j, term[i]) -> held[3 * i + j] < size[i] \
+			    : held[3 * i + j] > 0 || PRE(log[j], size[i]) != log[i])
+#else
+#define WANTS(i, j) (held[3 * i + j] < size[i])
+#endif
+
 /* The next entry that the other lacks or has differently; or that it has them all. */
 inline append(i, j)
 {
 	d_step {
-		lead[i] && term[j] <= term[i] && held[3 * i + j] < size[i] ->
+		lead[i] && term[j] <= term[i] && WANTS(i, j) ->
 			take_term(j, term[i]);
 			sent[j] = 0;
 			do
@@ -256,7 +284,7 @@ inline append(i, j)
 				synced[j] = k
 			:: else
 			fi;
-			held[3 * i + j] = k;
+			held[3 * i + j] = (COUNTS(j, term[i]) -> k : 0);
 			k = 0
 	}
 }
@@ -292,6 +320,54 @@ inline commit(i)
 			n = 0
 	}
 }
+
+/* ---- losses ---- */
+
+#ifdef LOSSES
+inline lose(i)
+{
+	d_step {
+		losses < LOSSES && term[i] > 0 ->
+			losses++;
+			log[i] = 0;
+			size[i] = 0;
+			term[i] = 0;
+			voted[i] = 0;
+			retire(i);
+#ifndef MUTANT_LOSS_FORGOTTEN
+			loss[i] = losses;
+			regained[i] = 0
+#endif
+	}
+}
+
+/* Its leader has heard that it does not count, and so counts on nothing that it said before. */
+inline back(i, j)
+{
+	d_step {
+		lead[i] && term[j] == term[i] && !STANDS(j) && !HAS(log[i], BACK(loss[j])) &&
+			size[i] < MAXLEN ->
+			held[3 * i + j] = 0;
+			propose(i, ENTRY(term[i], BACK(loss[j])))
+	}
+}
+
+#ifdef MUTANT_REGAINED_EARLY
+#define REGAINS(i) size[i]
+#else
+#define REGAINS(i) com[i]
+#endif
+inline regain(i, j)
+{
+	d_step {
+		lead[i] && term[j] == term[i] && !STANDS(j) && size[j] <= size[i] &&
+			PRE(log[i], size[j]) == log[j] &&
+			HAS(PRE(log[j], (REGAINS(i) < size[j] -> REGAINS(i) : size[j])),
+				BACK(loss[j])) ->
+			regained[j] = term[i]
+	}
+}
+#endif
 
 /* ---- leases ---- */
 
@@ -461,6 +537,7 @@ inline settle(i, w)
 
 active proctype protocol()
 {
+end:	/* when too many have lost what they had */
 	do
 	EACH(stand)
 	PAIRS(vote)
@@ -471,6 +548,11 @@ active proctype protocol()
 	EACH(sync)
 	PAIRS(append)
 	EACH(commit)
+#ifdef LOSSES
+	EACH(lose)
+	PAIRS(back)
+	PAIRS(regain)
+#endif
 #ifndef ASYNC
 	PAIRS(heartbeat)
 	EACH(expire)
