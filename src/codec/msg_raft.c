@@ -23,7 +23,7 @@ msg_items(enum mp_msg_raft_kind kind)
 	case MP_MSG_APPEND:
 		return 11;
 	case MP_MSG_APPEND_ACK:
-		return 9;
+		return 10;
 	case MP_MSG_TIMEOUT_NOW:
 		return 4;
 	case MP_MSG_PULSE_RECORD:
@@ -85,6 +85,7 @@ w_body(struct mp_cbor_w *w, const struct mp_msg_raft *msg)
 		mp_cbor_w_bool(w, msg->u.appended.ok);
 		mp_cbor_w_uint(w, msg->u.appended.match_index);
 		mp_cbor_w_uint(w, msg->u.appended.hint);
+		mp_cbor_w_uint(w, msg->u.appended.loss);
 		return;
 	case MP_MSG_TIMEOUT_NOW:
 		return;
@@ -181,6 +182,7 @@ r_body(struct mp_cbor_r *r, struct mp_msg_raft *out)
 		out->u.appended.ok = mp_cbor_r_bool(r);
 		out->u.appended.match_index = r_number(r);
 		out->u.appended.hint = r_number(r);
+		out->u.appended.loss = r_number(r);
 		return;
 	case MP_MSG_TIMEOUT_NOW:
 		return;

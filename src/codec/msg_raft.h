@@ -9,13 +9,15 @@
  *   VOTE_ACK     [43, run16, generation, term, granted, sig64|null]     term: the voter's own
  *   APPEND       [44, run16, generation, term, seq, sent_ms, prev_index, prev_hash32, commit,
  *                 certificate|null, [entry...]]
- *   APPEND_ACK   [45, run16, generation, term, seq, sent_ms, ok, match_index, hint]
+ *   APPEND_ACK   [45, run16, generation, term, seq, sent_ms, ok, match_index, hint, loss]
  *   TIMEOUT_NOW  [46, run16, generation, term]
  *   PULSE        [30 or 47, seq, [[run16, generation, term, commit]...]]
  *   PULSE_ACK    [31 or 48, seq, [[run16, term]...]]   runs that do not count: the receiver's term
- *                                                      is higher, or 0 when it has no such run
+ *                                                      is higher, or equal when it has lost what
+ *                                                      it had, or 0 when it has nothing of the run
  *
- * 40 to 46 go over control streams. Heartbeats are records of datagrams (30, 31) and, when
+ * loss is 0, or the answer counts for nothing: its elector has lost what it had of the run (core/
+ * raft.h). 40 to 46 go over control streams. Heartbeats are records of datagrams (30, 31) and, when
  * datagrams do not get through, messages (47, 48). seq and sent_ms come back as they were sent.
  *
  * Decoders take hostile bytes and return 0, MP_EFORMAT, MP_ETRUNC or MP_ELIMIT; after an error
@@ -76,6 +78,7 @@ struct mp_msg_raft {
 			bool ok;
 			uint64_t match_index; /* ok: durable and equal up to here */
 			uint64_t hint;        /* not ok: try after this one */
+			uint64_t loss;        /* names a loss; 0: it counts */
 		} appended;
 	} u;
 };

@@ -201,10 +201,11 @@ mp_msg_run_open_encode(struct mp_buf *buf, const struct mp_msg_run_open *m,
 {
 	struct mp_cbor_w w;
 
-	msg_begin(&w, buf, 4, MP_MSG_RUN_OPEN);
+	msg_begin(&w, buf, 5, MP_MSG_RUN_OPEN);
 	mp_cbor_w_span(&w, m->record);
 	mp_cbor_w_span(&w, m->pipeline);
 	mp_holders_write(&w, inputs, n);
+	mp_cbor_w_uint(&w, m->boot);
 	return w.rc;
 }
 
@@ -213,10 +214,11 @@ mp_msg_run_open_decode(struct mp_span bytes, struct mp_msg_run_open *out)
 {
 	struct mp_cbor_r r;
 
-	msg_expect(&r, bytes, 4, MP_MSG_RUN_OPEN);
+	msg_expect(&r, bytes, 5, MP_MSG_RUN_OPEN);
 	out->record = mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
 	out->pipeline = mp_cbor_r_bytes(&r, MP_PIPELINE_CBOR_MAX);
 	mp_holders_read(&r, &out->inputs);
+	out->boot = mp_cbor_r_uint(&r, INT64_MAX);
 	return mp_cbor_r_end(&r);
 }
 
@@ -354,13 +356,14 @@ mp_msg_run_tip_encode(struct mp_buf *buf, const struct mp_run_tip *tip)
 {
 	struct mp_cbor_w w;
 
-	msg_begin(&w, buf, 7, MP_MSG_RUN_TIP);
+	msg_begin(&w, buf, 8, MP_MSG_RUN_TIP);
 	run_write(&w, &tip->run);
 	mp_cbor_w_uint(&w, tip->generation);
 	mp_cbor_w_uint(&w, tip->index);
 	mp_cbor_w_uint(&w, tip->term);
 	mp_cbor_w_bytes(&w, tip->hash.b, sizeof(tip->hash.b));
 	mp_cbor_w_bool(&w, tip->led);
+	mp_cbor_w_bool(&w, tip->lost);
 	return w.rc;
 }
 
@@ -369,13 +372,14 @@ mp_msg_run_tip_decode(struct mp_span bytes, struct mp_run_tip *out)
 {
 	struct mp_cbor_r r;
 
-	msg_expect(&r, bytes, 7, MP_MSG_RUN_TIP);
+	msg_expect(&r, bytes, 8, MP_MSG_RUN_TIP);
 	run_read(&r, &out->run);
 	out->generation = mp_cbor_r_uint(&r, MP_GENERATION_MAX - 1);
 	out->index = mp_cbor_r_uint(&r, INT64_MAX);
 	out->term = mp_cbor_r_uint(&r, INT64_MAX);
 	mp_cbor_r_fixed(&r, out->hash.b, sizeof(out->hash.b));
 	out->led = mp_cbor_r_bool(&r);
+	out->lost = mp_cbor_r_bool(&r);
 	/* What a takeover could not be made of. */
 	if (r.rc == 0 && (out->generation == 0 || (out->index == 0) != (out->term == 0) ||
 				 mp_term_generation(out->term) > out->generation))

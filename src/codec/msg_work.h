@@ -55,12 +55,14 @@ int mp_msg_work_run(struct mp_span bytes, struct mp_run_id *run);
 
 /* ---- opening ---- */
 
-/* [50, signed run record, pipeline, [holder of the run's inputs...]]: from the opener, or from any
- * elector that was asked for it. */
+/* [50, signed run record, pipeline, [holder of the run's inputs...], boot]: from the opener, or
+ * from any elector that was asked for it. */
 struct mp_msg_run_open {
 	struct mp_span record; /* signed run record, codec/record_run.h */
 	struct mp_span pipeline;
 	struct mp_list inputs; /* mp_holders_next() */
+	uint64_t boot; /* of the receiver, as known when the record was made, which is not older; 0
+			*/
 };
 int mp_msg_run_open_encode(struct mp_buf *buf, const struct mp_msg_run_open *m,
 	const struct mp_node_id *inputs, size_t n);
@@ -92,13 +94,13 @@ int mp_msg_run_known_encode(struct mp_buf *buf, const struct mp_msg_run_known *m
 int mp_msg_run_known_decode(struct mp_span bytes, struct mp_msg_run_known *out);
 
 /* [58, run]: how far does the log go that you hold? [59, run, generation, index, term, hash32,
- * led]: so far, on disk; led: a leader is heard. */
+ * led, lost]: so far, on disk; led: a leader is heard; lost: it has no vote, core/raft.h. */
 struct mp_run_tip {
 	struct mp_run_id run;
 	uint64_t generation;
 	uint64_t index, term; /* of the last entry; 0: none */
 	struct mp_hash hash;  /* of it, or of the run record */
-	bool led;
+	bool led, lost;
 };
 int mp_msg_run_tip_ask_encode(struct mp_buf *buf, const struct mp_run_id *run);
 int mp_msg_run_tip_ask_decode(struct mp_span bytes, struct mp_run_id *run);

@@ -135,6 +135,33 @@ assigned_read(struct mp_cbor_r *r, void *scratch)
 }
 
 int
+mp_body_returned_encode(struct mp_buf *buf, const struct mp_returned *returned)
+{
+	struct mp_cbor_w w;
+
+	mp_assert(returned->loss != 0);
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 2);
+	mp_cbor_w_bytes(&w, returned->elector.b, sizeof(returned->elector.b));
+	mp_cbor_w_uint(&w, returned->loss);
+	return w.rc;
+}
+
+int
+mp_body_returned_decode(struct mp_span body, struct mp_returned *out)
+{
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, body);
+	mp_cbor_r_array_exact(&r, 2);
+	mp_cbor_r_fixed(&r, out->elector.b, sizeof(out->elector.b));
+	out->loss = mp_cbor_r_uint(&r, INT64_MAX);
+	if (out->loss == 0)
+		reader_fail(&r, MP_EFORMAT);
+	return mp_cbor_r_end(&r);
+}
+
+int
 mp_body_assigned_encode(struct mp_buf *buf, const struct mp_assigned *items, size_t n)
 {
 	struct mp_cbor_w w;

@@ -192,6 +192,7 @@ enum mp_entry_kind {
 	MP_ENTRY_SKIP = 13,
 	MP_ENTRY_END = 14,
 	MP_ENTRY_CACHED = 15,
+	MP_ENTRY_RETURNED = 16,
 };
 #define MP_ENTRY_KIND_MAX 255 /* kinds of newer nodes are kept, hashed and passed on */
 

@@ -149,6 +149,15 @@ int mp_body_open_decode(struct mp_span body);
 int mp_body_term_start_encode(struct mp_buf *buf, const struct mp_node_id *leader);
 int mp_body_term_start_decode(struct mp_span body, struct mp_node_id *leader);
 
+/* An elector that had lost what it had of the run is back; loss (not 0) says from which loss. It
+ * counts again in terms after the one in which it learns that this is committed: core/raft.h. */
+struct mp_returned {
+	struct mp_node_id elector;
+	uint64_t loss;
+};
+int mp_body_returned_encode(struct mp_buf *buf, const struct mp_returned *returned);
+int mp_body_returned_decode(struct mp_span body, struct mp_returned *out);
+
 /* [[module, term, counter, worker]...]. The term is the entry's, or an earlier one: a leader
  * adopts attempts that it finds running. */
 struct mp_assigned {

@@ -54,6 +54,7 @@ libmp_core_a_SOURCES = \
 	%D%/raft_int.h \
 	%D%/raft_log.c \
 	%D%/raft_log.h \
+	%D%/raft_lost.c \
 	%D%/raft_repl.c \
 	%D%/recall.c \
 	%D%/roster.c \

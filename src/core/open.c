@@ -321,10 +321,17 @@ opening_ask(struct mp_opening *o, struct mp_env *env)
 	mp_buf_init(&buf, env->alloc, MP_MSG_MAX);
 	m.record = mp_buf_span(&o->record);
 	m.pipeline = mp_buf_span(&o->pipeline);
-	if (rc == 0)
+	for (uint32_t i = 0; rc == 0 && i < o->rec.elector_count; i++) {
+		const struct mp_member *e =
+			mp_roster_find(o->open->parts.roster, &o->rec.electors[i]);
+
+		m.boot = e != NULL ? mp_member_boot(e) : 0;
+		mp_buf_clear(&buf);
 		rc = mp_msg_run_open_encode(&buf, &m, o->holders, o->holder_count);
-	for (uint32_t i = 0; rc == 0 && i < o->rec.elector_count; i++)
-		mp_out_send(env->out, &o->rec.electors[i], MP_CLASS_CONTROL, mp_buf_span(&buf), 0);
+		if (rc == 0)
+			mp_out_send(env->out, &o->rec.electors[i], MP_CLASS_CONTROL,
+				mp_buf_span(&buf), 0);
+	}
 	mp_buf_fini(&buf);
 	if (rc != 0)
 		opening_end(o, env, rc, NULL);

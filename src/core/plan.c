@@ -465,6 +465,7 @@ mp_lead_plan(struct mp_lead *lead, struct mp_env *env)
 	if (!lead->begun)
 		plan_begin(lead, env);
 	if (lead->begun && !mp_run_state_ended(mp_run_state(lead->c.run))) {
+		mp_raft_heal(lead->c.raft, env);
 		do {
 			plan_touched(lead, env);
 			lead_recall_plan(lead, env);

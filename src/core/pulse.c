@@ -363,7 +363,9 @@ pulse_on_beat(struct mp_pulse *pulse, struct mp_env *env, const struct mp_node_i
 		if (raft != NULL && mp_raft_generation(raft) == beat.generation) {
 			if (mp_raft_heard_leader(raft, env, from, beat.term, beat.commit))
 				continue;
-			beat.term = mp_raft_corrupt(raft) ? 0 : mp_raft_term(raft);
+			beat.term = mp_raft_corrupt(raft) || mp_raft_blank(raft)
+					    ? 0
+					    : mp_raft_term(raft);
 		} else {
 			beat.term = 0;
 		}
@@ -404,8 +406,10 @@ pulse_on_answer(struct mp_pulse *pulse, struct mp_env *env, const struct mp_node
 		item->slot[at] = PULSE_NONE;
 		if (miss.term > item->term)
 			mp_raft_heard_follower(item->raft, env, from, miss.term, peer->sent_ms[at]);
-		else if (miss.term == 0 && pulse->io.unknown != NULL)
-			pulse->io.unknown(pulse->io.ctx, env, from, item->raft);
+		else if (miss.term == item->term)
+			mp_raft_heard_lost(item->raft, env, from, miss.term, peer->sent_ms[at]);
+		else if (miss.term == 0)
+			mp_raft_heard_unknown(item->raft, env, from);
 	}
 	for (size_t i = 0; i < peer->count; i++) {
 		struct pulse_item *item = &peer->items[i];

@@ -7,8 +7,8 @@
  * They travel as datagram records. Where those get no answer, they go over the control stream as
  * well, so that a network that drops datagrams does not take leaders their leases.
  *
- * An answer names the runs that do not count: those that the receiver does not have, and those
- * where it knows of a higher term.
+ * An answer names the runs that do not count: those that the receiver does not have, those where
+ * it knows of a higher term, and those of which it has lost what it had.
  */
 #ifndef MP_CORE_PULSE_H
 #define MP_CORE_PULSE_H
@@ -27,10 +27,6 @@ struct mp_pulse_io {
 		void *ctx, struct mp_env *env, const struct mp_node_id *to, struct mp_span record);
 	/* Is a control stream to this node open? */
 	bool (*link_up)(void *ctx, const struct mp_node_id *peer);
-	/* An elector of a run that this node leads does not have it. NULL: not interested. Must
-	 * not add or remove. */
-	void (*unknown)(
-		void *ctx, struct mp_env *env, const struct mp_node_id *peer, struct mp_raft *raft);
 };
 
 struct mp_pulse;

@@ -74,7 +74,8 @@ vote_sum(const struct mp_raft *raft, struct mp_span bytes)
 	return sum;
 }
 
-/* The row of a vote: a sum, then [generation, term, voted32|null]. */
+/* The row of a vote: a sum, then [generation, term, voted32|null], and of an elector that has lost
+ * what it had also [..., loss, regained]. */
 static int
 raft_restore_vote(struct mp_raft *raft, struct mp_span key, struct mp_span row)
 {
@@ -82,12 +83,13 @@ raft_restore_vote(struct mp_raft *raft, struct mp_span key, struct mp_span row)
 	struct mp_hash sum = vote_sum(raft, value);
 	struct mp_node_id voted;
 	struct mp_cbor_r r;
-	uint64_t generation, term;
+	uint64_t generation, term, loss = 0, regained = 0;
 	int who = RAFT_NOBODY;
+	size_t items;
 	bool null;
 
 	mp_cbor_r_init(&r, value);
-	mp_cbor_r_array_exact(&r, 3);
+	items = mp_cbor_r_array(&r, 5);
 	generation = mp_cbor_r_uint(&r, INT64_MAX);
 	term = mp_cbor_r_uint(&r, INT64_MAX);
 	null = mp_cbor_r_peek(&r) == MP_CBOR_NULL;
@@ -97,7 +99,11 @@ raft_restore_vote(struct mp_raft *raft, struct mp_span key, struct mp_span row)
 		mp_cbor_r_fixed(&r, voted.b, sizeof(voted.b));
 		who = raft_find(raft, &voted);
 	}
-	if (mp_cbor_r_end(&r) != 0 || key.n != VOTE_KEY_SIZE ||
+	if (items == 5) {
+		loss = mp_cbor_r_uint(&r, INT64_MAX);
+		regained = mp_cbor_r_uint(&r, INT64_MAX);
+	}
+	if (mp_cbor_r_end(&r) != 0 || (items != 3 && items != 5) || key.n != VOTE_KEY_SIZE ||
 		memcmp(row.p, sum.b, MP_LOG_ROW_HEAD) != 0)
 		return MP_ECORRUPT;
 	if (generation < raft->who.generation)
@@ -107,6 +113,8 @@ raft_restore_vote(struct mp_raft *raft, struct mp_span key, struct mp_span row)
 		return MP_ECORRUPT;
 	raft->term = term;
 	raft->voted = who;
+	raft->loss = loss;
+	raft->regained = regained;
 	return 0;
 }
 
@@ -149,7 +157,7 @@ mp_raft_restore(struct mp_raft *raft, struct mp_env *env, enum mp_table table, s
 	(void)env;
 	mp_assert(!raft->started);
 	mp_assert(table == MP_TABLE_VOTE || table == MP_TABLE_ENTRY);
-	if (raft->corrupt || key.n < VOTE_KEY_SIZE || value.n < MP_LOG_ROW_HEAD ||
+	if (raft->damaged || key.n < VOTE_KEY_SIZE || value.n < MP_LOG_ROW_HEAD ||
 		memcmp(key.p, raft->log.run.b, VOTE_KEY_SIZE) != 0)
 		rc = MP_ECORRUPT;
 	else if (table == MP_TABLE_VOTE)
@@ -157,7 +165,7 @@ mp_raft_restore(struct mp_raft *raft, struct mp_env *env, enum mp_table table, s
 	else
 		rc = raft_restore_entry(raft, key, value);
 	if (rc == MP_ECORRUPT)
-		raft->corrupt = true;
+		raft->damaged = true;
 	return rc;
 }
 
@@ -206,16 +214,33 @@ raft_found(struct mp_raft *raft, struct mp_env *env)
 		mp_raft_drop_entries(raft, env, keep);
 }
 
+/* What was read of damaged rows is kept, as far as it holds together, and all the rest dropped. */
+static void
+raft_mend(struct mp_raft *raft, struct mp_env *env)
+{
+	uint64_t term = mp_raft_log_term(&raft->log, mp_raft_log_last(&raft->log));
+
+	/* An entry is never stored before its term. */
+	if (MP_MUTANT(VOTE_NOT_PERSISTED))
+		raft->term = term;
+	if (!raft->damaged && term <= raft->term)
+		return;
+	if (term > raft->term)
+		raft->term = term;
+	mp_raft_lose(raft, env);
+	mp_raft_drop_entries(raft, env, mp_raft_log_last(&raft->log));
+}
+
 void
 mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager)
 {
-	bool fresh = raft->term == MP_TERM_FIRST(raft->who.generation);
+	bool fresh = raft->term == MP_TERM_FIRST(raft->who.generation) && raft->loss == 0;
 	uint64_t last;
 
 	mp_assert(!raft->started);
 	raft->started = true;
-	if (!raft->corrupt)
-		raft_found(raft, env);
+	raft_mend(raft, env);
+	raft_found(raft, env);
 	last = mp_raft_log_last(&raft->log);
 	if (raft->rows_seq > mp_out_durable(env->out)) {
 		raft->pending[raft->pending_count].seq = raft->rows_seq;
@@ -224,17 +249,10 @@ mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager)
 		raft->durable = last;
 	}
 	raft->ok_ms = env->now_ms;
-	/* An entry is never stored before its term. */
-	if (MP_MUTANT(VOTE_NOT_PERSISTED))
-		raft->term = mp_raft_log_term(&raft->log, last);
-	if (mp_raft_log_term(&raft->log, last) > raft->term)
-		raft->corrupt = true;
 	mp_raft_follow(raft, env, raft->term, RAFT_NOBODY);
-	if (raft->corrupt)
-		return;
 	if (mp_raft_mirrors(raft))
 		return;
-	if (mp_raft_founded(raft) && (raft->elector_count == 1 || (eager && fresh))) {
+	if (mp_raft_may_stand(raft) && (raft->elector_count == 1 || (eager && fresh))) {
 		mp_raft_campaign(raft, env, false);
 		return;
 	}
@@ -258,21 +276,25 @@ entry_key(const struct mp_raft *raft, uint64_t index, uint8_t key[ENTRY_KEY_SIZE
 void
 mp_raft_put_vote(struct mp_raft *raft, struct mp_env *env)
 {
-	uint8_t row[MP_LOG_ROW_HEAD + 64];
-	struct mp_buf buf = {.p = row + MP_LOG_ROW_HEAD, .cap = 64, .max = 64};
+	uint8_t row[MP_LOG_ROW_HEAD + 80];
+	struct mp_buf buf = {.p = row + MP_LOG_ROW_HEAD, .cap = 80, .max = 80};
 	struct mp_cbor_w w;
 	struct mp_hash sum;
 
 	if (MP_MUTANT(VOTE_NOT_PERSISTED))
 		return;
 	mp_cbor_w_init(&w, &buf);
-	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_array(&w, raft->loss != 0 ? 5 : 3);
 	mp_cbor_w_uint(&w, raft->who.generation);
 	mp_cbor_w_uint(&w, raft->term);
 	if (raft->voted == RAFT_NOBODY)
 		mp_cbor_w_null(&w);
 	else
 		mp_cbor_w_bytes(&w, raft->peers[raft->voted].id.b, sizeof(struct mp_node_id));
+	if (raft->loss != 0) {
+		mp_cbor_w_uint(&w, raft->loss);
+		mp_cbor_w_uint(&w, raft->regained);
+	}
 	mp_assert(w.rc == 0);
 	sum = vote_sum(raft, mp_buf_span(&buf));
 	memcpy(row, sum.b, MP_LOG_ROW_HEAD);

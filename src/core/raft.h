@@ -13,6 +13,26 @@
  *
  * Heartbeats are not sent here: src/core/pulse sends one per pair of nodes for all runs.
  *
+ * An elector whose rows are gone or damaged may have voted and acknowledged what it does not know
+ * any more. It gives that loss a number, on its disk first of all, and from then on gets everything
+ * and counts for nothing: it neither votes nor stands, its acknowledgements and answers to
+ * heartbeats say that they do not count. A leader appends RETURNED with the number. Who learns
+ * that the RETURNED of its own loss is committed counts again, in later terms.
+ *
+ * Why it may: be X that elector, e its RETURNED, t the term in which e was committed, T >= t the
+ * one in which X learns it, Q the majority that acknowledged e in term t. e was written when X was
+ * back already, and what X acknowledged before are entries before e: so X is not in Q.
+ *  - What X voted for in terms above t is never elected. Such a candidate stood before e was
+ *    written, and needs a vote of Q. Who had voted for it already could not acknowledge in t; who
+ *    has e refuses it: a log that was complete before e ends in a term below t, or in t and sooner,
+ *    or else its last entry is of a leader above t, who needed votes of Q as well.
+ *  - So X has acknowledged nothing in terms above t. Of what it did acknowledge up to t, all that
+ *    was committed is in the log of t's leader, before e; X, that holds e, holds it again.
+ *  - In terms up to T, where it may have voted, X does not vote a second time.
+ * Some of Q may have lost their rows as well. Before, and they counted in t: then that was made
+ * good in a term below t, and all this held for them. After, and they count in a later term again:
+ * then they hold a RETURNED of their own that was written after e, and e before it.
+ *
  * Nothing is said before the rows it rests on are durable: votes, acknowledgements and a leader's
  * count of its own copy wait for the disk (core/out.h).
  */
@@ -52,9 +72,14 @@ void mp_raft_free(struct mp_raft *raft);
 
 /* Rows of MP_TABLE_VOTE (key run16) and MP_TABLE_ENTRY (run16, index as 8 bytes) of this run, in
  * order, before the start; a vote of an earlier generation is ignored. MP_ENOMEM; MP_ECORRUPT: the
- * chain does not hold; this elector then neither votes nor acknowledges, see mp_raft_corrupt(). */
+ * row or the chain does not hold: what was read before is kept, the rest is dropped at the start,
+ * and the elector has lost what it said. */
 int mp_raft_restore(struct mp_raft *raft, struct mp_env *env, enum mp_table table,
 	struct mp_span key, struct mp_span value);
+
+/* Before the start, instead of rows: this elector may have voted and acknowledged here, and nothing
+ * of that is left. */
+void mp_raft_lose(struct mp_raft *raft, struct mp_env *env);
 
 /* Before the start, instead of rows: all entries of the same run's log in an earlier generation,
  * whose rows stay. 0 or MP_ENOMEM. */
@@ -85,12 +110,18 @@ void mp_raft_persisted(struct mp_raft *raft, struct mp_env *env, uint64_t seq);
 void mp_raft_flush(struct mp_raft *raft, struct mp_env *env);
 
 /* What pulse learns from heartbeats (as follower, then as leader). commit is only what the leader
- * knows this elector to hold. False: this elector does not count (it is corrupt, or its term is
- * higher). */
+ * knows this elector to hold. False: this elector does not count (it is corrupt or has lost what it
+ * had, or its term is higher). */
 bool mp_raft_heard_leader(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *leader,
 	uint64_t term, uint64_t commit);
 void mp_raft_heard_follower(struct mp_raft *raft, struct mp_env *env,
 	const struct mp_node_id *follower, uint64_t term, mp_time sent_ms);
+/* A follower answered that it does not count in this term, or that it has nothing of the run: then
+ * it gets something that it can acknowledge. */
+void mp_raft_heard_lost(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *follower,
+	uint64_t term, mp_time sent_ms);
+void mp_raft_heard_unknown(
+	struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *follower);
 /* What pulse puts into a heartbeat for this elector; false when this node does not lead. */
 bool mp_raft_heartbeat(
 	const struct mp_raft *raft, const struct mp_node_id *to, uint64_t *term, uint64_t *commit);
@@ -99,6 +130,10 @@ bool mp_raft_heartbeat(
  * MP_ELIMIT. When memory is at its bound only CANCEL, SKIP and END are taken. index may be NULL. */
 int mp_raft_propose(struct mp_raft *raft, struct mp_env *env, enum mp_entry_kind kind,
 	struct mp_span body, uint64_t *index);
+
+/* Leader of a run that goes on: appends RETURNED for electors that have lost what they had, once
+ * for each loss. Emits nothing new when it is called again. */
+void mp_raft_heal(struct mp_raft *raft, struct mp_env *env);
 
 /* The next committed entry after *cursor, in order; advances *cursor (begin with 0). False when
  * there is none. */
@@ -120,8 +155,15 @@ const struct mp_node_id *mp_raft_peer(const struct mp_raft *raft, size_t i);
 /* This node is the mirror. */
 bool mp_raft_mirrors(const struct mp_raft *raft);
 const struct mp_node_id *mp_raft_leader(const struct mp_raft *raft); /* NULL: not known */
-/* What was stored is damaged, or contradicts what a majority committed: this elector is mute. */
+/* What a certified leader says contradicts what is committed here: this elector is mute until it is
+ * restarted, and has lost what it had then. */
 bool mp_raft_corrupt(const struct mp_raft *raft);
+/* It has lost what it had, and does not count again yet. */
+bool mp_raft_lost(const struct mp_raft *raft);
+/* It has, and acknowledged nothing to this term's leader yet, who may not even know. */
+bool mp_raft_blank(const struct mp_raft *raft);
+/* The number of its last loss; 0: there was none. */
+uint64_t mp_raft_loss(const struct mp_raft *raft);
 /* Leader whose term-start entry is committed and whose lease holds: may dispatch. */
 bool mp_raft_may_dispatch(const struct mp_raft *raft, mp_time now_ms);
 /* Leader, and every elector and the mirror hold the whole log and know that it is committed: an

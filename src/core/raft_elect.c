@@ -26,6 +26,7 @@ mp_raft_follow(struct mp_raft *raft, struct mp_env *env, uint64_t term, int lead
 	if (term > raft->term) {
 		raft->term = term;
 		raft->voted = RAFT_NOBODY;
+		raft->matched = 0;
 		mp_raft_put_vote(raft, env);
 	}
 	if (raft->role == MP_RAFT_LEADER)
@@ -36,6 +37,12 @@ mp_raft_follow(struct mp_raft *raft, struct mp_env *env, uint64_t term, int lead
 	raft->by_transfer = false;
 	raft->dirty = false;
 	raft_wait(raft, env);
+}
+
+bool
+mp_raft_may_stand(const struct mp_raft *raft)
+{
+	return mp_raft_founded(raft) && !mp_raft_mirrors(raft) && !mp_raft_lost(raft);
 }
 
 void
@@ -210,7 +217,7 @@ mp_raft_elect_tick(struct mp_raft *raft, struct mp_env *env)
 	if (raft->role == MP_RAFT_FOLLOWER) {
 		if (env->now_ms < raft->elect_at)
 			return;
-		if (mp_raft_founded(raft) && !mp_raft_mirrors(raft))
+		if (mp_raft_may_stand(raft))
 			mp_raft_stand(raft, env);
 		else
 			mp_raft_follow(raft, env, raft->term, RAFT_NOBODY);
@@ -253,7 +260,7 @@ raft_on_prevote(struct mp_raft *raft, struct mp_env *env, int from, const struct
 	bool bound = raft_bound(raft, env);
 	bool suffices = raft_log_suffices(raft, msg);
 
-	ack.u.voted.granted = !bound && suffices && msg->term > raft->term;
+	ack.u.voted.granted = !bound && suffices && msg->term > raft->term && !mp_raft_lost(raft);
 	ack.u.voted.own_term = raft->term;
 	if (raft->role == MP_RAFT_FOLLOWER && !bound) {
 		/* Make room for who comes first, unless this log is the better one; but once
@@ -281,7 +288,7 @@ raft_on_vote(struct mp_raft *raft, struct mp_env *env, int from, const struct mp
 	 */
 	if (msg->term > raft->term && (msg->u.vote.transfer || !raft_bound(raft, env)))
 		mp_raft_follow(raft, env, msg->term, RAFT_NOBODY);
-	if (msg->term == raft->term && raft_log_suffices(raft, msg) &&
+	if (msg->term == raft->term && raft_counts(raft) && raft_log_suffices(raft, msg) &&
 		(raft->voted == from ||
 			(raft->voted == RAFT_NOBODY && raft->leader == RAFT_NOBODY))) {
 		if (raft->voted == RAFT_NOBODY) {
@@ -352,7 +359,7 @@ raft_on_timeout_now(
 {
 	if (msg->term != raft->term || raft->leader != from)
 		return MP_EAUTH;
-	if (raft->role == MP_RAFT_FOLLOWER && mp_raft_founded(raft))
+	if (raft->role == MP_RAFT_FOLLOWER && mp_raft_may_stand(raft))
 		mp_raft_campaign(raft, env, true);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the parts of Raft share: raft.c (life, time, messages), raft_elect.c (terms and votes) and
- * raft_repl.c (entries and commit). Nobody else includes this.
+ * What the parts of Raft share: raft.c (life, time, messages), raft_elect.c (terms and votes),
+ * raft_repl.c (entries and commit) and raft_lost.c (electors that have lost what they had). Nobody
+ * else includes this.
  *
  *            time                      majority would         majority did
  *   FOLLOWER ────▶ PRE_CANDIDATE ───────────────▶ CANDIDATE ─────────────▶ LEADER
@@ -28,8 +29,11 @@ struct raft_peer {
 	bool granted;
 	struct mp_sig sig;
 	/* Of this leadership. */
-	bool probing;    /* not known what it holds: one message at a time, without entries */
-	bool cert_known; /* it has shown that it accepts this leader */
+	bool probing;      /* not known what it holds: one message at a time, without entries */
+	bool cert_known;   /* it has shown that it accepts this leader */
+	bool silent;       /* it has lost what it had, and does not count in this term */
+	uint64_t loss;     /* the number of its loss, once it has said; 0 */
+	uint64_t returned; /* the loss of which a RETURNED is in the log */
 	uint32_t unanswered;
 	uint32_t backoff;
 	uint64_t match;   /* it holds all up to here, durably */
@@ -51,16 +55,21 @@ struct mp_raft {
 	struct raft_peer peers[MP_ELECTORS_MAX + 1];
 	struct mp_raft_log log;
 	bool started, corrupt;
-	bool dirty; /* leader: entries or an answer wait for flush */
+	bool damaged; /* rows that were restored do not hold together */
+	bool dirty;   /* leader: entries or an answer wait for flush */
 
 	/* Durable: rows are put whenever these change. */
 	uint64_t term;
-	int voted; /* in this term */
+	int voted;         /* in this term */
+	uint64_t loss;     /* of what this elector had; 0: none */
+	uint64_t regained; /* then it counts in terms above this one; 0: not yet */
 
 	enum mp_raft_role role;
 	int leader;
 	uint64_t commit;
 	mp_time commit_ms; /* when it last grew */
+	uint64_t matched;  /* as follower: equal to the log of this term's leader up to here, at
+			      least */
 
 	uint64_t rows_seq; /* of the last row put */
 	uint64_t durable;  /* own entries on disk up to here */
@@ -98,6 +107,13 @@ raft_is_elector(const struct mp_raft *raft, int peer)
 	return (size_t)peer < raft->elector_count;
 }
 
+/* Its votes and acknowledgements of this term count. */
+static inline bool
+raft_counts(const struct mp_raft *raft)
+{
+	return raft->loss == 0 || (raft->regained != 0 && raft->term > raft->regained);
+}
+
 /* raft.c */
 void mp_raft_put_vote(struct mp_raft *raft, struct mp_env *env);
 /* Entries from..last were appended: rows, and when their copy will count. */
@@ -111,9 +127,19 @@ size_t mp_raft_quorum(const struct mp_raft *raft, mp_time now_ms);
 /* Holds what its generation builds on. */
 bool mp_raft_founded(const struct mp_raft *raft);
 
+/* raft_lost.c */
+/* Entries after this one became committed: its own return may be among them. */
+void mp_raft_regain(struct mp_raft *raft, struct mp_env *env, uint64_t after);
+/* Mute from here on, and after a restart as one who has lost what it had. */
+void mp_raft_contradicted(struct mp_raft *raft, struct mp_env *env);
+/* A peer says that it counts for nothing in this term, and (not 0) for which loss. */
+void mp_raft_peer_lost(struct mp_raft *raft, struct raft_peer *peer, uint64_t loss);
+
 /* raft_elect.c */
 /* A new term when it is higher; a follower in any case, whose leader may be RAFT_NOBODY. */
 void mp_raft_follow(struct mp_raft *raft, struct mp_env *env, uint64_t term, int leader);
+/* An elector that holds what its generation builds on, and all that it ever said. */
+bool mp_raft_may_stand(const struct mp_raft *raft);
 void mp_raft_leader_heard(struct mp_raft *raft, struct mp_env *env, int leader);
 void mp_raft_stand(struct mp_raft *raft, struct mp_env *env);
 void mp_raft_campaign(struct mp_raft *raft, struct mp_env *env, bool transfer);

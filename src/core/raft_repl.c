@@ -27,7 +27,9 @@ raft_held(const struct mp_raft *raft, mp_time now_ms)
 	int64_t v[MP_ELECTORS_MAX];
 
 	for (size_t i = 0; i < raft->elector_count; i++)
-		v[i] = (int64_t)((int)i == raft->self ? raft->durable : raft->peers[i].match);
+		v[i] = (int64_t)((int)i == raft->self    ? raft->durable
+				 : raft->peers[i].silent ? 0
+							 : raft->peers[i].match);
 	return (uint64_t)raft_reached(raft, v, now_ms);
 }
 
@@ -37,7 +39,9 @@ raft_heard(const struct mp_raft *raft)
 	int64_t v[MP_ELECTORS_MAX];
 
 	for (size_t i = 0; i < raft->elector_count; i++)
-		v[i] = (int)i == raft->self ? INT64_MAX : raft->peers[i].heard_ms;
+		v[i] = (int)i == raft->self    ? INT64_MAX
+		       : raft->peers[i].silent ? RAFT_LONG_AGO
+					       : raft->peers[i].heard_ms;
 	return raft_reached(raft, v, INT64_MAX);
 }
 
@@ -47,7 +51,9 @@ raft_lease(const struct mp_raft *raft, mp_time now_ms)
 	int64_t v[MP_ELECTORS_MAX];
 
 	for (size_t i = 0; i < raft->elector_count; i++)
-		v[i] = (int)i == raft->self ? INT64_MAX : raft->peers[i].acked_ms;
+		v[i] = (int)i == raft->self    ? INT64_MAX
+		       : raft->peers[i].silent ? RAFT_LONG_AGO
+					       : raft->peers[i].acked_ms;
 	return raft_reached(raft, v, now_ms);
 }
 
@@ -121,9 +127,9 @@ mp_raft_lead(struct mp_raft *raft, struct mp_env *env)
 	for (size_t i = 0; i < raft->peer_count; i++) {
 		struct raft_peer *peer = &raft->peers[i];
 
-		peer->probing = peer->cert_known = false;
+		peer->probing = peer->cert_known = peer->silent = false;
 		peer->unanswered = peer->backoff = 0;
-		peer->match = 0;
+		peer->match = peer->loss = peer->returned = 0;
 		peer->next = mp_raft_log_last(&raft->log) + 1;
 		peer->fresh = raft->append_seq + 1;
 		peer->match_ms = peer->heard_ms = env->now_ms;
@@ -267,6 +273,7 @@ raft_refuse(struct mp_raft *raft, struct mp_env *env, int to, const struct mp_ms
 	ack.u.appended.seq = msg->u.append.seq;
 	ack.u.appended.sent_ms = msg->u.append.sent_ms;
 	ack.u.appended.hint = hint;
+	ack.u.appended.loss = raft_counts(raft) ? 0 : raft->loss;
 	mp_raft_say(raft, env, to, &ack, raft->rows_seq);
 	return 0;
 }
@@ -314,7 +321,7 @@ raft_take(struct mp_raft *raft, struct mp_env *env, uint64_t index, struct mp_sp
 	if (rc != 0)
 		return rc;
 	if (index <= raft->commit) {
-		raft->corrupt = true;
+		mp_raft_contradicted(raft, env);
 		return MP_ECORRUPT;
 	}
 	if (index <= mp_raft_log_last(&raft->log))
@@ -322,6 +329,19 @@ raft_take(struct mp_raft *raft, struct mp_env *env, uint64_t index, struct mp_sp
 	rc = mp_raft_log_append(&raft->log, &entry, bytes);
 	*appended = rc == 0;
 	return rc;
+}
+
+/* As follower: its leader knows that all up to here is committed, and it holds that. */
+static void
+raft_commit_to(struct mp_raft *raft, struct mp_env *env, uint64_t index)
+{
+	uint64_t before = raft->commit;
+
+	if (index <= before)
+		return;
+	raft->commit = index;
+	raft->commit_ms = env->now_ms;
+	mp_raft_regain(raft, env, before);
 }
 
 static int
@@ -346,10 +366,10 @@ raft_take_all(struct mp_raft *raft, struct mp_env *env, int from, struct mp_msg_
 		mp_raft_put_entries(raft, env, first);
 	if (raft->corrupt)
 		return rc;
-	if (msg->u.append.commit > raft->commit && index > raft->commit) {
-		raft->commit = msg->u.append.commit < index ? msg->u.append.commit : index;
-		raft->commit_ms = env->now_ms;
-	}
+	if (index > raft->matched)
+		raft->matched = index;
+	raft_commit_to(raft, env, msg->u.append.commit < index ? msg->u.append.commit : index);
+	ack.u.appended.loss = raft_counts(raft) ? 0 : raft->loss;
 	ack.u.appended.seq = msg->u.append.seq;
 	ack.u.appended.sent_ms = msg->u.append.sent_ms;
 	ack.u.appended.ok = true;
@@ -383,7 +403,7 @@ raft_on_append(struct mp_raft *raft, struct mp_env *env, int from, struct mp_msg
 		return raft_refuse(raft, env, from, msg, last);
 	if (!mp_hash_eq(&msg->u.append.prev_hash, mp_raft_log_hash(&raft->log, prev))) {
 		if (prev <= raft->commit) {
-			raft->corrupt = true;
+			mp_raft_contradicted(raft, env);
 			return MP_ECORRUPT;
 		}
 		hint = mp_raft_log_term_first(&raft->log, prev) - 1;
@@ -463,6 +483,10 @@ raft_on_append_ack(
 		return 0;
 	if (msg->u.appended.match_index > last || msg->u.appended.seq > raft->append_seq)
 		return MP_EFORMAT;
+	if (msg->u.appended.loss != 0)
+		mp_raft_peer_lost(raft, peer, msg->u.appended.loss);
+	else if (peer->silent)
+		return 0; /* from before its loss */
 	raft_peer_heard(peer, env, msg->u.appended.sent_ms);
 	if (msg->u.appended.ok) {
 		raft_on_appended_ok(raft, env, from, msg);
@@ -504,7 +528,7 @@ mp_raft_heard_leader(struct mp_raft *raft, struct mp_env *env, const struct mp_n
 	uint64_t term, uint64_t commit)
 {
 	int who = raft_other(raft, leader);
-	uint64_t last = mp_raft_log_last(&raft->log);
+	uint64_t holds;
 
 	if (raft->corrupt || !raft->started || who == RAFT_NOBODY || term == 0 || term < raft->term)
 		return false;
@@ -513,12 +537,12 @@ mp_raft_heard_leader(struct mp_raft *raft, struct mp_env *env, const struct mp_n
 	if (raft->role == MP_RAFT_LEADER || (raft->leader != RAFT_NOBODY && raft->leader != who))
 		return false;
 	mp_raft_leader_heard(raft, env, who);
-	/* What the leader knows us to hold, it learned in this term, and it does not change. */
-	if (commit > raft->commit && commit <= last) {
-		raft->commit = commit;
-		raft->commit_ms = env->now_ms;
-	}
-	return true;
+	/* What the leader knows us to hold, it learned in this term, and it does not change; but
+	 * for what we had lost when it learned that. */
+	holds = mp_raft_lost(raft) ? raft->matched : mp_raft_log_last(&raft->log);
+	if (commit <= holds)
+		raft_commit_to(raft, env, commit);
+	return raft_counts(raft);
 }
 
 void
@@ -533,6 +557,32 @@ mp_raft_heard_follower(struct mp_raft *raft, struct mp_env *env, const struct mp
 		mp_raft_follow(raft, env, term, RAFT_NOBODY);
 	else if (term == raft->term && raft->role == MP_RAFT_LEADER)
 		raft_peer_heard(&raft->peers[who], env, sent_ms);
+}
+
+void
+mp_raft_heard_lost(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *follower,
+	uint64_t term, mp_time sent_ms)
+{
+	int who = raft_other(raft, follower);
+	struct raft_peer *peer = &raft->peers[who == RAFT_NOBODY ? 0 : who];
+
+	if (raft->role != MP_RAFT_LEADER || raft->corrupt || who == RAFT_NOBODY ||
+		term != raft->term)
+		return;
+	raft_peer_heard(peer, env, sent_ms);
+	mp_raft_peer_lost(raft, peer, 0);
+}
+
+void
+mp_raft_heard_unknown(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *follower)
+{
+	int who = raft_other(raft, follower);
+
+	if (raft->role != MP_RAFT_LEADER || raft->corrupt || who == RAFT_NOBODY ||
+		raft->peers[who].unanswered > 0)
+		return;
+	raft_peer_probe(raft, &raft->peers[who]);
+	raft_replicate(raft, env, who);
 }
 
 bool
@@ -642,7 +692,7 @@ mp_raft_transfer(struct mp_raft *raft, struct mp_env *env, uint32_t avoid)
 	for (size_t i = 0; i < raft->elector_count; i++) {
 		const struct raft_peer *peer = &raft->peers[i];
 
-		if ((int)i == raft->self || (avoid & 1u << i) != 0 ||
+		if ((int)i == raft->self || peer->silent || (avoid & 1u << i) != 0 ||
 			env->now_ms - peer->heard_ms >= env->profile->election_ms)
 			continue;
 		if (best == RAFT_NOBODY || peer->match > raft->peers[best].match)

@@ -685,6 +685,8 @@ apply_kind(struct mp_run *run, const struct mp_raft_entry *entry)
 		return apply_once_begin(run, entry);
 	case MP_ENTRY_ONCE_END:
 		return apply_once_end(run, entry);
+	case MP_ENTRY_RETURNED: /* of an elector, which is no part of the run's state */
+		return 0;
 	case MP_ENTRY_PAUSE:
 	case MP_ENTRY_RESUME:
 	case MP_ENTRY_PRIORITY:

@@ -6,8 +6,6 @@
 #include "mp/limits.h"
 
 #define HAVE_MS 30000
-/* More than the clocks of two nodes differ. */
-#define SKEW_MS 60000
 
 static struct mp_run_box *
 active_box(struct mp_dlist *l)
@@ -119,9 +117,7 @@ restore_log(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row)
 	if (k == NULL || k->box == NULL)
 		return 0; /* of a run that has ended, is gone, or is damaged */
 	rc = mp_raft_restore(k->box->raft, env, row->table, row->key, row->value);
-	if (rc == MP_ECORRUPT)
-		k->box->broken = true;
-	return rc;
+	return rc == MP_ECORRUPT ? 0 : rc; /* it goes on as one that has lost its log */
 }
 
 int
@@ -159,12 +155,17 @@ refuse(struct mp_env *env, const struct mp_node_id *to, const struct mp_run_id *
 		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf), after);
 }
 
+static const char forgotten_text[] = "this node has lost what it knew of runs like it";
+
 static void
 accept(struct mp_env *env, const struct mp_node_id *to, const struct known *k)
 {
 	struct mp_buf *buf = mp_out_scratch(env->out);
 
-	if (mp_msg_run_accept_encode(buf, &k->id) == 0)
+	/* Nobody is to count on it. */
+	if (k->box != NULL && mp_raft_lost(k->box->raft))
+		refuse(env, to, &k->id, forgotten_text, 0);
+	else if (mp_msg_run_accept_encode(buf, &k->id) == 0)
 		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf),
 			k->box != NULL ? k->box->row_seq : 0);
 }
@@ -179,12 +180,23 @@ was_aborted(const struct mp_runs *runs, const struct mp_run_id *run)
 	return false;
 }
 
-/* A run in which this node may have voted or acknowledged what it has lost since (DESIGN 5). */
-static bool
-is_forgotten(const struct mp_runs *runs, const struct mp_run_record *rec)
+bool
+runs_forgotten(const struct mp_runs *runs, const struct mp_run_record *rec)
 {
-	return runs->parts.returned_ms > 0 &&
-	       rec->submitted_ms <= runs->parts.returned_ms + SKEW_MS;
+	mp_time begun_ms = rec->now.generation > 1 ? rec->takeover_ms : rec->submitted_ms;
+
+	return runs->parts.returned_ms > 0 && begun_ms <= runs->parts.returned_ms + MP_RUNS_SKEW_MS;
+}
+
+/* This node has asked for that run. */
+static bool
+is_wanted(const struct mp_runs *runs, const struct mp_run_id *run)
+{
+	for (size_t i = 0; i < mp_min_size(runs->want_count, WANT_KEEP); i++) {
+		if (mp_run_id_eq(&runs->wants[i].run, run))
+			return true;
+	}
+	return false;
 }
 
 /* A run that is new here. */
@@ -192,6 +204,8 @@ static int
 open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	const struct mp_run_record *rec, const struct mp_msg_run_open *m)
 {
+	bool forgotten = runs_forgotten(runs, rec) && !mp_node_id_eq(from, &env->self) &&
+			 m->boot <= (uint64_t)(runs->parts.returned_ms / 1000);
 	struct known *k = known_find(runs, &rec->id);
 	struct mp_run_box *box;
 	int rc;
@@ -205,8 +219,8 @@ open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 			0);
 		return MP_EBUSY;
 	}
-	if (is_forgotten(runs, rec) && !mp_node_id_eq(from, &env->self)) {
-		refuse(env, from, &rec->id, "this node has lost what it knew of runs like it", 0);
+	if (forgotten && !is_wanted(runs, &rec->id)) {
+		refuse(env, from, &rec->id, forgotten_text, 0);
 		return MP_EAUTH;
 	}
 	if (k == NULL)
@@ -218,6 +232,8 @@ open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 		refuse(env, from, &rec->id, mp_strerror(rc), 0);
 		return rc;
 	}
+	if (forgotten)
+		mp_raft_lose(box->raft, env);
 	/* Our own submission stands for its leadership once a majority has it. */
 	if (!mp_node_id_eq(from, &env->self))
 		box_start(runs, env, box, false);
@@ -318,10 +334,7 @@ want(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	const struct mp_run_id *run)
 {
 	struct mp_buf *buf = mp_out_scratch(env->out);
-	const struct known *k = known_find(runs, run);
 
-	if (k != NULL && is_forgotten(runs, &k->rec))
-		return MP_ENOENT;
 	for (size_t i = 0; i < mp_min_size(runs->want_count, WANT_KEEP); i++) {
 		if (mp_run_id_eq(&runs->wants[i].run, run) &&
 			env->now_ms - runs->wants[i].asked_ms < WANT_MS)

@@ -41,7 +41,8 @@ struct mp_runs_parts {
 	struct mp_hold *hold;
 	struct mp_shelf *shelf;
 	/* When this node came back without its rows (wall; 0: it never did). It may have voted in
-	 * any run from before and does not know: it takes no part in those. */
+	 * any run from before and does not know: it accepts none of those, and has its say in them
+	 * only once it was let in again (core/raft.h). */
 	mp_time returned_ms;
 };
 

@@ -7,7 +7,7 @@
 #define AWAKE_MS 30000
 /* Memory was out: again after this. */
 #define RETRY_MS 1000
-/* A mirror that lacks the end of a run asks for it so often. */
+/* Who lacks the end of a run, and cannot stand, asks for it so often. */
 #define CATCH_UP_MS 5000
 
 /* ---- making ---- */
@@ -303,6 +303,8 @@ box_found(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 		mp_raft_free(raft);
 		return rc;
 	}
+	if (runs_forgotten(runs, rec))
+		mp_raft_lose(raft, env);
 	mp_raft_free(box->raft);
 	mp_run_fini(&box->run);
 	box->raft = raft;
@@ -419,19 +421,23 @@ box_lead(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 		box->retry_ms = env->now_ms + RETRY_MS;
 }
 
-/* The run has ended, and its only elector put it away while this mirror was not there: asked who
- * leads, it wakes up and sends what is missing. */
+/* The run has ended, and its electors put it away while this mirror was not there, or this elector
+ * had lost its log: asked who leads, one of them wakes up and sends what is missing. */
 static void
 box_catch_up(struct mp_env *env, struct mp_run_box *box)
 {
+	const struct mp_electorate *who = mp_raft_who(box->raft);
 	struct mp_buf *buf = mp_out_scratch(env->out);
+	const struct mp_node_id *whom;
 
-	if (box->ended || !box->known->ended || !mp_raft_mirrors(box->raft))
+	if (box->ended || !box->known->ended ||
+		!(mp_raft_mirrors(box->raft) || mp_raft_lost(box->raft)))
 		return;
 	if (env->now_ms >= box->catch_up_ms) {
 		box->catch_up_ms = env->now_ms + CATCH_UP_MS;
-		runs_send(env, mp_raft_peer(box->raft, 0), buf,
-			mp_msg_work_who_encode(buf, &box->known->id));
+		whom = &who->electors[box->catch_up++ % who->elector_count];
+		if (!mp_node_id_eq(whom, &env->self))
+			runs_send(env, whom, buf, mp_msg_work_who_encode(buf, &box->known->id));
 	}
 	if (box->catch_up_ms < box->retry_ms)
 		box->retry_ms = box->catch_up_ms;

@@ -163,6 +163,7 @@ tell_end(struct teller *t, struct mp_span body)
 static void
 tell_entry(struct teller *t, const struct mp_raft_entry *entry)
 {
+	struct mp_returned returned;
 	struct mp_node_id leader;
 	struct mp_lost lost;
 	struct mp_skip skip;
@@ -175,6 +176,10 @@ tell_entry(struct teller *t, const struct mp_raft_entry *entry)
 	else if (entry->kind == MP_ENTRY_TERM_START &&
 		 mp_body_term_start_decode(entry->body, &leader) == 0)
 		tell_run(t, "led", &leader, mp_span_str(""));
+	else if (entry->kind == MP_ENTRY_RETURNED &&
+		 mp_body_returned_decode(entry->body, &returned) == 0)
+		tell_run(t, "elector back", &returned.elector,
+			mp_span_str("it had lost what it had of the log"));
 	else if (entry->kind == MP_ENTRY_ASSIGNED)
 		tell_assigned(t, entry->body);
 	else if (entry->kind == MP_ENTRY_LOST && mp_body_lost_decode(entry->body, &lost) == 0)

@@ -52,7 +52,8 @@ struct mp_run_box {
 	uint64_t rest_seq;       /* rows up to this one were put when it went to rest */
 	mp_time awake_until_ms;
 	mp_time retry_ms;    /* something could not be done for want of memory */
-	mp_time catch_up_ms; /* a mirror that lacks the end asks again */
+	mp_time catch_up_ms; /* one that cannot stand and lacks the end asks again */
+	uint32_t catch_up;   /* how often it did */
 };
 
 /* What every member keeps of a run. */
@@ -78,8 +79,12 @@ struct load {
 	enum mp_table table;
 	uint64_t from_index;
 	uint64_t entries; /* that have come */
+	bool damaged;     /* one of them was */
 	mp_time deadline_ms;
 };
+
+/* More than the clocks of two nodes differ. */
+#define MP_RUNS_SKEW_MS 60000
 
 /* Run ids that are not to come back: opened and given up. */
 #define ABORTED_KEEP 64
@@ -129,6 +134,9 @@ struct mp_runs {
 /* runs.c */
 const struct mp_node_id *mp_runs_self(const struct mp_runs *runs);
 void runs_send(struct mp_env *env, const struct mp_node_id *to, const struct mp_buf *buf, int rc);
+/* A run, or a generation of it, in which this node may have voted or acknowledged what it has lost
+ * since (DESIGN 5). */
+bool runs_forgotten(const struct mp_runs *runs, const struct mp_run_record *rec);
 
 /* runs_box.c */
 /* 0, or why not: MP_EPIPELINE (record and pipeline do not belong together), MP_ENOMEM. */

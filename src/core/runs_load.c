@@ -60,6 +60,7 @@ load_begin(struct mp_runs *runs, struct mp_env *env)
 		return;
 	runs->load.k = mp_container_of(l, struct known, to_load);
 	runs->load.entries = 0;
+	runs->load.damaged = false;
 	/* Its VOTE row was restored with its RUN row. */
 	load_read(runs, env, runs->load.k->box != NULL ? MP_TABLE_ENTRY : MP_TABLE_RUN, 0);
 }
@@ -151,6 +152,11 @@ load_rows(struct mp_runs *runs, struct mp_env *env, const struct mp_event *ev)
 		else
 			rc = mp_raft_restore(
 				runs->load.k->box->raft, env, row->table, row->key, row->value);
+		/* Damaged: it is what it was up to here, and asks for the rest. */
+		if (rc == MP_ECORRUPT && row->table != MP_TABLE_RUN)
+			runs->load.damaged = true;
+		if (runs->load.damaged)
+			return 0;
 		runs->load.entries += row->table == MP_TABLE_ENTRY;
 	}
 	return rc;
@@ -175,7 +181,7 @@ mp_runs_rows(struct mp_runs *runs, struct mp_env *env, const struct mp_event *ev
 		load_read(runs, env, MP_TABLE_VOTE, 0);
 	else if (table == MP_TABLE_VOTE)
 		load_read(runs, env, MP_TABLE_ENTRY, 0);
-	else if (ev->u.rows_read.more)
+	else if (ev->u.rows_read.more && !runs->load.damaged)
 		load_read(runs, env, MP_TABLE_ENTRY, runs->load.entries + 1);
 	else
 		load_end(runs, env, 0);

@@ -179,9 +179,14 @@ stalled_text(const struct mp_runs *runs, const struct mp_run_box *box, struct mp
 		const struct mp_member *m = mp_roster_find(runs->parts.roster, &who->electors[i]);
 		struct mp_error before = *text;
 
+		bool self = mp_node_id_eq(&who->electors[i], &runs->self);
+
 		if (m == NULL || m->state != MP_MEMBER_ALIVE || m->refused)
 			(void)mp_fail(text, MP_ENOQUORUM, "%.300s %s", before.text,
 				m != NULL ? m->name.s : "?");
+		else if (self && mp_raft_lost(box->raft))
+			(void)mp_fail(text, MP_ENOQUORUM, "%.300s %s (has lost its log)",
+				before.text, m->name.s);
 	}
 }
 

@@ -62,7 +62,8 @@ tip_of(const struct known *k, struct mp_run_tip *tip)
 		.generation = k->rec.now.generation,
 		.index = mp_raft_last_index(raft),
 		.hash = k->rec.hash,
-		.led = mp_raft_leader(raft) != NULL};
+		.led = mp_raft_leader(raft) != NULL,
+		.lost = mp_raft_lost(raft)};
 	if (mp_raft_entry_at(raft, tip->index, &last)) {
 		tip->term = last.term;
 		tip->hash = last.hash;
@@ -230,7 +231,8 @@ ask_done(struct mp_runs *runs, struct mp_env *env, struct mp_takeover_ask *ask)
 	int rc;
 
 	for (size_t i = 0; i < ask->count; i++) {
-		electors += k != NULL && mp_run_elector(&k->rec, &ask->from[i]) >= 0;
+		electors += k != NULL && !ask->tips[i].lost &&
+			    mp_run_elector(&k->rec, &ask->from[i]) >= 0;
 		if (tip_above(&ask->tips[i], &ask->tips[best]))
 			best = i;
 	}
@@ -362,8 +364,11 @@ survivor_take(struct mp_runs *runs, struct mp_env *env, struct known *k)
 static void
 survive(struct mp_runs *runs, struct mp_env *env)
 {
-	/* What the others are told to build on is on disk. */
-	if (runs->stopping || mp_out_seq(env->out) > mp_out_durable(env->out))
+	/* What the others are told to build on is on disk. A generation that begins so soon after
+	 * we lost our rows could be one that we know nothing of any more. */
+	if (runs->stopping || mp_out_seq(env->out) > mp_out_durable(env->out) ||
+		(runs->parts.returned_ms > 0 &&
+			env->wall_ms <= runs->parts.returned_ms + MP_RUNS_SKEW_MS))
 		return;
 	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
 		struct mp_run_box *box = mp_container_of(l, struct mp_run_box, in_active);

@@ -12,7 +12,9 @@
  * answered comes first among the new electors, whose number is the old one if there are so many
  * members, else three or one. Nothing is asked of the cluster but this: that the electors that do
  * not answer never come back to decide; the old generation is fenced wherever the new one is
- * known. While a majority answers, or anyone hears a leader, a takeover is refused.
+ * known. An elector that has lost what it had (core/raft.h) answers, too, and has no vote: its log
+ * may be the base, and it makes no majority. While a majority answers, or anyone hears a leader, a
+ * takeover is refused.
  */
 #ifndef MP_CORE_TAKEOVER_H
 #define MP_CORE_TAKEOVER_H

@@ -133,6 +133,7 @@ life_do(struct life *l, uint8_t what)
 		mp_pulse_tick(l->pulse, &l->env);
 		return;
 	case 4:
+		mp_raft_heal(l->raft, &l->env);
 		(void)mp_raft_propose(l->raft, &l->env, MP_ENTRY_ASSIGNED, mp_span(&what, 1), NULL);
 		mp_raft_flush(l->raft, &l->env);
 		return;
@@ -182,11 +183,12 @@ life_step(struct life *l)
 static void
 check_life(const struct mp_alloc *alloc, struct mp_span in)
 {
-	struct mp_pulse_io io = {NULL, on_datagram, on_link_up, NULL};
+	struct mp_pulse_io io = {NULL, on_datagram, on_link_up};
 	struct mp_electorate who = {
 		.generation = 1, .elector_count = 3, .electors = {ids[0], ids[1], ids[2]}};
 	struct mp_raft_config config = {.record_hash = {{1}}, .who = &who};
 	struct life l = {.in = in};
+	uint8_t how;
 	int rc = 0;
 
 	l.env = (struct mp_env){.alloc = alloc,
@@ -202,7 +204,10 @@ check_life(const struct mp_alloc *alloc, struct mp_span in)
 	rc |= mp_raft_new(&l.env, &config, &l.raft);
 	rc |= mp_pulse_new(&l.env, &io, &l.pulse);
 	mp_assert(rc == 0);
-	mp_raft_start(l.raft, &l.env, take(&l) % 2 == 0);
+	how = take(&l);
+	if (how % 4 >= 2)
+		mp_raft_lose(l.raft, &l.env);
+	mp_raft_start(l.raft, &l.env, how % 2 == 0);
 	rc = mp_pulse_add(l.pulse, &l.env, l.raft);
 	mp_assert(rc == 0);
 	mp_out_end(l.env.out, &(const struct mp_effect *){NULL}, &(size_t){0});

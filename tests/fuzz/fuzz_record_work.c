@@ -66,6 +66,7 @@ check_bodies(struct mp_buf *buf, struct mp_span in)
 	struct mp_once_end once;
 	struct mp_node_id leader;
 	struct mp_retry_at retry;
+	struct mp_returned returned;
 	struct mp_lost lost;
 	struct mp_skip skip;
 	struct mp_end end;
@@ -75,6 +76,8 @@ check_bodies(struct mp_buf *buf, struct mp_span in)
 		same(buf, mp_body_open_encode(buf), in);
 	if (mp_body_term_start_decode(in, &leader) == 0)
 		same(buf, mp_body_term_start_encode(buf, &leader), in);
+	if (mp_body_returned_decode(in, &returned) == 0)
+		same(buf, mp_body_returned_encode(buf, &returned), in);
 	if (mp_body_lost_decode(in, &lost) == 0)
 		same(buf, mp_body_lost_encode(buf, &lost), in);
 	if (mp_body_retry_decode(in, &retry) == 0)

@@ -82,7 +82,7 @@ check_on_disks(struct sim *sim, const struct check_run *run, const struct mp_raf
 		struct mp_span row = check_entry_row(h, &run->id, e->index);
 
 		/* Who lost its rows may have acknowledged it before. */
-		n += run->damaged[h->index] ||
+		n += check_lost(sim, run, h->index) ||
 		     (row.p != NULL && memcmp(row.p, e->hash.b, MP_LOG_ROW_HEAD) == 0);
 	}
 	return n;
@@ -190,6 +190,7 @@ check_generation(struct sim_host *host, struct check_run *run, const struct mp_r
 				       .earlier_reads = m->earlier_reads};
 	}
 	memset(run->seen_commit, 0, sizeof(run->seen_commit));
+	memset(run->lost, 0, sizeof(run->lost));
 	run->entry_count = run->given_up_count = 0;
 	run->cancelled = run->ended = false;
 }
@@ -218,7 +219,8 @@ check_leader(struct sim_host *host, struct check_run *run, const struct mp_raft 
 	sim->check->last_led = run;
 	sim_trace(sim, host, "leads run %s in term %" PRIu64, check_run_text(&run->id), term);
 	for (uint32_t i = 0; i < sim->plan.hosts; i++)
-		sim->sometimes[SIM_EXCLUDED] += run->damaged[i] && sim->hosts[i].node != NULL;
+		sim->sometimes[SIM_EXCLUDED] +=
+			sim->hosts[i].node != NULL && check_lost(sim, run, i);
 	check_one_leader(host, run, term);
 	check_leader_log(host, run, raft);
 	sim_fault_elected(host);
@@ -496,6 +498,9 @@ commit_add(
 	}
 	run->entries[run->entry_count++] =
 		(struct committed){.hash = e->hash, .term = term, .kind = e->kind};
+	if (e->kind == MP_ENTRY_RETURNED &&
+		mp_body_returned_decode(e->body, &run->entries[run->entry_count - 1].returned) != 0)
+		sim_fail(host->sim, "a RETURNED that makes no sense is committed");
 	if (run->entry_count == 1)
 		check_only_run(host->sim, run);
 	check_majority_holds(host->sim, run, e);
@@ -658,54 +663,4 @@ sim_check_elects(const struct sim *sim, uint32_t host)
 	const struct check_run *run = sim->check->last_led;
 
 	return run != NULL && mp_run_elector(&run->record, &sim->hosts[host].id) >= 0;
-}
-
-/* One more elector of this run may lose what it has. */
-static bool
-may_lose(const struct sim *sim, const struct check_run *run)
-{
-	uint32_t damaged = 0;
-
-	for (uint32_t i = 0; i < sim->plan.hosts; i++)
-		damaged += run->damaged[i];
-	return damaged + check_majority(run) < run->record.elector_count;
-}
-
-bool
-sim_check_wipe(struct sim_host *host)
-{
-	struct sim_check *check = host->sim->check;
-
-	for (size_t i = 0; i < check->run_count; i++) {
-		const struct check_run *run = check->runs[i];
-
-		if (mp_run_elector(&run->record, &host->id) >= 0 && !may_lose(host->sim, run))
-			return false;
-	}
-	for (size_t i = 0; i < check->run_count; i++) {
-		struct check_run *run = check->runs[i];
-
-		if (mp_run_elector(&run->record, &host->id) >= 0)
-			run->damaged[host->index] = true;
-		run->fence[host->index] = 0;
-	}
-	check->members_durable[host->index] = 0;
-	return true;
-}
-
-/* A minority of the electors may have a damaged log. */
-bool
-sim_check_damage(struct sim_host *host, struct mp_span id)
-{
-	struct sim *sim = host->sim;
-	struct check_run *run;
-	struct mp_run_id run_id;
-
-	memcpy(run_id.b, id.p, sizeof(run_id.b));
-	run = check_run_find(sim->check, &run_id);
-	if (run == NULL || run->damaged[host->index] || !may_lose(sim, run))
-		return false;
-	sim_trace(sim, host, "the log of run %s is damaged", check_run_text(&run_id));
-	run->damaged[host->index] = true;
-	return true;
 }

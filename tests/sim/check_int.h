@@ -4,6 +4,7 @@
 #ifndef MP_TESTS_SIM_CHECK_INT_H
 #define MP_TESTS_SIM_CHECK_INT_H
 
+#include "codec/msg_raft.h"
 #include "codec/msg_work.h"
 #include "codec/record_run.h"
 #include "codec/record_work.h"
@@ -27,6 +28,7 @@ struct committed {
 	struct mp_hash hash;
 	uint64_t term; /* in which it was committed, not written */
 	enum mp_entry_kind kind;
+	struct mp_returned returned; /* RETURNED */
 	bool has_state;
 	struct mp_hash state; /* of the run after it */
 };
@@ -79,8 +81,9 @@ struct check_run {
 	size_t stale_count;
 	struct mp_attempt_id given_up[GIVEN_UP_MAX];
 	size_t given_up_count;
-	bool damaged[SIM_HOSTS_MAX]; /* a row of its log is; it is to stay mute */
-	sim_time led_at;             /* since all is healed; 0: not looked at yet */
+	bool lost[SIM_HOSTS_MAX]; /* rows of it were lost or damaged there, see check_lost() */
+	uint64_t old_loss[SIM_HOSTS_MAX]; /* the number of the loss before that; 0: none */
+	sim_time led_at;                  /* since all is healed; 0: not looked at yet */
 };
 
 struct sim_check {
@@ -106,6 +109,21 @@ struct sim_check {
 void check_once_entry(struct sim *sim, struct check_run *run, const struct mp_raft_entry *e);
 void check_once_exec(
 	struct sim_host *host, struct check_run *run, const struct mp_exec_request *req);
+
+/* ---- lost.c: I8, of electors that have lost what they had ---- */
+
+struct check_vote {
+	uint64_t generation, term;
+	bool voted;
+	struct mp_node_id candidate;
+	uint64_t loss, regained; /* core/raft.h */
+};
+/* What an elector has on its disk; false when it has nothing, or it is damaged. */
+bool check_vote_row(
+	const struct sim_host *host, const struct mp_run_id *id, struct check_vote *out);
+/* Rows of this run were lost there, and it is not known to count again. */
+bool check_lost(const struct sim *sim, const struct check_run *run, uint32_t host);
+void check_mute(struct sim_host *host, const struct mp_msg_raft *m);
 
 const char *check_run_text(const struct mp_run_id *id);
 struct check_run *check_run_find(const struct sim_check *check, const struct mp_run_id *id);

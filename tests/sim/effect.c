@@ -76,7 +76,7 @@ sim_check_acknowledged(struct sim_host *host, const struct mp_run_id *id)
 	for (uint32_t i = 0; i < run->record.elector_count; i++) {
 		const struct sim_host *h = sim_host_of(sim, &run->record.electors[i]);
 
-		on_disk += run->damaged[h->index] ||
+		on_disk += check_lost(sim, run, h->index) ||
 			   sim_disk_row(h, MP_TABLE_RUN, run_key(&run->id)).p != NULL;
 	}
 	if (on_disk < check_majority(run))
@@ -235,27 +235,14 @@ check_exec(struct sim_host *host, const struct mp_exec_request *req)
 
 /* ---- promises ---- */
 
-/* A row of votes: a sum, then [generation, term, voted | null]. */
 static bool
 vote_on_disk(const struct sim_host *host, const struct mp_msg_raft *m, const struct mp_node_id *to)
 {
-	struct mp_span row = sim_disk_row(host, MP_TABLE_VOTE, run_key(&m->run));
-	struct mp_node_id voted;
-	struct mp_cbor_r r;
-	uint64_t term;
+	struct check_vote vote;
 
-	if (row.p == NULL || row.n < MP_LOG_ROW_HEAD)
+	if (!check_vote_row(host, &m->run, &vote) || vote.term < m->term)
 		return false;
-	mp_cbor_r_init(&r, mp_span(row.p + MP_LOG_ROW_HEAD, row.n - MP_LOG_ROW_HEAD));
-	(void)mp_cbor_r_array(&r, 3);
-	(void)mp_cbor_r_uint(&r, UINT64_MAX);
-	term = mp_cbor_r_uint(&r, UINT64_MAX);
-	if (r.rc != 0 || term != m->term)
-		return r.rc == 0 && term > m->term;
-	if (mp_cbor_r_peek(&r) == MP_CBOR_NULL)
-		return false;
-	mp_cbor_r_fixed(&r, voted.b, sizeof(voted.b));
-	return r.rc == 0 && mp_node_id_eq(&voted, to);
+	return vote.term > m->term || (vote.voted && mp_node_id_eq(&vote.candidate, to));
 }
 
 static void
@@ -274,19 +261,6 @@ check_append_ack(struct sim_host *host, const struct mp_msg_raft *m)
 		sim_fail(host->sim,
 			"I8: host %" PRIu32 " acknowledges entry %" PRIu64 " before it is on disk",
 			host->index, m->u.appended.match_index);
-}
-
-/* I8: an elector whose log was damaged on its disk says nothing that others count on. */
-static void
-check_mute(struct sim_host *host, const struct mp_msg_raft *m)
-{
-	const struct check_run *run = check_run_find(host->sim->check, &m->run);
-
-	if (run != NULL && run->damaged[host->index] &&
-		((m->kind == MP_MSG_VOTE_ACK && m->u.voted.granted) ||
-			(m->kind == MP_MSG_APPEND_ACK && m->u.appended.ok)))
-		sim_fail(host->sim, "I8: host %" PRIu32 " votes or acknowledges with a damaged log",
-			host->index);
 }
 
 static bool

@@ -128,22 +128,34 @@ fault_crash(struct sim *sim, uint64_t arg)
 	sim_at(sim, sim->now + down_for(sim), fault_start, host->index);
 }
 
+bool
+sim_fault_wipe(struct sim_host *host)
+{
+	struct sim *sim = host->sim;
+
+	sim_host_crash(host, sim_chance(sim, 500));
+	if (host->node != NULL || !sim_check_wipe(host))
+		return false;
+	sim_trace(sim, host, "its rows are lost");
+	sim->sometimes[SIM_WIPED]++;
+	sim_disk_wipe(host);
+	host->returned_ms = sim_host_wall(host);
+	return true;
+}
+
 /* Its database is lost, and it comes back as itself. Not the first one: the others join by it. */
 static void
 fault_wipe(struct sim *sim, uint64_t arg)
 {
 	struct sim_host *host = &sim->hosts[1 + mp_rng_below(&sim->rng, sim->plan.hosts - 1)];
 
-	(void)arg;
-	if (sim->healed || host->node == NULL || !host->ready)
+	if (sim->healed)
 		return;
-	sim_host_crash(host, sim_chance(sim, 500));
-	if (host->node == NULL && sim_check_wipe(host)) {
-		sim_trace(sim, host, "its rows are lost");
-		sim->sometimes[SIM_WIPED]++;
-		sim_disk_wipe(host);
-		host->returned_ms = sim_host_wall(host);
-	}
+	sim_at(sim, soon(sim, sim->plan.wipe_every), fault_wipe, arg);
+	/* Boots that are forgotten are counted in seconds. */
+	if (host->node == NULL || !host->ready || sim_host_wall(host) < host->returned_ms + 5000)
+		return;
+	(void)sim_fault_wipe(host);
 	sim_at(sim, sim->now + down_for(sim), fault_start, host->index);
 }
 
@@ -353,6 +365,7 @@ sim_fault_schedule(struct sim *sim)
 		{plan->full_every, fault_full},
 		{plan->blob_every, fault_blob},
 		{plan->drop_every, fault_drop},
+		{plan->wipe_every, fault_wipe},
 		{SIM_SEC, fault_look},
 		{plan->once > 0 ? plan->resolve_every : 0, fault_resolve},
 	};
@@ -361,8 +374,6 @@ sim_fault_schedule(struct sim *sim)
 		sim_at(sim, i == 0 ? 0 : sim_between(sim, 0, plan->join_within), fault_join, i);
 	for (uint32_t i = 0; i < plan->runs; i++)
 		sim_at(sim, SIM_SEC + sim_between(sim, 0, plan->fault_until / 2), fault_submit, i);
-	if (plan->wipe_at > 0)
-		sim_at(sim, plan->wipe_at, fault_wipe, 0);
 	if (plan->cancel_after > 0)
 		sim_at(sim, SIM_SEC + plan->cancel_after, fault_cancel, 0);
 	for (size_t i = 0; i < mp_countof(faults); i++) {

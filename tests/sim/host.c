@@ -38,14 +38,22 @@ sim_host_fini(struct sim_host *host)
 	sim_secret_free(host->secret);
 }
 
+uint32_t
+sim_host_index(const struct sim *sim, const struct mp_node_id *id)
+{
+	uint32_t i = 0;
+
+	while (i < sim->plan.hosts && !mp_node_id_eq(&sim->hosts[i].id, id))
+		i++;
+	return i;
+}
+
 struct sim_host *
 sim_host_find(struct sim *sim, const struct mp_node_id *id)
 {
-	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
-		if (mp_node_id_eq(&sim->hosts[i].id, id))
-			return &sim->hosts[i];
-	}
-	return NULL;
+	uint32_t i = sim_host_index(sim, id);
+
+	return i < sim->plan.hosts ? &sim->hosts[i] : NULL;
 }
 
 struct sim_host *

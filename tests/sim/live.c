@@ -61,7 +61,7 @@ run_electors_up(struct sim *sim, const struct check_run *run, bool *led)
 
 		if (host->node == NULL)
 			continue;
-		n += host->ready && !host->stopping && !run->damaged[host->index];
+		n += host->ready && !host->stopping && !check_lost(sim, run, host->index);
 		raft = mp_runs_raft(mp_node_runs(host->node), &run->id);
 		*led = *led || (raft != NULL && mp_raft_role(raft) == MP_RAFT_LEADER);
 	}
@@ -80,7 +80,7 @@ sim_check_spares(struct sim *sim, uint32_t host)
 		for (uint32_t e = 0; run != NULL && e < run->record.elector_count; e++) {
 			uint32_t index = sim_host_of(sim, &run->record.electors[e])->index;
 
-			left += index != host && !run->damaged[index];
+			left += index != host && !check_lost(sim, run, index);
 		}
 		if (run != NULL && left < check_majority(run))
 			return false;

@@ -13,6 +13,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/host.c \
 	%D%/jobs.c \
 	%D%/live.c \
+	%D%/lost.c \
 	%D%/main.c \
 	%D%/mesh.c \
 	%D%/mesh.h \
@@ -43,6 +44,7 @@ sim_scenarios = \
 	%D%/scenarios/bridge.sim \
 	%D%/scenarios/cache.sim \
 	%D%/scenarios/calm.sim \
+	%D%/scenarios/elector-replaced.sim \
 	%D%/scenarios/fenced.sim \
 	%D%/scenarios/leader-crash.sim \
 	%D%/scenarios/leader-deaf.sim \

@@ -112,6 +112,7 @@ sim_entry_name(uint64_t kind)
 		[MP_ENTRY_SKIP] = "SKIP",
 		[MP_ENTRY_END] = "END",
 		[MP_ENTRY_CACHED] = "CACHED",
+		[MP_ENTRY_RETURNED] = "RETURNED",
 	};
 
 	return kind < mp_countof(names) && names[kind] != NULL ? names[kind] : "entry";

@@ -119,9 +119,10 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	plan->fresh = mp_rng_below(&r, 4) == 0;
 	/* Which runs are from before, clocks tell: they do not jump here. */
 	if (!calm && plan->hosts > 2 && plan->damage == 0 && plan->gone == 0 &&
-		mp_rng_below(&r, 6) == 0) {
-		plan->wipe_at = 2 * SIM_SEC + (sim_time)mp_rng_below(&r, 10 * SIM_SEC);
+		mp_rng_below(&r, 4) == 0) {
+		plan->wipe_every = SIM_SEC + (sim_time)mp_rng_below(&r, 8 * SIM_SEC);
 		plan->clock_every = 0;
+		plan->job_max += 2 * SIM_SEC;
 	}
 	plan->survivor = plan->hosts == 2 && plan->once == 0;
 	if (plan->once > 0)

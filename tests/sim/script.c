@@ -19,6 +19,7 @@
  *   resolve HOST            an operator answers one question of what may have run
  *   crash HOST | start HOST | stop HOST | pause HOST T | full HOST T | clock HOST T
  *   leave HOST              for ever
+ *   wipe HOST               crash, and lose all rows
  *   power-cut               of all at once; they come back by themselves
  *   cut A B | cut A > B     both directions, or what A says to B
  *   isolate HOST            cut from everybody
@@ -265,6 +266,8 @@ do_host(struct script *s, char **w, size_t n)
 		sim_check_resolve(host);
 	else if (strcmp(w[0], "crash") == 0)
 		sim_host_crash(host, false);
+	else if (strcmp(w[0], "wipe") == 0)
+		return sim_fault_wipe(host) ? 0 : script_fail(s, "too much would be lost");
 	else if (strcmp(w[0], "start") == 0) {
 		if (host->node == NULL && !host->left)
 			sim_host_start(host);

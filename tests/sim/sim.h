@@ -17,6 +17,7 @@
  *   client.c who submits, cancels and looks
  *   check.c  the invariants that show in logs and views, after every step
  *   effect.c the invariants that show in what a node asks for, before it is done
+ *   once.c   lost.c  the same, of `once` modules, and of electors that have lost their rows
  *   live.c   liveness after healing; what is told of a failure
  *   names.c  words for what the trace shows
  *   trust.c  the cluster's keys and everybody's credential
@@ -72,6 +73,8 @@ struct sim_shelf;
 	X(BOUND, 200, "an elector that hears its leader refused another one")                      \
 	X(FIGURE_8, 200, "an entry of an older term was on a majority of disks, not committed")    \
 	X(EXCLUDED, 200, "a run got a leader while the log of an elector was damaged")             \
+	X(LOST_COUNTED, 2000, "an elector that had lost its log was counted again")                \
+	X(LOST_VOTED, 5000, "an elector that had lost its log voted again")                        \
 	X(RUN_SUCCEEDED, 200, "a run succeeded")                                                   \
 	X(RUN_FAILED, 200, "a run failed")                                                         \
 	X(RUN_CANCELLED, 200, "a run was cancelled")                                               \
@@ -133,11 +136,10 @@ struct sim_plan {
 	sim_time job_min, job_max;
 	uint32_t job_fail;
 	sim_time join_within; /* hosts start within this time */
-	/* Mean times between faults; 0: never. */
+	/* Mean times between faults; 0: never. wipe: a host loses its control.db. */
 	sim_time pause_max; /* 0: 5 s */
-	sim_time wipe_at;   /* a host loses its control.db; 0: never */
 	sim_time crash_every, pause_every, cut_every, stop_every, clock_every, full_every;
-	sim_time blob_every, drop_every, cancel_after;
+	sim_time blob_every, drop_every, wipe_every, cancel_after;
 	sim_time resolve_every; /* an operator looks for what may have run, also after healing */
 	uint32_t power_cut;     /* chance that a crash is one of all hosts at once */
 	uint32_t gone;          /* chance that one of them does not come back */
@@ -253,6 +255,7 @@ void sim_host_pause(struct sim_host *host, sim_time until);
 void sim_host_step(struct sim_host *host, struct mp_event *ev); /* fills time and entropy */
 struct sim_host *sim_host_find(struct sim *sim, const struct mp_node_id *id); /* or NULL */
 struct sim_host *sim_host_of(struct sim *sim, const struct mp_node_id *id);
+uint32_t sim_host_index(const struct sim *sim, const struct mp_node_id *id);
 
 /* ---- net.c ---- */
 
@@ -364,7 +367,7 @@ void sim_check_led(struct sim *sim);
 /* Can every acknowledged run go on without this host? */
 bool sim_check_spares(struct sim *sim, uint32_t host);
 /* May a log of this run be damaged here? It is now. */
-/* May all of this host's rows be lost? It counts as damaged in every run then. */
+/* May all of this host's rows be lost? They are now. */
 bool sim_check_wipe(struct sim_host *host);
 bool sim_check_damage(struct sim_host *host, struct mp_span run);
 uint32_t sim_check_last_leader(const struct sim *sim); /* hosts: nobody yet */
@@ -415,6 +418,8 @@ void sim_fault_heal(struct sim *sim);
 void sim_fault_elected(struct sim_host *host); /* it leads a run since now */
 /* All hosts at once; those that were up come back after a while. */
 void sim_fault_power_cut(struct sim *sim);
+/* Crashes, and all its rows are lost. False: then too much would be lost. */
+bool sim_fault_wipe(struct sim_host *host);
 /* The leader loses its fellow electors and keeps the other hosts, or the other way round. */
 void sim_fault_part_leader(struct sim *sim, bool electors);
 

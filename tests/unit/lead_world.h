@@ -136,6 +136,13 @@ mp_raft_entry_at(const struct mp_raft *raft, uint64_t index, struct mp_raft_entr
 	return true;
 }
 
+void
+mp_raft_heal(struct mp_raft *raft, struct mp_env *env)
+{
+	(void)raft;
+	(void)env;
+}
+
 bool
 mp_raft_may_dispatch(const struct mp_raft *raft, mp_time now_ms)
 {

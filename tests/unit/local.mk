@@ -70,6 +70,7 @@ unit_tests += \
 	tests/unit/test_pulse \
 	tests/unit/test_raft \
 	tests/unit/test_raft_bad \
+	tests/unit/test_raft_lost \
 	tests/unit/test_raft_msg \
 	tests/unit/test_raft_safety \
 	tests/unit/test_record_run
@@ -86,6 +87,10 @@ tests_unit_test_pulse_LDADD = $(UNIT_LIBS)
 tests_unit_test_raft_bad_SOURCES = %D%/test_raft_bad.c $(raft_cluster)
 tests_unit_test_raft_bad_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_raft_bad_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_raft_lost_SOURCES = %D%/test_raft_lost.c $(raft_cluster)
+tests_unit_test_raft_lost_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_raft_lost_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_raft_msg_SOURCES = %D%/test_raft_msg.c
 tests_unit_test_raft_msg_CPPFLAGS = $(UNIT_CPPFLAGS)

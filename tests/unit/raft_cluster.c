@@ -2,6 +2,7 @@
 #include "unit/raft_cluster.h"
 
 #include "codec/msg_raft.h"
+#include "codec/record_work.h"
 #include "core/raft_log.h"
 
 #define CL_CHECK(c, e)                                                                             \
@@ -192,6 +193,40 @@ disk_write(struct cl *c, struct cl_node *node, const struct mp_effect *fx)
 
 /* ---- promises ---- */
 
+/* Is it on a majority that this node's loss is over, and was in a term before this one? */
+static bool
+return_committed(struct cl *c, struct cl_node *node, uint64_t term)
+{
+	struct mp_raft_entry entry;
+	struct mp_returned r;
+
+	for (uint64_t i = 1; i <= c->commit; i++) {
+		if (c->committed_in[i] < term && mp_raft_entry_at(node->raft, i, &entry) &&
+			entry.kind == MP_ENTRY_RETURNED &&
+			mp_hash_eq(&entry.hash, &c->committed[i]) &&
+			mp_body_returned_decode(entry.body, &r) == 0 &&
+			r.loss == mp_raft_loss(node->raft) &&
+			mp_node_id_eq(&r.elector, &node->env.self))
+			return true;
+	}
+	return false;
+}
+
+/* Whoever lost its rows says nothing that counts before that was made good. */
+static void
+check_counts(struct cl *c, struct cl_node *node, uint64_t term)
+{
+	if (!node->lost && node->regained == 0)
+		return;
+	if (node->lost) {
+		CL_CHECK(c, return_committed(c, node, term));
+		node->regained = term - 1;
+		c->returns++;
+	}
+	node->lost = false;
+	CL_CHECK(c, term > node->regained);
+}
+
 /* A vote or an acknowledgement leaves: what it says must be on disk by now. */
 static void
 check_said(struct cl *c, struct cl_node *node, int to, struct mp_span bytes)
@@ -202,6 +237,9 @@ check_said(struct cl *c, struct cl_node *node, int to, struct mp_span bytes)
 
 	assert_int_equal(mp_msg_raft_decode(bytes, &msg), 0);
 	CL_CHECK(c, msg.term < CL_TERMS_MAX);
+	if (msg.kind == MP_MSG_VOTE || (msg.kind == MP_MSG_VOTE_ACK && msg.u.voted.granted) ||
+		(msg.kind == MP_MSG_APPEND_ACK && msg.u.appended.ok && msg.u.appended.loss == 0))
+		check_counts(c, node, msg.term);
 	if (msg.kind == MP_MSG_VOTE || (msg.kind == MP_MSG_VOTE_ACK && msg.u.voted.granted)) {
 		who = msg.kind == MP_MSG_VOTE ? self : to;
 		CL_CHECK(c, node->votes[msg.term] == 0 || node->votes[msg.term] == who + 1);
@@ -323,6 +361,8 @@ cl_end(struct cl *c, int i)
 	const struct mp_effect *fx;
 	size_t count;
 
+	mp_raft_heal(node->raft, &node->env);
+	mp_raft_flush(node->raft, &node->env);
 	mp_out_end(node->env.out, &fx, &count);
 	for (size_t k = 0; k < count; k++) {
 		struct cl_msg m = {.from = i, .to = -1};
@@ -374,10 +414,14 @@ cl_on_pulse(struct cl *c, const struct cl_msg *m)
 		answer.ok =
 			mp_raft_heard_leader(node->raft, env, &c->ids[m->from], m->term, m->commit);
 		if (!answer.ok)
-			answer.term = mp_raft_term(node->raft);
+			answer.term = mp_raft_blank(node->raft) ? 0 : mp_raft_term(node->raft);
 		cl_transmit(c, &answer);
 	} else if (m->ok || m->term > mp_raft_term(node->raft)) {
 		mp_raft_heard_follower(node->raft, env, &c->ids[m->from], m->term, m->sent);
+	} else if (m->term == 0) {
+		mp_raft_heard_unknown(node->raft, env, &c->ids[m->from]);
+	} else {
+		mp_raft_heard_lost(node->raft, env, &c->ids[m->from], m->term, m->sent);
 	}
 	cl_end(c, m->to);
 }
@@ -398,7 +442,9 @@ cl_arrive(struct cl *c)
 	struct cl_msg m = msg_pop(c);
 	int rc;
 
-	if (c->nodes[m.to].up && m.pulse != 0) {
+	if (m.pulse == 1 && m.term == 0) {
+		/* It was a message, and its stream broke. */
+	} else if (c->nodes[m.to].up && m.pulse != 0) {
 		cl_on_pulse(c, &m);
 	} else if (c->nodes[m.to].up) {
 		rc = cl_deliver(c, m.from, m.to, mp_span(m.p, m.n));
@@ -464,6 +510,9 @@ node_start(struct cl *c, int i, bool eager)
 		(void)mp_raft_restore(node->raft, env, MP_TABLE_ENTRY, mp_span(key, 24),
 			mp_span(node->rows[k].p, node->rows[k].n));
 	}
+	node->wiped = node->wiped && node->vote_size == 0;
+	if (node->wiped)
+		mp_raft_lose(node->raft, env);
 	node->cursor = 0;
 	node->role = MP_RAFT_FOLLOWER;
 	node->up = true;
@@ -501,6 +550,34 @@ cl_restart(struct cl *c, int i)
 {
 	assert_false(c->nodes[i].up);
 	node_start(c, i, false);
+}
+
+static bool
+node_lost(const struct cl_node *node)
+{
+	return node->lost || node->wiped || (node->up && mp_raft_lost(node->raft));
+}
+
+bool
+cl_wipe(struct cl *c, int i)
+{
+	struct cl_node *node = &c->nodes[i];
+	size_t whole = 0;
+
+	for (size_t k = 0; k < c->n; k++)
+		whole += (int)k != i && !node_lost(&c->nodes[k]);
+	if (whole <= c->n / 2)
+		return false;
+	cl_crash(c, i, 0);
+	for (; node->row_count > 0; node->row_count--)
+		free(node->rows[node->row_count].p);
+	node->vote_size = 0;
+	node->wiped = node->lost = true;
+	node->regained = 0;
+	/* What it voted for may be voted for again, or not: who leads is looked at. */
+	memset(node->votes, 0, sizeof(node->votes));
+	c->wipes++;
+	return true;
 }
 
 struct cl *

@@ -7,7 +7,8 @@
  *   - one leader a term; one vote a term, across restarts;
  *   - equal (index, term), equal entry; what is committed stays, everywhere, in one order;
  *   - a leader holds what was committed in earlier terms;
- *   - no vote and no acknowledgement before its rows are on disk.
+ *   - no vote and no acknowledgement before its rows are on disk, and none of one who has lost its
+ *     rows, before its return is committed.
  */
 #ifndef MP_TESTS_RAFT_CLUSTER_H
 #define MP_TESTS_RAFT_CLUSTER_H
@@ -32,6 +33,7 @@ struct cl_faults {
 	uint32_t stall;   /* per thousand: up to two seconds more */
 	mp_time event_ms; /* a crash, cut, heal, reset, transfer or proposal this often, on average
 			   */
+	uint32_t wipe;    /* per thousand events: all rows of a node are lost */
 	bool ordered;     /* as a stream does: no loss, no reordering, but resets */
 };
 
@@ -58,19 +60,22 @@ struct cl_node {
 	bool up;
 	mp_time restart_at;
 	/* The disk. */
-	uint8_t vote[64];
+	uint8_t vote[80];
 	size_t vote_size;
 	struct {
 		uint8_t *p;
 		size_t n;
 	} rows[CL_LOG_MAX];
 	uint64_t row_count;
+	bool wiped; /* its rows were lost, and it has not written down that it knows */
 	struct cl_txn *txns, **last_txn;
 	/* What was checked. */
 	uint64_t cursor;
 	mp_time pulse_at;
 	uint8_t votes[CL_TERMS_MAX]; /* 1 + candidate, of what left this node */
 	enum mp_raft_role role;
+	bool lost;         /* its rows were lost, and it has no vote */
+	uint64_t regained; /* it had lost them, and counts in terms above this one */
 };
 
 struct cl_msg {
@@ -118,6 +123,7 @@ struct cl {
 	uint64_t proposed;
 	uint64_t steps;
 	uint64_t lease_overlaps;
+	uint64_t wipes, returns; /* of all of these, who votes again */
 };
 
 /* Nodes that are started; the first one stands at once when `eager`. */
@@ -134,6 +140,8 @@ int cl_await_leader(struct cl *c, mp_time ms);
 /* A crash loses what was not written yet, except the first `keep` transactions. */
 void cl_crash(struct cl *c, int i, size_t keep);
 void cl_restart(struct cl *c, int i);
+/* A crash that loses all rows. False: a majority would have lost what it had. */
+bool cl_wipe(struct cl *c, int i);
 /* Both ways. */
 void cl_cut(struct cl *c, int i, int k, bool cut);
 void cl_isolate(struct cl *c, int i, bool cut);

@@ -105,6 +105,11 @@ cl_fault(struct cl *c)
 	int i = (int)mp_rng_below(&c->rng, c->n), k = (int)mp_rng_below(&c->rng, c->n);
 
 	c->event_at = c->now + 1 + cl_upto(c, 2 * c->faults.event_ms);
+	if (c->faults.wipe > 0 && mp_rng_below(&c->rng, 1000) < c->faults.wipe && c->nodes[i].up) {
+		if (cl_wipe(c, i))
+			c->nodes[i].restart_at = c->now + 1 + cl_upto(c, 1000);
+		return;
+	}
 	switch (mp_rng_below(&c->rng, 12)) {
 	case 0:
 		if (c->nodes[i].up) {

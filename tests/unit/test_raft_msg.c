@@ -108,10 +108,12 @@ test_append(void **state)
 	msg.u.appended.ok = true;
 	msg.u.appended.match_index = 6;
 	msg.u.appended.hint = 7;
+	msg.u.appended.loss = 8;
 	out = there_and_back(&msg);
 	assert_true(out.u.appended.ok);
 	assert_int_equal(out.u.appended.match_index, 6);
 	assert_int_equal(out.u.appended.hint, 7);
+	assert_int_equal(out.u.appended.loss, 8);
 }
 
 static void

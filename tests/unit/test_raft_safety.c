@@ -35,7 +35,7 @@ faults_of(uint64_t seed)
 	}
 }
 
-static uint64_t total_steps, total_commits, total_overlaps;
+static uint64_t total_steps, total_commits, total_overlaps, total_wipes, total_returns;
 
 static void
 run_seed(uint64_t seed)
@@ -43,6 +43,8 @@ run_seed(uint64_t seed)
 	struct cl *c = cl_new(seed % 3 == 0 ? 5 : 3, seed, true);
 
 	c->faults = faults_of(seed);
+	if (seed % 2 == 0)
+		c->faults.wipe = 25;
 	cl_run(c, 15000);
 	cl_quiet(c);
 	(void)cl_await_leader(c, 12000);
@@ -52,6 +54,8 @@ run_seed(uint64_t seed)
 	total_steps += c->steps;
 	total_commits += c->commit;
 	total_overlaps += c->lease_overlaps;
+	total_wipes += c->wipes;
+	total_returns += c->returns;
 	cl_free(c);
 }
 
@@ -68,11 +72,14 @@ test_seeds(void **state)
 	}
 	for (uint64_t seed = 1; seed <= seeds; seed++)
 		run_seed(seed);
-	print_message("# %llu steps, %llu entries committed, %llu lease overlaps\n",
+	print_message("# %llu steps, %llu entries committed, %llu lease overlaps, of %llu losses "
+		      "%llu regained\n",
 		(unsigned long long)total_steps, (unsigned long long)total_commits,
-		(unsigned long long)total_overlaps);
+		(unsigned long long)total_overlaps, (unsigned long long)total_wipes,
+		(unsigned long long)total_returns);
 	/* Nothing was proved if nothing happened. */
 	assert_true(total_commits > seeds * 20);
+	assert_true(total_returns > seeds / 10);
 }
 
 int

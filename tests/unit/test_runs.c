@@ -38,12 +38,26 @@ test_three_nodes(void **state)
 	cluster_free(c);
 }
 
-/* Who comes back without its rows has no say in what was before, and a say in what comes. */
+static void
+die(struct cluster *c, int node)
+{
+	node_crash(c, node);
+	c->roster.members[node].state = MP_MEMBER_DEAD;
+	c->roster.members[node].refused = true;
+	c->roster.version++;
+	for (int i = 0; i < c->count; i++) {
+		if (c->nodes[i].up)
+			mp_runs_members(c->nodes[i].runs, &c->nodes[i].env);
+	}
+}
+
+/* Who comes back without its rows has no say in what was before until it was let in again. */
 static void
 test_returned(void **state)
 {
 	struct cluster *c = cluster_new(3);
 	struct submission old, new;
+	const struct mp_raft *raft;
 
 	(void)state;
 	c->job_ms = 3000;
@@ -53,16 +67,50 @@ test_returned(void **state)
 	node_crash(c, 2);
 	node_lose_disk(c, 2);
 	node_start(c, 2);
-	cluster_run(c, 3000);
-	assert_null(mp_runs_raft(c->nodes[2].runs, &old.run));
+	cluster_run(c, 300);
+	raft = mp_runs_raft(c->nodes[2].runs, &old.run);
+	assert_non_null(raft);
+	assert_true(mp_raft_loss(raft) != 0);
+	cluster_run(c, 700);
+	assert_false(mp_raft_lost(raft));
+	/* Restarted, it is what it was. */
+	node_crash(c, 2);
+	node_start(c, 2);
+	cluster_run(c, 100);
+	raft = mp_runs_raft(c->nodes[2].runs, &old.run);
+	assert_non_null(raft);
+	assert_false(mp_raft_lost(raft));
 	cluster_run(c, 60000);
 	assert_all_ended(c, &old.run, MP_RUN_SUCCEEDED);
-	assert_null(mp_runs_raft(c->nodes[2].runs, &old.run));
 	submit_ok(c, 0, &new);
 	cluster_run(c, 500);
-	assert_non_null(mp_runs_raft(c->nodes[2].runs, &new.run));
+	raft = mp_runs_raft(c->nodes[2].runs, &new.run);
+	assert_non_null(raft);
+	assert_int_equal(mp_raft_loss(raft), 0);
 	cluster_run(c, 60000);
 	assert_all_ended(c, &new.run, MP_RUN_SUCCEEDED);
+	cluster_free(c);
+}
+
+/* One is replaced, then another one dies, who leads: there is a majority. */
+static void
+test_returned_votes(void **state)
+{
+	struct cluster *c = cluster_new(3);
+	struct submission s;
+
+	(void)state;
+	c->job_ms = 3000;
+	submit_ok(c, 1, &s);
+	cluster_run(c, 2000);
+	node_crash(c, 2);
+	node_lose_disk(c, 2);
+	node_start(c, 2);
+	cluster_run(c, 1000);
+	assert_int_equal(leader_of(c), 1);
+	die(c, 1);
+	cluster_run(c, 60000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
 	cluster_free(c);
 }
 
@@ -137,19 +185,6 @@ test_mirror_catches_up(void **state)
 	assert_int_equal(state_at(c, 1, &s.run, NULL), MP_RUN_SUCCEEDED);
 	assert_int_equal(mp_runs_led(c->nodes[1].runs), 0);
 	cluster_free(c);
-}
-
-static void
-die(struct cluster *c, int node)
-{
-	node_crash(c, node);
-	c->roster.members[node].state = MP_MEMBER_DEAD;
-	c->roster.members[node].refused = true;
-	c->roster.version++;
-	for (int i = 0; i < c->count; i++) {
-		if (c->nodes[i].up)
-			mp_runs_members(c->nodes[i].runs, &c->nodes[i].env);
-	}
 }
 
 static void
@@ -737,6 +772,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_three_nodes),
 		cmocka_unit_test(test_returned),
+		cmocka_unit_test(test_returned_votes),
 		cmocka_unit_test(test_one_node),
 		cmocka_unit_test(test_two_nodes),
 		cmocka_unit_test(test_mirror_catches_up),
