@@ -55,7 +55,9 @@ check_caps(struct mp_span in, struct mp_alloc *alloc)
 		return;
 	mp_buf_init(&buf, alloc, MP_CAPS_BYTES_MAX);
 	mp_assert(mp_caps_encode(&caps, &buf) == 0);
-	mp_assert(buf.n < in.n || mp_span_eq(mp_buf_span(&buf), in));
+	/* The first nodes said less: that is written as six times nothing. */
+	mp_assert(buf.n < in.n || mp_span_eq(mp_buf_span(&buf), in) ||
+		  (in.p[0] < 0x8e && buf.n <= in.n + 6));
 	mp_assert(mp_caps_decode(mp_buf_span(&buf), &again) == 0);
 	mp_assert(memcmp(&caps, &again, sizeof(caps)) == 0);
 	mp_buf_fini(&buf);
