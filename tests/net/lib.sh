@@ -7,12 +7,18 @@
 #   net_mend FROM TO
 #   deaf NODE, mute NODE      it hears none of $net_nodes; it is heard by none. heal NODE
 #   net_no_udp NODE           UDP neither leaves it nor gets in; net_udp NODE
+#   net_behind NODE           moves it behind a router that translates addresses: the router has
+#                             its address then, and the node is $net_inside
+#   net_forward NODE PORT     what comes to that port of its router is passed on to port 7117
 #   net_ns NODE               the name of its namespace
 #   node_host, node_in        as tests/cli/lib.sh asks for
 net_prefix=10.77.13
 net_prefix6=fd77:13:
 net_hub=mp$$hub
 net_nodes=
+net_routers=
+# shellcheck disable=SC2034
+net_inside=192.168.77.2
 
 net_ns()
 {
@@ -31,7 +37,8 @@ node_host6()
 
 node_in()
 {
-	net_where=$(net_ns "$1")
+	eval "net_where=\${net_is_$1-$1}"
+	net_where=$(net_ns "$net_where")
 	shift
 	exec ip netns exec "$net_where" "$@"
 }
@@ -39,7 +46,7 @@ node_in()
 net_cleanup()
 {
 	cli_cleanup
-	for net_n in $net_nodes; do
+	for net_n in $net_nodes $net_routers; do
 		ip netns del "$(net_ns "$net_n")" 2>/dev/null
 	done
 	ip netns del "$net_hub" 2>/dev/null
@@ -137,4 +144,43 @@ net_udp()
 	ip -n "$(net_ns "$1")" rule add pref 0 lookup local
 	ip -n "$(net_ns "$1")" rule del pref 1
 	ip -n "$(net_ns "$1")" rule del pref 2
+}
+
+net_router()
+{
+	ip -n "$(net_ns "$1")" link add inside type veth peer name eth0 netns "$2" &&
+		ip -n "$(net_ns "$1")" addr add 192.168.77.1/24 dev inside &&
+		ip -n "$(net_ns "$1")" link set inside up &&
+		ip -n "$2" addr add "$net_inside/24" dev eth0 &&
+		ip -n "$2" link set eth0 up &&
+		ip -n "$2" link set lo up &&
+		ip -n "$2" route add default via 192.168.77.1 &&
+		ip netns exec "$(net_ns "$1")" sysctl -qw net.ipv4.ip_forward=1 &&
+		ip netns exec "$(net_ns "$1")" nft -f - <<END
+table ip nat {
+	chain in { type nat hook prerouting priority dstnat; }
+	chain out {
+		type nat hook postrouting priority srcnat
+		oifname "eth0" masquerade
+	}
+}
+END
+}
+
+# The namespace of the node becomes that of the router, and the node gets a new one.
+net_behind()
+{
+	command -v nft >/dev/null || tap_skip_all 'NO nft(8): ADDRESS TRANSLATION WAS NOT TESTED'
+	net_routers="$net_routers $1-in"
+	ip netns add "$(net_ns "$1-in")"
+	net_router "$1" "$(net_ns "$1-in")" >"$tap_tmp/ip.log" 2>&1 ||
+		tap_skip_all "NO ADDRESS TRANSLATION HERE ($(tail -n 1 "$tap_tmp/ip.log")): IT WAS \
+NOT TESTED"
+	eval "net_is_$1=$1-in"
+}
+
+net_forward()
+{
+	ip netns exec "$(net_ns "$1")" nft add rule ip nat in iifname eth0 \
+		meta l4proto '{ tcp, udp }' th dport "$2" dnat to "$net_inside:7117"
 }

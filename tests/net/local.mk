@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Real nodes in networks of their own: cuts, paths, addresses. Root; skipped loudly without.
 net_tests = \
+	%D%/addresses.sh \
 	%D%/oneway.sh \
 	%D%/udp.sh
 
