@@ -35,6 +35,7 @@ struct options {
 	const char *advertise[MP_ADDRS_MAX];
 	size_t advertise_count;
 	struct mp_settings settings;
+	enum mp_reach reach;
 	bool keep_failed, force, again;
 };
 
@@ -55,6 +56,8 @@ static const char usage_text[] =
 	"7117;\n"
 	"                          port 0 picks one, once)\n"
 	"  --advertise HOST[:PORT] where others reach this node, if elsewhere; may be repeated\n"
+	"  --reach out|all         out: nobody can reach this node, it opens all streams "
+	"itself\n"
 	"  --slots N               attempts at a time (default: processors; 0: only keep and "
 	"vote)\n"
 	"  --tag TAG               what this node can do, for `requires`; may be repeated\n"
@@ -161,6 +164,7 @@ serve(const struct options *o, struct mp_state *state, bool founded)
 		.listen = o->listen,
 		.advertise = o->advertise,
 		.advertise_count = o->advertise_count,
+		.reach = o->reach,
 		.options = &o->settings,
 		.ready = stdout,
 		.log = stderr,
@@ -362,6 +366,7 @@ enum {
 	OPT_AGAIN,
 	OPT_LISTEN,
 	OPT_ADVERTISE,
+	OPT_REACH,
 	OPT_SLOTS,
 	OPT_TAG,
 	OPT_RESOURCE,
@@ -378,6 +383,7 @@ static const struct option long_options[] = {
 	{"name", required_argument, NULL, OPT_NAME},
 	{"listen", required_argument, NULL, OPT_LISTEN},
 	{"advertise", required_argument, NULL, OPT_ADVERTISE},
+	{"reach", required_argument, NULL, OPT_REACH},
 	{"slots", required_argument, NULL, OPT_SLOTS},
 	{"tag", required_argument, NULL, OPT_TAG},
 	{"resource", required_argument, NULL, OPT_RESOURCE},
@@ -419,6 +425,12 @@ parse_option(int c, struct options *o)
 			return usage_error("--advertise: too many", optarg);
 		o->advertise[o->advertise_count++] = optarg;
 		return -1;
+	case OPT_REACH:
+		o->reach = strcmp(optarg, "out") == 0   ? MP_REACH_OUT
+			   : strcmp(optarg, "all") == 0 ? MP_REACH_ALL
+							: MP_REACH_KEPT;
+		return o->reach != MP_REACH_KEPT ? -1
+						 : usage_error("--reach takes out or all", optarg);
 	case OPT_SLOTS:
 		return said("--slots", mp_settings_slots(&o->settings, optarg, &err), &err);
 	case OPT_TAG:

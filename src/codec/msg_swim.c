@@ -320,7 +320,7 @@ read_alive(struct mp_cbor_r *r, struct mp_statement *s)
 		mp_cbor_r_fixed(r, s->caps_digest.b, sizeof(s->caps_digest.b));
 	else
 		mp_cbor_r_null(r);
-	if (r->rc == 0 && (s->addr_count == 0 || s->proto_min > s->proto_max))
+	if (r->rc == 0 && s->proto_min > s->proto_max)
 		r->rc = MP_EFORMAT;
 }
 

@@ -25,6 +25,7 @@
  *   ["mp-alive", 1, cluster32, id32, incarnation, name, [[ip16, port]...], proto_min, proto_max,
  *    roles, status, caps_digest32|null]
  *   ["mp-left", 1, cluster32, id32, incarnation]
+ * No address at all says that nobody can open a stream to its subject, which opens its own.
  * Longer arrays are from newer nodes, the rest is skipped; but not in what is signed: a changed
  * record has a new version number.
  */
@@ -108,7 +109,7 @@ struct mp_statement {
 	uint64_t incarnation;
 	struct mp_name name;
 	struct mp_addr addrs[MP_ADDRS_MAX];
-	uint32_t addr_count;
+	uint32_t addr_count; /* 0: nobody can reach it, it reaches others */
 	uint32_t proto_min, proto_max;
 	uint32_t roles;
 	enum mp_member_status status;

@@ -6,7 +6,7 @@
 
 /* Of a member: those that there always were, and those of a newer node. */
 #define MEMBER_FIRST 6
-#define MEMBER_MORE  7
+#define MEMBER_MORE  8
 
 /* Items that a newer node may add to an array of ours. */
 #define EXTRA_MAX 32
@@ -117,6 +117,7 @@ mp_snap_member_encode(struct mp_buf *items, const struct mp_snap_member *member)
 	write_known(&w, member->silent_ms >= 0, member->silent_ms);
 	write_known(&w, member->has_skew, member->skew_ms);
 	mp_cbor_w_uint(&w, member->path);
+	mp_cbor_w_bool(&w, member->reaches_out);
 	if (w.rc != 0)
 		items->n = before;
 	return w.rc;
@@ -178,6 +179,7 @@ mp_snap_member_next(struct mp_cbor_r *r, struct mp_snap_member *out)
 		(void)read_known(r, &out->silent_ms);
 		out->has_skew = read_known(r, &out->skew_ms);
 		out->path = (enum mp_path)mp_cbor_r_uint(r, MP_PATH_TCP);
+		out->reaches_out = mp_cbor_r_bool(r);
 		extra -= MEMBER_MORE;
 	}
 	read_extra(r, extra);

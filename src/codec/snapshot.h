@@ -5,7 +5,8 @@
  *
  *   [members, from, [member...]]
  *   member [node, address18|null, state, status, used, capabilities|null,
- *           attempts, leads, drained, rtt_ms|null, silent_ms|null, skew_ms|null, path]
+ *           attempts, leads, drained, rtt_ms|null, silent_ms|null, skew_ms|null, path,
+ *           reaches_out]
  *   node  [id32, name]
  *
  * Members come in pages: who asks says from where and how many at most, who answers gives fewer
@@ -52,6 +53,7 @@ struct mp_snap_member {
 	int64_t skew_ms;   /* its clock less the answering node's */
 	bool has_skew;
 	enum mp_path path;
+	bool reaches_out; /* nobody can open a stream to it */
 };
 
 /* A page of members is encoded one by one into a buffer of its own, then the list around it. */

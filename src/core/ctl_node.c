@@ -23,6 +23,7 @@ member_show(const struct mp_env *env, const struct mp_member *m, struct mp_snap_
 	*out = (struct mp_snap_member){.node = {.id = m->id, .name = mp_span_str(m->name.s)},
 		.state = m->state,
 		.status = MP_NODE_OFFLINE,
+		.reaches_out = mp_member_reaches_out(m),
 		.rtt_ms = -1,
 		.silent_ms = -1};
 	if (m->addr_count > 0)

@@ -236,6 +236,8 @@ member_counts(const struct mp_member *m)
 {
 	if (m->state != MP_MEMBER_ALIVE && m->state != MP_MEMBER_SUSPECT)
 		return false;
+	if (mp_member_reaches_out(m)) /* not all could have it from there */
+		return false;
 	return m->status == MP_NODE_AVAILABLE || m->status == MP_NODE_BUSY;
 }
 
@@ -392,6 +394,7 @@ mp_hold_request(struct mp_hold *hold, struct mp_env *env, struct mp_hold_req *re
 	const struct mp_blob_ref *refs, size_t ref_count, size_t copies)
 {
 	size_t memory = sizeof(struct mp_hold_job) + ref_count * sizeof(*refs);
+	const struct mp_member *self = mp_roster_find(hold->roster, &env->self);
 	struct mp_hold_job *job;
 
 	mp_assert(req->job == NULL);
@@ -400,6 +403,9 @@ mp_hold_request(struct mp_hold *hold, struct mp_env *env, struct mp_hold_req *re
 	job = mp_realloc(hold->alloc, NULL, 0, memory);
 	if (job == NULL)
 		return MP_ENOMEM;
+	/* What only this node has, and others like it could not have from it, is also elsewhere. */
+	if (self != NULL && mp_member_reaches_out(self) && copies < 2)
+		copies = 2;
 	*job = (struct mp_hold_job){.req = req,
 		.copies = mp_min_size(copies, MP_HOLD_COPIES_MAX),
 		.holders = {env->self},

@@ -52,7 +52,8 @@ struct mp_hold_req {
 
 /*
  * Wants `copies` (1 to MP_HOLD_COPIES_MAX, more is taken as that) copies of blobs that are complete
- * in the local store. The list is copied. 0, MP_ENOMEM, or MP_ELIMIT (over MP_HOLD_REFS_MAX).
+ * in the local store; 2 at least on a node that only reaches out. The list is copied. 0, MP_ENOMEM,
+ * or MP_ELIMIT (over MP_HOLD_REFS_MAX).
  */
 int mp_hold_request(struct mp_hold *hold, struct mp_env *env, struct mp_hold_req *req,
 	const struct mp_blob_ref *refs, size_t ref_count, size_t copies);

@@ -161,8 +161,7 @@ mp_node_new(const struct mp_node_config *config, struct mp_node **out, struct mp
 	struct mp_name name;
 	int rc;
 
-	if (config->addr_count == 0 || config->addr_count > MP_ADDRS_MAX ||
-		config->seed_count > MP_SEEDS_MAX ||
+	if (config->addr_count > MP_ADDRS_MAX || config->seed_count > MP_SEEDS_MAX ||
 		(config->gossip_key.n != 0 && config->gossip_key.n != MP_SYMKEY_SIZE))
 		return mp_fail(err, MP_EINVAL, "bad node configuration");
 	rc = mp_join_check_own(alloc,

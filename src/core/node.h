@@ -38,7 +38,7 @@ struct mp_node_config {
 	struct mp_span credential; /* see codec/record_trust.h; copied */
 	struct mp_cluster_id cluster;
 	const struct mp_addr *addrs; /* where others reach us; copied */
-	size_t addr_count;
+	size_t addr_count;           /* 0: nobody can; this node dials all others */
 	const struct mp_addr *seeds; /* of join; copied; none to rejoin from the roster */
 	size_t seed_count;
 	struct mp_span caps;       /* encoded capabilities; copied */

@@ -133,7 +133,8 @@ opening_left_out(const struct mp_opening *o, const struct mp_node_id *id)
 static bool
 elector_fit(const struct mp_opening *o, const struct mp_env *env, const struct mp_member *m)
 {
-	if (opening_left_out(o, &m->id) || (m->roles & MP_ROLE_NODE) == 0)
+	if (opening_left_out(o, &m->id) || (m->roles & MP_ROLE_NODE) == 0 ||
+		mp_member_reaches_out(m))
 		return false;
 	if (mp_node_id_eq(&m->id, &env->self))
 		return true;

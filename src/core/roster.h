@@ -53,6 +53,13 @@ mp_member_boot(const struct mp_member *m)
 	return m->incarnation >> 32;
 }
 
+/* Does it say that it can only be talked to on streams of its own? */
+static inline bool
+mp_member_reaches_out(const struct mp_member *m)
+{
+	return m->statement.n > 0 && m->addr_count == 0;
+}
+
 struct mp_roster;
 
 /* ---- reading ---- */

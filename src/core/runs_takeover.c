@@ -143,7 +143,7 @@ candidates(const struct mp_runs *runs, const struct mp_env *env, const struct mp
 		struct mp_hash h;
 		size_t at;
 
-		if ((m->roles & MP_ROLE_NODE) == 0 ||
+		if ((m->roles & MP_ROLE_NODE) == 0 || mp_member_reaches_out(m) ||
 			(c.rank == 2 && !mp_node_id_eq(&m->id, &env->self) &&
 				(m->state != MP_MEMBER_ALIVE || m->status > MP_NODE_BUSY ||
 					m->refused)))

@@ -10,7 +10,7 @@ timers_stop(struct mp_swim *swim)
 {
 	swim->probe_ms = swim->gossip_ms = swim->suspicion_ms = swim->relay_ms = MP_TIME_NEVER;
 	swim->push_pull_ms = swim->dead_contact_ms = swim->pull_ms = MP_TIME_NEVER;
-	swim->caps_ms = MP_TIME_NEVER;
+	swim->caps_ms = swim->dial_ms = MP_TIME_NEVER;
 }
 
 int
@@ -20,8 +20,7 @@ mp_swim_new(struct mp_env *env, struct mp_roster *roster, struct mp_dgram *dgram
 	struct mp_swim *swim;
 	int rc;
 
-	if (config->addr_count < 1 || config->addr_count > MP_ADDRS_MAX ||
-		!mp_node_name_valid(mp_span_str(config->name.s)))
+	if (config->addr_count > MP_ADDRS_MAX || !mp_node_name_valid(mp_span_str(config->name.s)))
 		return MP_EINVAL;
 	swim = mp_realloc(env->alloc, NULL, 0, sizeof(*swim));
 	if (swim == NULL)
@@ -44,7 +43,9 @@ mp_swim_new(struct mp_env *env, struct mp_roster *roster, struct mp_dgram *dgram
 		.proto_min = PROTO_MIN,
 		.proto_max = PROTO_MAX,
 		.roles = MP_ROLE_NODE};
-	memcpy(swim->own.addrs, config->addrs, config->addr_count * sizeof(config->addrs[0]));
+	if (config->addr_count > 0)
+		memcpy(swim->own.addrs, config->addrs,
+			config->addr_count * sizeof(config->addrs[0]));
 	rc = mp_swim_set_caps(swim, env, config->caps);
 	if (rc != 0) {
 		mp_swim_free(swim);
@@ -266,6 +267,8 @@ mp_swim_start(struct mp_swim *swim, struct mp_env *env)
 			     (mp_time)mp_rng_below(&env->rng, (uint64_t)p->push_pull_ms);
 	swim->dead_contact_ms = env->now_ms + p->dead_contact_ms / 2 +
 				(mp_time)mp_rng_below(&env->rng, (uint64_t)p->dead_contact_ms);
+	if (swim->own.addr_count == 0)
+		swim->dial_ms = env->now_ms;
 	mp_swim_want_caps(swim, env);
 	mp_swim_greet(swim, env);
 	return 0;
@@ -444,6 +447,8 @@ mp_swim_link(struct mp_swim *swim, struct mp_env *env, const struct mp_node_id *
 	edit = swim_edit(swim, m);
 	if (state == MP_LINK_UP)
 		mp_swim_sign_of_life(swim, env, peer);
+	if (klass == MP_CLASS_BULK)
+		swim_peer(swim, m)->bulk_up = state == MP_LINK_UP;
 	if (klass == MP_CLASS_CONTROL && edit->link_up != (state == MP_LINK_UP)) {
 		edit->link_up = state == MP_LINK_UP;
 		mp_roster_changed(swim->roster, edit);
@@ -499,6 +504,7 @@ mp_swim_deadline(const struct mp_swim *swim)
 		t = earlier(t, earlier(swim->probe.ask_ms, swim->probe.end_ms));
 	t = earlier(t, earlier(swim->suspicion_ms, swim->relay_ms));
 	t = earlier(t, earlier(swim->push_pull_ms, swim->dead_contact_ms));
+	t = earlier(t, swim->dial_ms);
 	return earlier(t, earlier(swim->pull_ms, swim->caps_ms));
 }
 
@@ -519,6 +525,8 @@ mp_swim_tick(struct mp_swim *swim, struct mp_env *env)
 		mp_swim_judge(swim, env);
 	if (swim->dead_contact_ms <= env->now_ms)
 		mp_swim_contact_dead(swim, env);
+	if (swim->dial_ms <= env->now_ms)
+		mp_swim_dial(swim, env);
 	if (swim->caps_ms <= env->now_ms)
 		mp_swim_caps_tick(swim, env);
 	mp_swim_sync_tick(swim, env);

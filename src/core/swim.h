@@ -24,7 +24,7 @@ struct mp_swim;
 struct mp_swim_config {
 	struct mp_name name;
 	const struct mp_addr *addrs; /* where others reach this node, copied */
-	size_t addr_count;           /* 1 to MP_ADDRS_MAX */
+	size_t addr_count;           /* at most MP_ADDRS_MAX; 0: nobody reaches it, it dials all */
 	struct mp_span caps;         /* encoded; copied */
 };
 

@@ -58,6 +58,8 @@ struct swim_peer {
 	uint8_t prolonged;
 	uint8_t addr;      /* which of its addresses is tried */
 	uint8_t misses;    /* probes of ours that no datagram answered, since one did */
+	bool bulk_up;      /* a bulk stream to it is open */
+	mp_time dial_ms;   /* not before that again, by a node that keeps its streams open itself */
 	bool unverified;   /* known from disk or hearsay of a join, nothing heard since */
 	bool lived;        /* was alive in this boot of ours */
 	bool hearsay_dead; /* the accusation said DEAD */
@@ -115,9 +117,13 @@ struct mp_swim {
 	struct mp_node_id pull_about;
 	/* Timers. */
 	mp_time probe_ms, gossip_ms, suspicion_ms, relay_ms, push_pull_ms, dead_contact_ms;
-	mp_time pull_ms, pulled_ms, caps_ms, gossiped_ms;
+	mp_time pull_ms, pulled_ms, caps_ms, gossiped_ms, dial_ms;
 	uint64_t stats[MP_SWIM_STAT_COUNT];
 };
+
+#define SWIM_DIAL_MS       1000 /* between looks at who has no stream of ours */
+#define SWIM_DIAL_AGAIN_MS 5000
+#define SWIM_DIAL_MAX      16 /* members at once */
 
 /* ---- swim.c ---- */
 
@@ -138,6 +144,14 @@ swim_peer(struct mp_swim *swim, const struct mp_member *m)
 {
 	mp_assert(m->slot < swim->peer_count);
 	return &swim->peers[m->slot];
+}
+
+/* Can anything of ours get there? A member that nobody reaches has to have opened a stream. */
+static inline bool
+swim_reaches(const struct mp_swim *swim, const struct mp_member *m)
+{
+	return m->addr_count > 0 ||
+	       (swim->own.addr_count > 0 && mp_member_reaches_out(m) && m->link_up);
 }
 
 /* Follows the roster: a peer for each member. MP_ENOMEM. */
@@ -196,6 +210,8 @@ void mp_swim_probe_tick(struct mp_swim *swim, struct mp_env *env);
 void mp_swim_relay_tick(struct mp_swim *swim, struct mp_env *env);
 void mp_swim_contact_dead(struct mp_swim *swim, struct mp_env *env);
 void mp_swim_greet(struct mp_swim *swim, struct mp_env *env);
+/* This node cannot be reached: it keeps streams of both classes open to all who can be. */
+void mp_swim_dial(struct mp_swim *swim, struct mp_env *env);
 void mp_swim_ping(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m);
 /* PING, ACK, PING_REQ, NACK, IND_ACK. */
 void mp_swim_probe_record(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,

@@ -192,13 +192,13 @@ void
 mp_swim_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	const struct mp_addr *to, const struct mp_swim_record *record)
 {
-	bool stream = to == NULL && m->path == MP_PATH_TCP;
+	bool stream = to == NULL && (m->path == MP_PATH_TCP || m->addr_count == 0);
 	struct fill f = {.swim = swim};
 
 	f.buf = (struct mp_buf){.p = f.mem, .cap = sizeof(f.mem), .max = sizeof(f.mem)};
 	if (to == NULL)
 		to = mp_swim_where(swim, m);
-	if (to == NULL && !stream)
+	if (to == NULL && !swim_reaches(swim, m))
 		return;
 	/* An accused member hears it first, so that its answer refutes. */
 	if (mp_swim_accused(swim, m))
@@ -230,7 +230,8 @@ mp_swim_send_stream(struct mp_swim *swim, struct mp_env *env, const struct mp_me
 {
 	struct mp_cbor_w w;
 
-	(void)swim;
+	if (!swim_reaches(swim, m))
+		return;
 	mp_cbor_w_init(&w, mp_out_scratch(env->out));
 	mp_swim_record_write(&w, record);
 	if (w.rc == 0)
@@ -244,7 +245,7 @@ pick_fits(const struct mp_swim *swim, enum swim_pick what, uint32_t slot)
 {
 	const struct mp_member *m = swim_member(swim, slot);
 
-	if (slot == swim->self || m->addr_count == 0)
+	if (slot == swim->self || !swim_reaches(swim, m))
 		return false;
 	switch (what) {
 	case PICK_ALIVE:

@@ -44,6 +44,13 @@ answer(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 
 /* ---- our probe ---- */
 
+/* It has spoken, and is not one that no stream of ours can ever reach: others judge those. */
+static bool
+may_probe(const struct mp_swim *swim, const struct mp_member *m)
+{
+	return m->addr_count > 0 || (swim->own.addr_count > 0 && mp_member_reaches_out(m));
+}
+
 /* The order is drawn anew when it was walked through. */
 static uint32_t
 target_next(struct mp_swim *swim, struct mp_env *env)
@@ -64,7 +71,7 @@ target_next(struct mp_swim *swim, struct mp_env *env)
 		}
 		slot = swim->order[swim->order_at++];
 		m = swim_member(swim, slot);
-		if (slot != swim->self && m->addr_count > 0 &&
+		if (slot != swim->self && may_probe(swim, m) &&
 			(m->state == MP_MEMBER_ALIVE || m->state == MP_MEMBER_SUSPECT))
 			return slot;
 	}
@@ -80,7 +87,8 @@ target_pick(struct mp_swim *swim, struct mp_env *env)
 	if (urgent != SWIM_NONE && urgent != swim->self) {
 		enum mp_member_state state = swim_member(swim, urgent)->state;
 
-		if (state == MP_MEMBER_ALIVE || state == MP_MEMBER_SUSPECT)
+		if ((state == MP_MEMBER_ALIVE || state == MP_MEMBER_SUSPECT) &&
+			may_probe(swim, swim_member(swim, urgent)))
 			return urgent;
 	}
 	return target_next(swim, env);
@@ -120,7 +128,7 @@ path_answered(struct mp_swim *swim, const struct mp_member *m, bool by_datagram)
 	if (by_datagram) {
 		peer->misses = 0;
 		path_set(swim, m, MP_PATH_UDP);
-	} else if (peer->misses > SWIM_MISSES) {
+	} else if (peer->misses > SWIM_MISSES || m->addr_count == 0) {
 		path_set(swim, m, MP_PATH_TCP);
 	}
 }
@@ -406,4 +414,42 @@ mp_swim_greet(struct mp_swim *swim, struct mp_env *env)
 
 	for (size_t i = 0; i < n; i++)
 		mp_swim_ping(swim, env, swim_member(swim, slots[i]));
+}
+
+/* ---- a node that only reaches out ---- */
+
+static void
+dial(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
+{
+	struct mp_swim_record ping = ping_make(swim, env, MP_SWIM_PING, ++swim->seq);
+	struct swim_peer *peer = swim_peer(swim, m);
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, mp_out_scratch(env->out));
+	mp_swim_record_write(&w, &ping);
+	if (w.rc == 0 && !m->link_up)
+		mp_out_send(env->out, &m->id, MP_CLASS_CONTROL, mp_buf_span(w.buf), 0);
+	if (w.rc == 0 && !peer->bulk_up)
+		mp_out_send(env->out, &m->id, MP_CLASS_BULK, mp_buf_span(w.buf), 0);
+	peer->dial_ms = env->now_ms + SWIM_DIAL_AGAIN_MS;
+}
+
+void
+mp_swim_dial(struct mp_swim *swim, struct mp_env *env)
+{
+	uint32_t start = (uint32_t)mp_rng_below(&env->rng, swim->peer_count);
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < swim->peer_count && n < SWIM_DIAL_MAX; i++) {
+		uint32_t slot = (uint32_t)((start + i) % swim->peer_count);
+		const struct mp_member *m = swim_member(swim, slot);
+		const struct swim_peer *peer = &swim->peers[slot];
+
+		if (slot == swim->self || m->addr_count == 0 || m->state >= MP_MEMBER_DEAD ||
+			(m->link_up && peer->bulk_up) || peer->dial_ms > env->now_ms)
+			continue;
+		dial(swim, env, m);
+		n++;
+	}
+	swim->dial_ms = env->now_ms + SWIM_DIAL_MS;
 }

@@ -80,6 +80,7 @@ write_member(struct mp_writer *w, const struct mp_snap_member *m, struct mp_caps
 	mp_w_text(w, "status", mp_member_status_word(m->status));
 	if (drained)
 		mp_w_show(w, "status", "drained");
+	mp_w_text(w, "reach", m->reaches_out ? "out" : "all");
 	if (mp_path_word(m->path) != NULL)
 		mp_w_text(w, "path", mp_path_word(m->path));
 	else

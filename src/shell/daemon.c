@@ -62,13 +62,14 @@ daemon_stop_loop(struct mp_daemon *d, int code, const char *text)
 static void
 daemon_ready(struct mp_daemon *d)
 {
-	char addr[MP_ADDR_TEXT], hex[65];
+	char addr[MP_ADDR_TEXT] = "-", hex[65];
 
 	mp_peers_accept(d->peers);
 	mp_state_joined(d->config.state);
 	for (size_t i = 0; i < sizeof(d->config.state->id.b); i++)
 		(void)snprintf(hex + 2 * i, 3, "%02x", d->config.state->id.b[i]);
-	mp_addr_format(addr, &d->advertised[0]);
+	if (d->advertised_count > 0)
+		mp_addr_format(addr, &d->advertised[0]);
 	mp_notify_systemd("READY=1");
 	if (d->config.ready == NULL)
 		return;

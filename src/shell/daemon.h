@@ -17,6 +17,12 @@
 
 struct mp_daemon;
 
+enum mp_reach {
+	MP_REACH_KEPT, /* as the last time; at first, all */
+	MP_REACH_ALL,
+	MP_REACH_OUT, /* nobody can open a stream to it: it opens them to all others */
+};
+
 struct mp_daemon_config {
 	struct mp_state *state; /* borrowed; holds the lock, keys, credential and seeds */
 	/* HOST:PORT; port 0 is the kept one, or picks; NULL: as the last time, or 7117 of all. */
@@ -25,6 +31,7 @@ struct mp_daemon_config {
 	 */
 	const char *const *advertise;
 	size_t advertise_count; /* at most MP_ADDRS_MAX */
+	enum mp_reach reach;
 	const struct mp_settings
 		*options; /* that it was started with; node.conf counts before them */
 	FILE *ready;      /* the ready line goes here; NULL for none */

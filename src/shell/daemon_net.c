@@ -8,6 +8,8 @@
 #define DEFAULT_PORT 7117
 #define PORT_TRIES   20
 #define PATH_MS      4000
+#define IDLE_S       120
+#define KEEP_S       20 /* where only our own streams reach us: routers forget idle ones */
 
 void
 mp_daemon_part_closed(void *ctx)
@@ -38,6 +40,7 @@ new_peers(struct mp_daemon *d)
 		.static_key = state->xkey,
 		.cluster = state->cluster,
 		.self = state->id,
+		.idle_s = state->network.reach_out ? KEEP_S : IDLE_S,
 		.path_ms = PATH_MS,
 		.check = mp_daemon_on_check_peer,
 		.member = mp_daemon_member,
@@ -65,6 +68,8 @@ bind_both(struct mp_daemon *d, struct mp_addr *addr, struct mp_error *err)
 	rc = new_peers(d);
 	if (rc != 0)
 		return mp_fail(err, rc, "streams: %s", mp_strerror(rc));
+	if (d->config.state->network.reach_out)
+		return 0;
 	mp_addr_to_sockaddr(&ss, addr);
 	return mp_peers_listen(d->peers, (const struct sockaddr *)&ss, err);
 }
@@ -173,6 +178,18 @@ network_choose(struct mp_daemon *d, struct mp_state_network *net, struct mp_erro
 	int rc = 0;
 
 	*net = config->state->network;
+	if (config->reach != MP_REACH_KEPT)
+		net->reach_out = config->reach == MP_REACH_OUT;
+	if (config->reach == MP_REACH_OUT) {
+		net->listen[0] = '\0';
+		net->advertise_count = 0;
+	}
+	if (net->reach_out && (config->listen != NULL || config->advertise_count > 0))
+		return mp_fail(err, MP_EUSAGE,
+			"--listen, --advertise: this node only reaches out; --reach all ends that");
+	if (net->reach_out && config->state->founder)
+		return mp_fail(err, MP_EUSAGE,
+			"--reach out: somebody has to be reached; a cluster is founded by others");
 	if (config->listen != NULL) {
 		rc = keep_text(net->listen, config->listen, "--listen", err);
 		net->advertise_count = 0;
@@ -206,6 +223,8 @@ advertise(struct mp_daemon *d, const struct mp_state_network *net, const struct 
 	struct mp_addr list[MP_ADDRS_MAX];
 	size_t count;
 
+	if (net->reach_out)
+		return 0;
 	for (size_t i = 0; i < net->advertise_count; i++) {
 		int rc = mp_addr_resolve(
 			net->advertise[i], MP_ADDR_OWN, list, mp_countof(list), &count, err);
@@ -235,11 +254,11 @@ mp_daemon_open_sockets(struct mp_daemon *d, struct mp_error *err)
 	struct mp_addr addr;
 	int rc = network_choose(d, &net, err);
 
+	if (rc == 0)
+		rc = mp_state_set_network(d->config.state, &net, err);
 	if (rc == 0) /* ":0" is at the port of the last time, or 7117 */
 		rc = listen_any(d, net.listen[0] != '\0' ? net.listen : ":0", &addr, err);
 	if (rc == 0)
 		rc = advertise(d, &net, &addr, err);
-	if (rc == 0)
-		rc = mp_state_set_port(d->config.state, addr.port, err);
-	return rc != 0 ? rc : mp_state_set_network(d->config.state, &net, err);
+	return rc != 0 ? rc : mp_state_set_port(d->config.state, addr.port, err);
 }

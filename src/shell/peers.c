@@ -237,6 +237,18 @@ peers_open(struct mp_peers *peers, const struct mp_addr *addr, enum mp_class kla
 	return c;
 }
 
+static void
+peers_unreachable(struct mp_peers *peers, const struct mp_effect *send)
+{
+	struct mp_event ev = {.kind = MP_EV_LINK};
+
+	peers->stats.lost++;
+	ev.u.link.peer = send->u.send.peer;
+	ev.u.link.klass = send->u.send.klass;
+	ev.u.link.state = MP_LINK_FAILED;
+	peers->config.event(peers->config.ctx, &ev);
+}
+
 void
 mp_peers_send(struct mp_peers *peers, const struct mp_effect *send)
 {
@@ -247,6 +259,10 @@ mp_peers_send(struct mp_peers *peers, const struct mp_effect *send)
 	c = mp_peers_find(peers, &send->u.send.peer, send->u.send.klass, NULL);
 	if (c != NULL) {
 		mp_conn_send(c, send->u.send.bytes);
+		return;
+	}
+	if (send->u.send.addrs[0].port == 0) {
+		peers_unreachable(peers, send);
 		return;
 	}
 	c = peers_open(peers, &send->u.send.addrs[0], send->u.send.klass);

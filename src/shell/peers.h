@@ -37,6 +37,7 @@ struct mp_peers_config {
 	struct mp_xkey static_key;
 	struct mp_cluster_id cluster;
 	struct mp_node_id self;
+	unsigned idle_s; /* a stream that is not used is asked for a sign of life that often */
 	mp_time path_ms; /* bytes unacknowledged, or no way to an address, for so long: it is cut */
 	/* As mp_node_check_peer(). */
 	int (*check)(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
@@ -77,7 +78,8 @@ int mp_peers_listen(struct mp_peers *peers, const struct sockaddr *addr, struct 
  * message yet must not let a peer believe that it has got it. */
 void mp_peers_accept(struct mp_peers *peers);
 
-/* An address that cannot be reached is followed by the next one of the effect. */
+/* An address that cannot be reached is followed by the next one of the effect. One without any has
+ * to have opened a stream itself: LINK_FAILED when it has not. */
 void mp_peers_send(struct mp_peers *peers, const struct mp_effect *send);
 /* LINK_UP with who it is, or REFUSED or FAILED with that address and a zero id. */
 void mp_peers_connect(struct mp_peers *peers, const struct mp_addr *addr);

@@ -15,7 +15,6 @@
 #define ABANDONED_MS    30000 /* or by the other side, if the opener does not */
 #define SAME_TIME_MS    5000  /* two streams this close were opened at the same time */
 #define WATCH_S         3     /* a path that is watched is asked after so long without bytes */
-#define IDLE_S          120   /* and any other: who lives is for swim to find out */
 #define ASK_S           1     /* again, until it answers */
 #define PENDING_MAX     (2 * MP_MSG_MAX)
 #define WRITING_CAP_MAX 65536 /* what an idle stream keeps of its buffer */
@@ -37,12 +36,12 @@ conn_set(struct mp_conn *c, enum mp_conn_state state)
 
 /* Kernels ask each other, so that the path costs nothing where bytes pass anyway. */
 static void
-conn_keepalive(struct mp_conn *c, int idle_s)
+conn_keepalive(struct mp_conn *c, unsigned idle_s)
 {
 	int ask_s = ASK_S;
 	uv_os_fd_t fd;
 
-	(void)uv_tcp_keepalive(&c->tcp, 1, (unsigned)idle_s);
+	(void)uv_tcp_keepalive(&c->tcp, 1, idle_s);
 	if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &ask_s, sizeof(ask_s));
 }
@@ -521,7 +520,7 @@ conn_start(struct mp_conn *c)
 	if (rc != 0)
 		return rc;
 	(void)uv_tcp_nodelay(&c->tcp, 1);
-	conn_keepalive(c, IDLE_S);
+	conn_keepalive(c, c->peers->config.idle_s);
 	if (uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
 	return uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read);
@@ -626,6 +625,6 @@ mp_conn_timeout(struct mp_conn *c)
 		conn_timeout_joiner(c);
 	if (c->state != MP_CONN_CLOSING && c->watched && now - c->used_ms > MP_PEERS_WATCH_MS) {
 		c->watched = false;
-		conn_keepalive(c, IDLE_S);
+		conn_keepalive(c, c->peers->config.idle_s);
 	}
 }

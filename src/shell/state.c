@@ -474,6 +474,8 @@ load_network(struct mp_state *state, struct mp_error *err)
 			continue;
 		if (strncmp(line, "listen ", 7) == 0)
 			memcpy(net->listen, value, strlen(value) + 1);
+		else if (strcmp(line, "reach out") == 0)
+			net->reach_out = true;
 		else if (strncmp(line, "advertise ", 10) == 0 &&
 			 net->advertise_count < mp_countof(net->advertise))
 			memcpy(net->advertise[net->advertise_count++], value, strlen(value) + 1);
@@ -567,6 +569,8 @@ mp_state_set_network(
 	for (size_t i = 0; i < net->advertise_count; i++)
 		n += (size_t)snprintf(
 			text + n, sizeof(text) - n, "advertise %s\n", net->advertise[i]);
+	if (net->reach_out)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "reach out\n");
 	state->network = *net;
 	return mp_state_write(state, "network", text, n, err);
 }

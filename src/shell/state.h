@@ -35,6 +35,7 @@ struct mp_state_network {
 	char listen[MP_STATE_SEED_SIZE];
 	char advertise[MP_ADDRS_MAX][MP_STATE_SEED_SIZE];
 	size_t advertise_count;
+	bool reach_out; /* nobody can open a stream to it */
 };
 
 struct mp_state {

@@ -71,7 +71,8 @@ done
 
 # An address that leads nowhere before one that does: the second one is used soon.
 node_stop n4
-serve n4 start --listen :7117 --advertise "$(node_host n2):7117" --advertise "$(node_host n4):7117"
+serve n4 start --listen :7117 --advertise "$(node_host n2):7117" \
+	--advertise "$(node_host n4):7117"
 tap_check 'a member with two addresses comes back' until_true 20 knows n1 4
 tap_check 'it is reached by the second one' until_true 30 path_is n1 n4 udp
 node_stop n4

@@ -242,6 +242,7 @@ side_config(int i)
 		.static_key = s->xkey,
 		.cluster = world_cluster,
 		.self = s->id,
+		.idle_s = 120,
 		.path_ms = 4000,
 		.check = on_check,
 		.member = on_member,

@@ -17,6 +17,7 @@ member(uint8_t id, const char *name)
 		.skew_ms = -70,
 		.has_skew = true,
 		.path = MP_PATH_TCP,
+		.reaches_out = true,
 		.caps = mp_span("caps", 4)};
 
 	return m;
@@ -56,6 +57,7 @@ test_page(void **state)
 		assert_true(out.rtt_ms == 2 && out.silent_ms == -1);
 		assert_true(out.has_skew && out.skew_ms == -70);
 		assert_int_equal(out.path, MP_PATH_TCP);
+		assert_true(out.reaches_out);
 		assert_true(mp_span_eq(out.caps, in[i].caps));
 	}
 	for (size_t n = 0; n < buf.n; n++)
