@@ -296,6 +296,8 @@ mp_swim_leave(struct mp_swim *swim, struct mp_env *env)
 	swim->leaving = true;
 	swim->leave_until_ms = env->now_ms + SWIM_LEAVE_MS;
 	timers_stop(swim);
+	swim->probe.slot = SWIM_NONE;
+	swim->relay_count = 0;
 	swim->gossip_ms = env->now_ms;
 	return 0;
 }

@@ -100,6 +100,9 @@ expire_set(struct mp_swim *swim, const struct mp_env *env, struct swim_peer *pee
 	if (present(swim) < SWIM_CONFIRM_MAX + 2)
 		confirmations = SWIM_CONFIRM_MAX; /* there is nobody to wait for */
 	peer->expire_ms = peer->suspect_ms + max - (max - min) * share[confirmations] / 1000;
+	if (peer->expire_ms < env->now_ms)
+		peer->expire_ms =
+			env->now_ms; /* shortened to a time that is over: that is not late */
 	if (peer->expire_ms < swim->suspicion_ms)
 		swim->suspicion_ms = peer->expire_ms;
 }

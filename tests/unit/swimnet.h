@@ -647,6 +647,18 @@ net_tell(struct net *net, size_t at, size_t from, const struct mp_swim_record *r
 	return rc;
 }
 
+static inline int
+net_accuse(struct net *net, size_t at, size_t from, size_t subject, enum mp_swim_kind kind,
+	uint64_t incarnation)
+{
+	struct mp_swim_record record = {.kind = kind};
+
+	record.u.accuse.subject = net_id(net, subject);
+	record.u.accuse.from = net_id(net, from);
+	record.u.accuse.incarnation = incarnation;
+	return net_tell(net, at, from, &record);
+}
+
 /* Every member that is up holds `of` to be in that state. */
 static inline bool
 net_agree(const struct net *net, size_t of, enum mp_member_state state)

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What SWIM makes of ticks that come late, and what it must not take for one. */
+#include "unit/swimnet.h"
+
+/* A tick that is late judges nobody by the time that was lost. */
+static void
+test_late_tick(void **state)
+{
+	struct net *net = net_cluster(53, 3);
+
+	(void)state;
+	net_kill(net, 2);
+	assert_int_equal(
+		net_accuse(net, 0, 1, 2, MP_SWIM_DEAD, net_view(net, 0, 2)->incarnation), 0);
+	net_run(net, 1000);
+	net->now += 10000;
+	net_tick(net, &net->nodes[0]);
+	assert_int_equal(net_view(net, 0, 2)->state, MP_MEMBER_SUSPECT);
+	assert_true(mp_swim_health(net->nodes[0].swim) > 0);
+	net_until(net, 10000, net_view(net, 0, 2)->state == MP_MEMBER_DEAD);
+	net_free(net);
+}
+
+/* A suspicion that confirmations shorten to a time that is over is due now; nobody was late. */
+static void
+test_late_confirmation(void **state)
+{
+	struct net *net = net_cluster(57, 8);
+	uint64_t incarnation = net_view(net, 0, 7)->incarnation;
+
+	(void)state;
+	net_cut(net, 1, true);
+	assert_int_equal(net_accuse(net, 0, 1, 7, MP_SWIM_SUSPECT, incarnation), 0);
+	net_run(net, 6000);
+	for (size_t i = 2; i < 5; i++)
+		assert_int_equal(net_accuse(net, 0, i, 7, MP_SWIM_SUSPECT, incarnation), 0);
+	assert_true(mp_swim_deadline(net->nodes[0].swim) >= net->now);
+	net_free(net);
+}
+
+static void
+test_leave_while_probing(void **state)
+{
+	struct net *net = net_cluster(58, 3);
+	struct net_node *n = &net->nodes[0];
+	uint64_t probes = net_stat(net, 0, MP_SWIM_STAT_PROBES);
+
+	(void)state;
+	net_cut(net, 1, true);
+	while (net_stat(net, 0, MP_SWIM_STAT_PROBES) == probes)
+		net_run(net, 1);
+	net_begin(net, n);
+	assert_int_equal(mp_swim_leave(n->swim, &n->env), 0);
+	net_end(net, n);
+	net->now += 1000;
+	net_tick(net, n);
+	assert_true(mp_swim_deadline(n->swim) > net->now);
+	net_free(net);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_late_tick),
+		cmocka_unit_test(test_late_confirmation),
+		cmocka_unit_test(test_leave_while_probing),
+	};
+
+	return cmocka_run_group_tests_name("swim_late", tests, NULL, NULL);
+}
