@@ -19,6 +19,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/mesh.h \
 	%D%/mesh_check.c \
 	%D%/mesh_disk.c \
+	%D%/mesh_fault.c \
 	%D%/mesh_measure.c \
 	%D%/mesh_net.c \
 	%D%/mesh_trust.c \
@@ -35,7 +36,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/world.c
 tests_sim_mpsim_LDADD = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(FYAML_LIBS)
 
-sim_scripts = %D%/regress.sh %D%/scenarios.sh %D%/seeds.sh
+sim_scripts = %D%/members.sh %D%/regress.sh %D%/scenarios.sh %D%/seeds.sh
 dist_check_SCRIPTS += $(sim_scripts)
 TESTS += $(sim_scripts)
 EXTRA_DIST += %D%/mutants %D%/mutants.sh %D%/seeds $(sim_scenarios)
@@ -68,6 +69,14 @@ FROM = 1
 seeds: tests/sim/mpsim
 	tests/sim/mpsim --seeds $(SEEDS) --from $(FROM) --once
 
+# The same of membership alone: make member-seeds SEEDS=20000 FROM=1
+member-seeds: tests/sim/mpsim
+	tests/sim/mpsim --members $(SEEDS) --from $(FROM)
+
+# The figures of docs/membership.md
+table: tests/sim/mpsim
+	tests/sim/mpsim --table membership
+
 # Historical bugs, built in one after the other: the simulator has to find each.
 mutants: tests/sim/mpsim tests/unit/test_raft
 	top_srcdir=$(top_srcdir) CC='$(CC)' compile='$(DEFS) $(AM_CPPFLAGS) $(CPPFLAGS) \
@@ -76,4 +85,4 @@ mutants: tests/sim/mpsim tests/unit/test_raft
 		unit_objects='$(tests_unit_test_raft_OBJECTS)' \
 		unit_libs='$(tests_unit_test_raft_LDADD) $(LIBS)' \
 		$(SHELL) $(srcdir)/tests/sim/mutants.sh
-.PHONY: mutants seeds
+.PHONY: member-seeds mutants seeds table

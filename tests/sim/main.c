@@ -9,6 +9,8 @@
  *         [--blind I8]                this invariant is not looked at
  *   mpsim --list FILE                 the seeds in a file, each twice
  *   mpsim FILE.sim... [--trace]       scenarios
+ *   mpsim --members N [--from M]      N seeds of membership alone
+ *         [--trace] [--until M6]
  *   mpsim --table membership          the figures of docs/membership.md
  */
 #include "mesh.h"
@@ -37,6 +39,7 @@ usage(void)
 		"       mpsim --seeds N [--from M] [--once] [--until I1] [--blind I8]\n"
 		"       mpsim --list FILE\n"
 		"       mpsim SCENARIO... [--trace]\n"
+		"       mpsim --members N [--from M] [--trace] [--until M6]\n"
 		"       mpsim --table membership\n");
 	return 2;
 }
@@ -186,6 +189,32 @@ listed_seeds(const char *file)
 	return sweep.failed == 0 ? 0 : 1;
 }
 
+/* The same for seeds of the membership world. */
+static int
+member_seeds(uint64_t from, uint64_t count, const char *until, bool trace)
+{
+	unsigned point = 0, failed = 0;
+
+	for (uint64_t seed = from; seed < from + count; seed++) {
+		char why[600];
+
+		running = seed;
+		if (mesh_seed_run(seed, trace, why, sizeof(why)) != 0) {
+			failed++;
+			(void)printf("not ok %u - mpsim --members 1 --from %" PRIu64 ": %s\n",
+				++point, seed, why);
+			if (until != NULL && tells_of(why, until))
+				return 1;
+		} else if ((seed - from + 1) % 100 == 0) {
+			(void)printf("ok %u - member seeds up to %" PRIu64 "\n", ++point, seed);
+		}
+		(void)fflush(stdout);
+	}
+	(void)printf("ok %u - all %" PRIu64 " member seeds were run\n1..%u\n# %u failed\n",
+		point + 1, count, point + 1, failed);
+	return failed == 0 ? 0 : 1;
+}
+
 static int
 scenarios(char **files, int count, bool trace)
 {
@@ -224,10 +253,11 @@ main(int argc, char **argv)
 		{"list", required_argument, NULL, 'l'},
 		{"until", required_argument, NULL, 'u'},
 		{"blind", required_argument, NULL, 'b'},
+		{"members", required_argument, NULL, 'm'},
 		{"table", required_argument, NULL, 'T'},
 		{0},
 	};
-	uint64_t seed = 0, count = 0, from = 1;
+	uint64_t seed = 0, count = 0, from = 1, members = 0;
 	bool trace = false, once = false, single = false;
 	const char *list = NULL, *until = NULL, *table = NULL;
 	int c;
@@ -248,6 +278,7 @@ main(int argc, char **argv)
 		else if (c == 's' && number(optarg, &seed))
 			single = true;
 		else if (!(c == 'n' && number(optarg, &count)) &&
+			 !(c == 'm' && number(optarg, &members)) &&
 			 !(c == 'f' && number(optarg, &from)))
 			return usage();
 	}
@@ -257,6 +288,8 @@ main(int argc, char **argv)
 		return listed_seeds(list);
 	if (single)
 		return one_seed(seed, trace);
+	if (members > 0)
+		return member_seeds(from, members, until, trace);
 	if (count > 0)
 		return many_seeds(from, count, once, until);
 	if (optind < argc)

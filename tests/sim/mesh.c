@@ -336,6 +336,13 @@ node_progress(struct mesh_node *node)
 			node->mesh, "M1: node %" PRIu32 " takes itself for a double", node->index);
 }
 
+/* It has said often enough that it leaves. */
+static void
+node_gone(struct mesh *mesh, uint64_t index)
+{
+	mesh_crash(&mesh->nodes[index]);
+}
+
 static void
 node_effect(struct mesh_node *node, const struct mp_effect *fx)
 {
@@ -363,6 +370,8 @@ mesh_finish(struct mesh_node *node)
 		node_effect(node, &fx[i]);
 	mesh_check_step(node);
 	tick_plan(node);
+	if (node->left && mp_swim_left(node->swim, node->env.now_ms))
+		mesh_at(node->mesh, node->mesh->now, node_gone, node->index);
 }
 
 static void

@@ -254,10 +254,26 @@ bool mesh_agree(struct mesh *mesh, char *why, size_t size);
 bool mesh_dead_agree(struct mesh *mesh, uint32_t index);
 void mesh_watch(struct mesh *mesh, uint32_t index); /* it makes a new statement; who hears it? */
 
+void mesh_picture(struct mesh *mesh, FILE *f); /* who is where, and sees whom */
+
+/* ---- mesh_fault.c ---- */
+
+/* Datagrams that one node may send in one second, whatever happens. */
+#define MESH_PEAK(nodes) (MESH_BACKLOG + 100u + 2u * (nodes))
+
+void mesh_swap(struct mesh_node *a, struct mesh_node *b); /* addresses; both are down then */
+void mesh_newer(struct mesh_node *node);
+void mesh_heal(struct mesh *mesh); /* all that ails, and starts all */
+/* These fail when it is not so. */
+bool mesh_agree_within(struct mesh *mesh, sim_time limit);
+void mesh_update_within(struct mesh *mesh, sim_time limit); /* of mesh_watch() */
+void mesh_idle_below(struct mesh *mesh, uint64_t bytes);    /* a second and node, for 20 s */
+void mesh_no_floods(struct mesh *mesh);
+
 /* ---- mesh_fault.c, mesh_script.c, mesh_measure.c ---- */
 
-int mesh_seed_run(uint64_t seed, char *why, size_t size);
-int mesh_script_run(const char *file, char *why, size_t size);
+int mesh_seed_run(uint64_t seed, bool trace, char *why, size_t size);
+int mesh_script_run(const char *file, bool trace, char *why, size_t size);
 bool mesh_script_is(const char *file);
 int mesh_measure(void); /* prints the figures of docs/membership.md */
 

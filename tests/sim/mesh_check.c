@@ -158,6 +158,11 @@ mesh_check_started(struct mesh_node *node)
 			node->index, mp_roster_count(node->roster), node->members_durable);
 	node->roster_seen = 0;
 	node->members_seen = 0;
+	/* What others only accused is not on its disk. Its own word is. */
+	for (uint32_t i = 0; node->incarnations != NULL && i < node->mesh->plan.nodes; i++) {
+		if (i != node->index)
+			node->incarnations[i] = 0;
+	}
 }
 
 /* ---- what is asked once all is well ---- */
@@ -167,8 +172,9 @@ sees_right(const struct mesh_node *node, const struct mesh_node *of)
 {
 	const struct mp_member *m = mesh_view(node, of);
 
+	/* If nobody could hear that it left, it is only dead. */
 	if (of->left)
-		return m == NULL || m->state == MP_MEMBER_LEFT;
+		return m == NULL || m->state == MP_MEMBER_LEFT || m->state == MP_MEMBER_DEAD;
 	if (mesh_member(of))
 		return m != NULL && m->state == MP_MEMBER_ALIVE;
 	return m == NULL || m->state != MP_MEMBER_ALIVE;
@@ -219,4 +225,36 @@ mesh_dead_agree(struct mesh *mesh, uint32_t index)
 			return false;
 	}
 	return true;
+}
+
+void
+mesh_picture(struct mesh *mesh, FILE *f)
+{
+	static const char states[] = "asdl";
+
+	(void)fprintf(f, "# at %.3f s, cut %d\n", (double)mesh->now / 1e6, (int)mesh->cut);
+	for (uint32_t i = 0; i < mesh->plan.nodes; i++) {
+		const struct mesh_node *node = &mesh->nodes[i];
+
+		(void)fprintf(f, "# %3" PRIu32 " at %" PRIu32 "%s%s boot %" PRIu64, i, node->place,
+			node->roster == NULL ? " down" : "", node->left ? " left" : "", node->boot);
+		for (uint32_t k = 0; node->roster != NULL && k < mesh->plan.nodes && k < 16; k++) {
+			const struct mp_member *m = mesh_view(node, &mesh->nodes[k]);
+
+			if (m == NULL)
+				(void)fprintf(f, " -");
+			else
+				(void)fprintf(f, " %c%" PRIu64 ".%" PRIu32 "%s", states[m->state],
+					m->incarnation >> 32, (uint32_t)m->incarnation,
+					m->statement.n == 0 ? "?" : "");
+		}
+		if (mesh_member(node))
+			(void)fprintf(f,
+				" health %" PRIu32 ", %" PRIu64 " of %" PRIu64 " probes failed%s",
+				mp_swim_health(node->swim),
+				mp_swim_stat(node->swim, MP_SWIM_STAT_PROBES_FAILED),
+				mp_swim_stat(node->swim, MP_SWIM_STAT_PROBES),
+				mp_swim_isolated(node->swim) ? ", isolated" : "");
+		(void)fprintf(f, "\n");
+	}
 }
