@@ -197,9 +197,8 @@ unit_tests += \
 	tests/unit/test_roster \
 	tests/unit/test_settings \
 	tests/unit/test_swim \
+	tests/unit/test_swim_late \
 	tests/unit/test_swim_path
-	tests/unit/test_swim \
-	tests/unit/test_swim_late
 noinst_HEADERS += %D%/swimnet.h %D%/swimworld.h
 
 tests_unit_test_caps_SOURCES = %D%/test_caps.c
