@@ -26,6 +26,7 @@ run_command(struct mp_cmd_ctx *ctx)
 		mp_cmd_error(ctx, "out of memory");
 		return MP_EXIT_BUG;
 	}
+	mp_writer_stdout(ctx->writer);
 	code = ctx->cmd->run(ctx);
 	mp_writer_free(ctx->writer);
 	mp_client_close(&ctx->client);

@@ -125,17 +125,56 @@ mp_snap_member_encode(struct mp_buf *items, const struct mp_snap_member *member)
 
 int
 mp_snap_nodes_encode(struct mp_buf *buf, uint32_t member_count, uint32_t from, uint32_t count,
-	struct mp_span items)
+	struct mp_span items, const struct mp_snap_self *self)
 {
 	struct mp_cbor_w w;
 
 	mp_cbor_w_init(&w, buf);
-	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_array(&w, 4);
 	mp_cbor_w_uint(&w, member_count);
 	mp_cbor_w_uint(&w, from);
 	mp_cbor_w_array(&w, count);
 	mp_cbor_w_raw(&w, items);
+	mp_cbor_w_array(&w, 4);
+	mp_cbor_w_bytes(&w, self->id.b, sizeof(self->id.b));
+	mp_cbor_w_uint(&w, self->health);
+	mp_cbor_w_bool(&w, self->isolated);
+	if (self->drains) {
+		mp_cbor_w_array(&w, 2);
+		mp_cbor_w_uint(&w, (uint64_t)self->drains_since_ms);
+		mp_cbor_w_text_n(&w, (const char *)self->drained_by.p, self->drained_by.n);
+	} else {
+		mp_cbor_w_null(&w);
+	}
 	return w.rc;
+}
+
+int
+mp_snap_self_decode(struct mp_span payload, struct mp_snap_self *out)
+{
+	struct mp_cbor_r r;
+	size_t extra, more;
+
+	*out = (struct mp_snap_self){.health = 0};
+	mp_cbor_r_init(&r, payload);
+	mp_cbor_r_array_min(&r, 3, 3 + EXTRA_MAX, &extra);
+	for (int i = 0; i < 3; i++)
+		mp_cbor_r_skip(&r);
+	if (r.rc != 0 || extra == 0)
+		return r.rc != 0 ? r.rc : MP_ENOENT;
+	mp_cbor_r_array_min(&r, 4, 4 + EXTRA_MAX, &more);
+	mp_cbor_r_fixed(&r, out->id.b, sizeof(out->id.b));
+	out->health = (uint32_t)mp_cbor_r_uint(&r, UINT32_MAX);
+	out->isolated = mp_cbor_r_bool(&r);
+	out->drains = !read_null(&r);
+	if (out->drains) {
+		mp_cbor_r_array_exact(&r, 2);
+		out->drains_since_ms = (mp_time)mp_cbor_r_uint(&r, INT64_MAX);
+		out->drained_by = mp_cbor_r_text(&r, MP_NAME_MAX);
+	}
+	read_extra(&r, more);
+	read_extra(&r, extra - 1);
+	return mp_cbor_r_end(&r);
 }
 
 int

@@ -3,11 +3,13 @@
  * The members of a cluster as a node answers NODES and mpctl shows them (DESIGN 10); runs are in
  * codec/msg_show.h.
  *
- *   [members, from, [member...]]
+ *   [members, from, [member...], self]
  *   member [node, address18|null, state, status, used, capabilities|null,
  *           attempts, leads, drained, rtt_ms|null, silent_ms|null, skew_ms|null, path,
  *           reaches_out]
- *   node  [id32, name]
+ *   self   [id32, health, isolated, [since_ms, by]|null]: of the node that answers; the last if it
+ *           drains
+ *   node   [id32, name]
  *
  * Members come in pages: who asks says from where and how many at most, who answers gives fewer
  * when the page is full, and at least one if there is one. Longer arrays are from a newer node; the
@@ -58,10 +60,21 @@ struct mp_snap_member {
 
 /* A page of members is encoded one by one into a buffer of its own, then the list around it. */
 int mp_snap_member_encode(struct mp_buf *items, const struct mp_snap_member *member);
+struct mp_snap_self {
+	struct mp_node_id id;
+	uint32_t health; /* local health multiplier, 0 is well */
+	bool isolated;   /* so many fell silent at once that it must be this node */
+	bool drains;
+	mp_time drains_since_ms;
+	struct mp_span drained_by;
+};
+
 int mp_snap_nodes_encode(struct mp_buf *buf, uint32_t member_count, uint32_t from, uint32_t count,
-	struct mp_span items);
+	struct mp_span items, const struct mp_snap_self *self);
 int mp_snap_nodes_decode(struct mp_span payload, uint32_t *member_count, uint32_t *from,
 	uint32_t *count, struct mp_cbor_r *members);
+/* MP_ENOENT: an older node, which does not tell. */
+int mp_snap_self_decode(struct mp_span payload, struct mp_snap_self *out);
 int mp_snap_member_next(struct mp_cbor_r *members, struct mp_snap_member *out);
 
 #endif

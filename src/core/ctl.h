@@ -29,6 +29,7 @@ struct mp_ctl_parts {
 	struct mp_fetch *fetch;
 	struct mp_leave *leave;
 	struct mp_drain *drain;
+	struct mp_swim *swim;
 };
 
 /* 0 or MP_ENOMEM. */

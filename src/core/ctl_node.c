@@ -42,11 +42,25 @@ member_show(const struct mp_env *env, const struct mp_member *m, struct mp_snap_
 		out->rtt_ms = m->rtt_ms;
 }
 
+static struct mp_snap_self
+self_show(const struct mp_ctl *ctl, const struct mp_env *env)
+{
+	const struct mp_drain_state *drain = mp_drain_state(ctl->parts.drain);
+
+	return (struct mp_snap_self){.id = env->self,
+		.health = mp_swim_health(ctl->parts.swim),
+		.isolated = mp_swim_isolated(ctl->parts.swim),
+		.drains = drain->on,
+		.drains_since_ms = drain->since_ms,
+		.drained_by = mp_span_str(drain->by)};
+}
+
 void
 open_nodes(struct open *o, struct mp_env *env)
 {
 	const struct mp_roster *roster = o->ctl->parts.roster;
 	uint32_t n = 0, total = (uint32_t)mp_roster_count(roster);
+	struct mp_snap_self self = self_show(o->ctl, env);
 	struct mp_buf items, payload;
 	int rc = 0;
 
@@ -61,7 +75,8 @@ open_nodes(struct open *o, struct mp_env *env)
 		rc = mp_snap_member_encode(&items, &s);
 	}
 	if (rc == 0)
-		rc = mp_snap_nodes_encode(&payload, total, o->r.from, n, mp_buf_span(&items));
+		rc = mp_snap_nodes_encode(
+			&payload, total, o->r.from, n, mp_buf_span(&items), &self);
 	mp_buf_fini(&items);
 	open_answer(o, env, rc, &payload);
 }

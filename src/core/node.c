@@ -149,7 +149,8 @@ node_parts(struct mp_node *node, const struct mp_node_config *config, const stru
 			.runs = node->runs,
 			.fetch = node->fetch,
 			.leave = node->leave,
-			.drain = node->drain},
+			.drain = node->drain,
+			.swim = node->swim},
 		&node->ctl);
 }
 

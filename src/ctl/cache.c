@@ -39,11 +39,11 @@ static int
 cache_stat(struct mp_cmd_ctx *ctx)
 {
 	static const struct mp_column columns[] = {
-		{"blobs", "blobs", false},
-		{"bytes", "their size", false},
-		{"results", "results", false},
-		{"result_bytes", "their size", false},
-		{"stored_bytes", "on disk", false},
+		{"blobs", "blobs", false, 0},
+		{"bytes", "their size", false, 0},
+		{"results", "results", false, 0},
+		{"result_bytes", "their size", false, 0},
+		{"stored_bytes", "on disk", false, 0},
 	};
 	struct mp_writer *w = ctx->writer;
 	struct mp_cache_totals totals;
@@ -122,12 +122,12 @@ static int
 cache_check(struct mp_cmd_ctx *ctx)
 {
 	static const struct mp_column columns[] = {
-		{"database", "database", false},
-		{"blobs", "blobs", false},
-		{"bytes", "their size", false},
-		{"damaged_blobs", "damaged", false},
-		{"results", "results", false},
-		{"damaged_results", "damaged", false},
+		{"database", "database", false, 0},
+		{"blobs", "blobs", false, 0},
+		{"bytes", "their size", false, 0},
+		{"damaged_blobs", "damaged", false, 0},
+		{"results", "results", false, 0},
+		{"damaged_results", "damaged", false, 0},
 	};
 	struct mp_writer *w = ctx->writer;
 	struct mp_cache_sound sound;

@@ -6,11 +6,11 @@
 #include "ctl/visit.h"
 
 static const struct mp_column columns[] = {
-	{"time_ms", "TIME", false},
-	{"event", "EVENT", false},
-	{"module", "MODULE", false},
-	{"node", "NODE", false},
-	{"text", "NOTE", false},
+	{"time_ms", "TIME", false, 0},
+	{"event", "EVENT", false, 0},
+	{"module", "MODULE", false, 0},
+	{"node", "NODE", false, 0},
+	{"text", "NOTE", false, 0},
 };
 
 static void

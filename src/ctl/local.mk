@@ -14,6 +14,8 @@ libmp_ctl_a_SOURCES = \
 	%D%/commands.h \
 	%D%/common.c \
 	%D%/compile.c \
+	%D%/diagnose.c \
+	%D%/diagnose.h \
 	%D%/drain.c \
 	%D%/embedded.c \
 	%D%/embedded.h \
@@ -33,10 +35,14 @@ libmp_ctl_a_SOURCES = \
 	%D%/load.c \
 	%D%/load.h \
 	%D%/logs.c \
+	%D%/members.c \
+	%D%/members.h \
 	%D%/node.c \
 	%D%/nodes.c \
 	%D%/outputs.c \
 	%D%/plan.c \
+	%D%/problems.c \
+	%D%/problems.h \
 	%D%/products.c \
 	%D%/products.h \
 	%D%/resolve.c \

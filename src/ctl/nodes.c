@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <stdlib.h>
-
-#include "codec/caps.h"
-#include "codec/msg_ctl.h"
-#include "codec/snapshot.h"
 #include "ctl/commands.h"
+#include "ctl/members.h"
 
 static const struct mp_column columns[] = {
-	{"name", "NAME", false},
-	{"state", "STATE", false},
-	{"status", "STATUS", false},
-	{"slots", "SLOTS", true},
-	{"used", "USED", true},
-	{"address", "ADDRESS", false},
-	{"machine", "MACHINE", false},
-	{"id", "ID", false},
+	{"name", "NAME", false, 0},
+	{"state", "STATE", false, 0},
+	{"status", "STATUS", false, 0},
+	{"load", "LOAD", true, 0},
+	{"rtt_ms", "RTT", true, 2},
+	{"silent_ms", "HEARD", true, 3},
+	{"version", "VERSION", false, 5},
+	{"zone", "ZONE", false, 4},
+	{"address", "ADDRESS", false, 1},
+	{"machine", "MACHINE", false, 6},
+	{"offers", "OFFERS", false, 8},
+	{"id", "ID", false, 7},
 };
 
 static void
@@ -63,12 +63,88 @@ write_caps(struct mp_writer *w, const struct mp_caps *caps)
 	mp_w_end(w);
 }
 
+/* Tags, and what can be counted. */
 static void
-write_member(struct mp_writer *w, const struct mp_snap_member *m, struct mp_caps *caps)
+show_offers(struct mp_writer *w, const struct mp_caps *caps)
 {
-	bool known = m->caps.n > 0 && mp_caps_decode(m->caps, caps) == 0;
-	bool drained = m->status == MP_NODE_DRAINING && m->load.drained;
+	char text[1024] = "";
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < caps->tag_count && at < sizeof(text) - 2 * MP_WORD_MAX; i++)
+		at += (size_t)snprintf(
+			text + at, sizeof(text) - at, "%s%s", at > 0 ? "," : "", caps->tags[i]);
+	for (uint32_t i = 0; i < caps->resource_count && at < sizeof(text) - 2 * MP_WORD_MAX; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s=%llu", at > 0 ? "," : "",
+			caps->resources[i].name, (unsigned long long)caps->resources[i].count);
+	if (at > 0)
+		mp_w_show(w, "offers", "%s", text);
+}
+
+static void
+show_caps(struct mp_writer *w, const struct mp_caps *caps, const struct mp_load *load)
+{
 	char size[MP_W_SHORT];
+
+	mp_w_size(size, caps->memory_bytes);
+	mp_w_show(w, "machine", "%s/%s, %u cpus, %s", caps->os, caps->arch, caps->cpus, size);
+	mp_w_show(w, "load", "%u/%u", load->used, caps->slots);
+	if (caps->zone[0] != '\0')
+		mp_w_show(w, "zone", "%s", caps->zone);
+	if (caps->version[0] != '\0')
+		mp_w_show(w, "version", "%s", caps->version);
+	show_offers(w, caps);
+}
+
+static void
+paint(struct mp_writer *w, const struct mp_snap_member *m)
+{
+	static const enum mp_paint states[] = {
+		MP_PAINT_NONE, MP_PAINT_WARN, MP_PAINT_BAD, MP_PAINT_FAINT};
+	static const enum mp_paint statuses[] = {
+		MP_PAINT_NONE, MP_PAINT_STRONG, MP_PAINT_WARN, MP_PAINT_FAINT};
+
+	mp_w_paint(w, "name", MP_PAINT_STRONG);
+	mp_w_paint(w, "state", states[m->state]);
+	mp_w_paint(w, "status", statuses[m->status]);
+	if (m->path == MP_PATH_TCP)
+		mp_w_paint(w, "rtt_ms", MP_PAINT_WARN);
+}
+
+/* What is known of the way to it. */
+static void
+write_way(struct mp_writer *w, const struct mp_snap_member *m)
+{
+	char silent[MP_W_SHORT];
+
+	if (mp_path_word(m->path) != NULL)
+		mp_w_text(w, "path", mp_path_word(m->path));
+	else
+		mp_w_null(w, "path");
+	if (m->rtt_ms >= 0)
+		mp_w_int(w, "rtt_ms", m->rtt_ms);
+	else
+		mp_w_null(w, "rtt_ms");
+	if (m->path == MP_PATH_TCP)
+		mp_w_show(w, "rtt_ms", "tcp only");
+	else if (m->rtt_ms >= 0)
+		mp_w_show(w, "rtt_ms", m->rtt_ms > 0 ? "%d ms" : "<1 ms", (int)m->rtt_ms);
+	if (m->silent_ms >= 0) {
+		mp_w_int(w, "silent_ms", m->silent_ms);
+		mp_w_duration(silent, m->silent_ms);
+		mp_w_show(w, "silent_ms", "%s ago", silent);
+	} else {
+		mp_w_null(w, "silent_ms");
+	}
+	if (m->has_skew)
+		mp_w_int(w, "skew_ms", m->skew_ms);
+	else
+		mp_w_null(w, "skew_ms");
+}
+
+static void
+write_member(void *arg, const struct mp_snap_member *m, const struct mp_caps *caps)
+{
+	struct mp_writer *w = arg;
 
 	mp_w_object(w, NULL, NULL, 0);
 	mp_w_hex(w, "id", m->node.id.b, sizeof(m->node.id.b));
@@ -78,80 +154,42 @@ write_member(struct mp_writer *w, const struct mp_snap_member *m, struct mp_caps
 	mp_cmd_write_address(w, &m->addr);
 	mp_w_text(w, "state", mp_member_state_word(m->state));
 	mp_w_text(w, "status", mp_member_status_word(m->status));
-	if (drained)
+	if (mp_member_drained(m))
 		mp_w_show(w, "status", "drained");
 	mp_w_text(w, "reach", m->reaches_out ? "out" : "all");
-	if (mp_path_word(m->path) != NULL)
-		mp_w_text(w, "path", mp_path_word(m->path));
-	else
-		mp_w_null(w, "path");
-	if (known)
+	if (m->reaches_out)
+		mp_w_show(w, "address", "only reaches out");
+	if (caps != NULL)
 		mp_w_uint(w, "slots", caps->slots);
 	else
 		mp_w_null(w, "slots");
 	mp_w_uint(w, "used", m->load.used);
-	if (known) {
-		mp_w_size(size, caps->memory_bytes);
-		mp_w_show(
-			w, "machine", "%s/%s, %u cpus, %s", caps->os, caps->arch, caps->cpus, size);
+	if (caps != NULL) {
 		write_caps(w, caps);
+		show_caps(w, caps, &m->load);
 	} else {
 		mp_w_null(w, "capabilities");
 	}
-	mp_w_bool(w, "drained", drained);
+	mp_w_bool(w, "drained", mp_member_drained(m));
 	mp_w_uint(w, "attempts", m->load.attempts);
 	mp_w_uint(w, "leads", m->load.leads);
+	write_way(w, m);
+	paint(w, m);
 	mp_w_end(w);
-}
-
-/* One page from *at on; *total members in all. */
-static int
-write_page(struct mp_cmd_ctx *ctx, uint32_t *at, uint32_t *total, struct mp_caps *caps)
-{
-	struct mp_snap_member m;
-	struct mp_span payload;
-	struct mp_cbor_r members;
-	struct mp_buf buf;
-	uint32_t from, count;
-	int rc;
-
-	mp_buf_init(&buf, ctx->alloc, 64);
-	rc = mp_ctl_page_encode(&buf, MP_CTL_NODES, NULL, *at, MP_SNAP_COUNT_MAX);
-	rc = mp_cmd_call(ctx, rc, &buf, &payload, &ctx->err);
-	if (rc != 0)
-		return rc;
-	rc = mp_snap_nodes_decode(payload, total, &from, &count, &members);
-	if (rc == 0 && count == 0 && *at < *total)
-		rc = MP_EFORMAT;
-	while (rc == 0 && count-- > 0) {
-		rc = mp_snap_member_next(&members, &m);
-		if (rc == 0)
-			write_member(ctx->writer, &m, caps);
-		++*at;
-	}
-	return rc == 0 ? 0 : mp_fail(&ctx->err, rc, "the node's answer makes no sense");
 }
 
 static int
 nodes_run(struct mp_cmd_ctx *ctx)
 {
-	struct mp_caps *caps = calloc(1, sizeof(*caps));
-	uint32_t at = 0, total = 0;
-	int rc = caps != NULL ? mp_cmd_connect(ctx, &ctx->err)
-			      : mp_fail(&ctx->err, MP_ENOMEM, "out of memory");
+	int rc = mp_cmd_connect(ctx, &ctx->err);
 
-	if (rc != 0) {
-		free(caps);
+	if (rc != 0)
 		return mp_cmd_fail(ctx, &ctx->err);
-	}
 	mp_w_object(ctx->writer, NULL, NULL, 0);
 	mp_w_list(ctx->writer, "nodes", columns, mp_countof(columns));
-	do {
-		rc = write_page(ctx, &at, &total, caps);
-	} while (rc == 0 && at < total);
+	rc = mp_members_visit(ctx, write_member, ctx->writer, NULL);
 	mp_w_end(ctx->writer);
 	mp_w_end(ctx->writer);
-	free(caps);
 	return mp_cmd_done(ctx, rc == 0 ? MP_EXIT_DONE : mp_cmd_fail(ctx, &ctx->err));
 }
 

@@ -5,11 +5,11 @@
 #include "ctl/visit.h"
 
 static const struct mp_column columns[] = {
-	{"module", "MODULE", false},
-	{"path", "PATH", false},
-	{"size", "SIZE", true},
-	{"kind", "KIND", false},
-	{"blob", "BLOB", false},
+	{"module", "MODULE", false, 0},
+	{"path", "PATH", false, 0},
+	{"size", "SIZE", true, 0},
+	{"kind", "KIND", false, 0},
+	{"blob", "BLOB", false, 0},
 };
 
 struct lister {

@@ -8,16 +8,16 @@
 #define NAMES_SHOWN 12
 
 static const struct mp_column head[] = {
-	{"pipeline", "pipeline", false},
-	{"modules", "modules", false},
-	{"edges", "dependencies", false},
-	{"depth", "waves", false},
+	{"pipeline", "pipeline", false, 0},
+	{"modules", "modules", false, 0},
+	{"edges", "dependencies", false, 0},
+	{"depth", "waves", false, 0},
 };
 
 static const struct mp_column waves[] = {
-	{"wave", "WAVE", true},
-	{"count", "COUNT", true},
-	{"modules", "MODULES", false},
+	{"wave", "WAVE", true, 0},
+	{"count", "COUNT", true, 0},
+	{"modules", "MODULES", false, 0},
 };
 
 struct plan {

@@ -4,12 +4,12 @@
 #include "ctl/visit.h"
 
 static const struct mp_column columns[] = {
-	{"run", "RUN", false},
-	{"name", "NAME", false},
-	{"state", "STATE", false},
-	{"leader", "LEADER", false},
-	{"submitted_ms", "SUBMITTED", false},
-	{"time", "TIME", true},
+	{"run", "RUN", false, 0},
+	{"name", "NAME", false, 0},
+	{"state", "STATE", false, 0},
+	{"leader", "LEADER", false, 0},
+	{"submitted_ms", "SUBMITTED", false, 0},
+	{"time", "TIME", true, 0},
 };
 
 static void

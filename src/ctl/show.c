@@ -9,26 +9,26 @@
 #include "ctl/visit.h"
 
 static const struct mp_column head[] = {
-	{"run", "run", false},
-	{"name", "name", false},
-	{"state", "state", false},
-	{"why", "because", false},
-	{"progress", "modules", false},
-	{"leader", "leader", false},
-	{"generation", "generation", false},
-	{"electors", "electors", false},
-	{"submitted_ms", "submitted", false},
-	{"time", "time", false},
+	{"run", "run", false, 0},
+	{"name", "name", false, 0},
+	{"state", "state", false, 0},
+	{"why", "because", false, 0},
+	{"progress", "modules", false, 0},
+	{"leader", "leader", false, 0},
+	{"generation", "generation", false, 0},
+	{"electors", "electors", false, 0},
+	{"submitted_ms", "submitted", false, 0},
+	{"time", "time", false, 0},
 };
 
 static const struct mp_column columns[] = {
-	{"name", "MODULE", false},
-	{"state", "STATE", false},
-	{"node", "NODE", false},
-	{"tries", "TRIES", true},
-	{"time", "TIME", true},
-	{"exit", "EXIT", true},
-	{"why", "NOTE", false},
+	{"name", "MODULE", false, 0},
+	{"state", "STATE", false, 0},
+	{"node", "NODE", false, 0},
+	{"tries", "TRIES", true, 0},
+	{"time", "TIME", true, 0},
+	{"exit", "EXIT", true, 0},
+	{"why", "NOTE", false, 0},
 };
 
 struct shower {

@@ -5,7 +5,9 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ctl/writer_int.h"
 
@@ -24,6 +26,44 @@ mp_writer_free(struct mp_writer *w)
 {
 	if (w != NULL)
 		w->ops->free(w);
+}
+
+void
+mp_writer_terminal(struct mp_writer *w, size_t width, bool color)
+{
+	w->width = width;
+	w->color = color;
+}
+
+void
+mp_writer_stdout(struct mp_writer *w)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	struct winsize size = {.ws_col = 0};
+
+	if (!isatty(STDOUT_FILENO))
+		return;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0)
+		size.ws_col = 0;
+	mp_writer_terminal(w, size.ws_col,
+		(no_color == NULL || no_color[0] == '\0') && term != NULL &&
+			strcmp(term, "dumb") != 0);
+}
+
+void
+mp_w_paint(struct mp_writer *w, const char *key, enum mp_paint paint)
+{
+	mp_assert(w->depth > 0 && key != NULL);
+	if (w->ops->paint != NULL)
+		w->ops->paint(w, key, paint);
+}
+
+void
+mp_w_row(struct mp_writer *w, const char *key, const char *text)
+{
+	mp_assert(w->depth > 0 && w->list[w->depth - 1]);
+	if (w->ops->row != NULL)
+		w->ops->row(w, key, mp_span_str(text));
 }
 
 int

@@ -4,7 +4,8 @@
  * JSON, with every key that was given (DESIGN 10), or as text, with those that the columns name.
  *
  *   object  in text: one line per column, "title  value"
- *   list    in text: a table, one row per object; a list inside a row is left out
+ *   list    in text: a table, one row per object; a list inside a row is left out; titles that are
+ *           all empty are no row
  *
  *   mp_w_object(w, NULL, NULL, 0);
  *   mp_w_list(w, "runs", columns, n);
@@ -32,13 +33,27 @@ enum mp_writer_kind {
 struct mp_column {
 	const char *key;
 	const char *title;
-	bool right; /* aligned */
+	bool right;   /* aligned */
+	uint8_t rank; /* what a terminal has no room for goes, the highest first; 0: always shown */
+};
+
+enum mp_paint {
+	MP_PAINT_NONE,
+	MP_PAINT_GOOD,
+	MP_PAINT_WARN,
+	MP_PAINT_BAD,
+	MP_PAINT_FAINT,
+	MP_PAINT_STRONG,
 };
 
 struct mp_writer;
 
 /* Writes to out, which stays the caller's. NULL: out of memory. */
 struct mp_writer *mp_writer_new(enum mp_writer_kind kind, FILE *out);
+/* out is a terminal that is so wide (0: not known), and shows colours or does not. */
+void mp_writer_terminal(struct mp_writer *w, size_t width, bool color);
+/* The same by what standard output is, and NO_COLOR. */
+void mp_writer_stdout(struct mp_writer *w);
 /* Flushes. MP_EIO, MP_EFULL, MP_ENOMEM. */
 int mp_writer_finish(struct mp_writer *w, struct mp_error *err);
 void mp_writer_free(struct mp_writer *w);
@@ -64,6 +79,10 @@ void mp_w_time(struct mp_writer *w, const char *key, mp_time ms);
 /* Text only: a value for a column that JSON does not have, or has in another form; the last value
  * given for a key counts. */
 void mp_w_show(struct mp_writer *w, const char *key, const char *fmt, ...) MP_PRINTF(3, 4);
+/* Text only: how the value of that key is shown where there are colours. */
+void mp_w_paint(struct mp_writer *w, const char *key, enum mp_paint paint);
+/* Text only, in a list, after an object: one more row, in which only that column has something. */
+void mp_w_row(struct mp_writer *w, const char *key, const char *text);
 /* Text only: bytes as they are. */
 void mp_w_raw(struct mp_writer *w, struct mp_span bytes);
 

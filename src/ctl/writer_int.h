@@ -21,6 +21,8 @@ struct mp_writer_ops {
 		const struct mp_column *columns, size_t count);
 	void (*end)(struct mp_writer *w);
 	void (*value)(struct mp_writer *w, const struct mp_writer_value *v);
+	void (*paint)(struct mp_writer *w, const char *key, enum mp_paint paint); /* or NULL */
+	void (*row)(struct mp_writer *w, const char *key, struct mp_span text);   /* or NULL */
 	void (*raw)(struct mp_writer *w, struct mp_span bytes);
 	void (*free)(struct mp_writer *w);
 };
@@ -28,6 +30,8 @@ struct mp_writer_ops {
 struct mp_writer {
 	const struct mp_writer_ops *ops;
 	FILE *out;
+	size_t width; /* of a terminal; 0: no bound */
+	bool color;
 	int rc;
 	size_t depth;
 	bool list[WRITER_DEPTH]; /* at each depth */

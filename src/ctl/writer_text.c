@@ -14,6 +14,7 @@
 
 struct row {
 	char *cells[COLUMNS_MAX];
+	uint8_t paint[COLUMNS_MAX]; /* enum mp_paint */
 };
 
 /* One object or list that is open. */
@@ -31,8 +32,9 @@ struct text_writer {
 	struct row *rows;
 	size_t row_count;
 	size_t widths[COLUMNS_MAX];
-	bool flowing; /* widths are fixed, the head is written */
-	bool blank;   /* something was written: a table is set off by an empty line */
+	bool hidden[COLUMNS_MAX]; /* no room for it */
+	bool flowing;             /* widths are fixed, the head is written */
+	bool blank;               /* something was written: a table is set off by an empty line */
 };
 
 /* A copy that a terminal can take; NULL: no memory. */
@@ -74,7 +76,7 @@ row_clear(struct row *row)
 {
 	for (size_t i = 0; i < COLUMNS_MAX; i++)
 		free(row->cells[i]);
-	*row = (struct row){{NULL}};
+	*row = (struct row){.cells = {NULL}};
 }
 
 static void
@@ -82,6 +84,48 @@ pad(FILE *out, size_t n)
 {
 	while (n-- > 0)
 		(void)putc(' ', out);
+}
+
+static void
+cell_print(const struct text_writer *t, const char *s, uint8_t paint)
+{
+	static const char *const codes[] = {
+		[MP_PAINT_GOOD] = "32",
+		[MP_PAINT_WARN] = "33",
+		[MP_PAINT_BAD] = "31",
+		[MP_PAINT_FAINT] = "2",
+		[MP_PAINT_STRONG] = "1",
+	};
+
+	if (t->base.color && paint != MP_PAINT_NONE)
+		(void)fprintf(t->base.out, "\033[%sm%s\033[0m", codes[paint], s);
+	else
+		(void)fputs(s, t->base.out);
+}
+
+/* Hides columns until a line fits, if it can be made to. */
+static void
+table_fit(struct text_writer *t, const struct frame *f)
+{
+	size_t total;
+
+	memset(t->hidden, 0, sizeof(t->hidden));
+	do {
+		size_t worst = f->count;
+
+		total = 0;
+		for (size_t i = 0; i < f->count; i++) {
+			if (t->hidden[i])
+				continue;
+			total += (total > 0 ? GAP : 0) + t->widths[i];
+			if (f->columns[i].rank > 0 &&
+				(worst == f->count || f->columns[i].rank > f->columns[worst].rank))
+				worst = i;
+		}
+		if (t->base.width == 0 || total <= t->base.width || worst == f->count)
+			return;
+		t->hidden[worst] = true;
+	} while (true);
 }
 
 static void
@@ -94,9 +138,11 @@ row_print(struct text_writer *t, const struct frame *f, const struct row *row)
 		const char *s = row->cells[i] != NULL ? row->cells[i] : "-";
 		size_t n = width_of(s), left = t->widths[i] > n ? t->widths[i] - n : 0;
 
+		if (t->hidden[i])
+			continue;
 		if (*s != '\0') {
 			pad(out, owed + (f->columns[i].right ? left : 0));
-			(void)fputs(s, out);
+			cell_print(t, s, row->paint[i]);
 			owed = f->columns[i].right ? 0 : left;
 		} else {
 			owed += left;
@@ -121,17 +167,22 @@ widen(struct text_writer *t, const struct frame *f, const struct row *row)
 static void
 table_flow(struct text_writer *t, const struct frame *f)
 {
-	struct row head = {{NULL}};
+	struct row head = {.cells = {NULL}};
+	bool titled = false;
 
 	if (t->flowing || t->row_count == 0)
 		return;
-	for (size_t i = 0; i < f->count; i++)
+	for (size_t i = 0; i < f->count; i++) {
 		head.cells[i] = (char *)(uintptr_t)f->columns[i].title;
+		titled = titled || *f->columns[i].title != '\0';
+	}
 	widen(t, f, &head);
+	table_fit(t, f);
 	if (t->blank)
 		(void)putc('\n', t->base.out);
 	t->blank = true;
-	row_print(t, f, &head);
+	if (titled)
+		row_print(t, f, &head);
 	for (size_t i = 0; i < t->row_count; i++) {
 		row_print(t, f, &t->rows[i]);
 		row_clear(&t->rows[i]);
@@ -157,7 +208,7 @@ table_row(struct text_writer *t, const struct frame *f)
 	}
 	widen(t, f, &t->row);
 	t->rows[t->row_count++] = t->row;
-	t->row = (struct row){{NULL}};
+	t->row = (struct row){.cells = {NULL}};
 	if (t->row_count == ROWS_MAX)
 		table_flow(t, f);
 }
@@ -176,7 +227,8 @@ lines_print(struct text_writer *t, const struct frame *f)
 			continue;
 		(void)fputs(f->columns[i].title, t->base.out);
 		pad(t->base.out, width - width_of(f->columns[i].title) + GAP);
-		(void)fprintf(t->base.out, "%s\n", t->row.cells[i]);
+		cell_print(t, t->row.cells[i], t->row.paint[i]);
+		(void)putc('\n', t->base.out);
 		t->blank = true;
 	}
 	row_clear(&t->row);
@@ -247,6 +299,36 @@ text_value(struct mp_writer *w, const struct mp_writer_value *v)
 }
 
 static void
+text_row(struct mp_writer *w, const char *key, struct mp_span text)
+{
+	struct text_writer *t = (struct text_writer *)(void *)w;
+	const struct frame *f = &t->frames[w->depth - 1];
+
+	if (f->muted)
+		return;
+	for (size_t i = 0; i < f->count; i++) {
+		bool here = strcmp(f->columns[i].key, key) == 0;
+
+		t->row.cells[i] = clean(here ? text : mp_span(NULL, 0));
+		if (t->row.cells[i] == NULL)
+			w->rc = MP_ENOMEM;
+	}
+	table_row(t, f);
+}
+
+static void
+text_paint(struct mp_writer *w, const char *key, enum mp_paint paint)
+{
+	struct text_writer *t = (struct text_writer *)(void *)w;
+	const struct frame *f = &t->frames[w->depth - 1];
+
+	for (size_t i = 0; !f->muted && i < f->count; i++) {
+		if (strcmp(f->columns[i].key, key) == 0)
+			t->row.paint[i] = (uint8_t)paint;
+	}
+}
+
+static void
 text_raw(struct mp_writer *w, struct mp_span bytes)
 {
 	(void)fwrite(bytes.p, 1, bytes.n, w->out);
@@ -268,6 +350,8 @@ static const struct mp_writer_ops text_ops = {
 	.start = text_start,
 	.end = text_end,
 	.value = text_value,
+	.paint = text_paint,
+	.row = text_row,
 	.raw = text_raw,
 	.free = text_free,
 };

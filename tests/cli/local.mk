@@ -9,6 +9,7 @@ cli_tests = \
 	%D%/cluster_drain.sh \
 	%D%/cluster_embedded.sh \
 	%D%/cluster_ends.sh \
+	%D%/cluster_health.sh \
 	%D%/cluster_hello.sh \
 	%D%/cluster_join.sh \
 	%D%/cluster_junk.sh \

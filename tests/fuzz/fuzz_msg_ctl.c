@@ -190,6 +190,7 @@ try_answers(struct mp_span in)
 {
 	uint32_t total, from, count, seen = 0;
 	struct mp_snap_member member;
+	struct mp_snap_self self;
 	struct mp_ctl_info info;
 	struct mp_error err;
 	struct mp_run_id run;
@@ -203,6 +204,8 @@ try_answers(struct mp_span in)
 			mp_cbor_r_skip(&info.items);
 		mp_assert(info.items.rc == 0);
 	}
+	if (mp_snap_self_decode(in, &self) == 0)
+		mp_assert(self.drained_by.n <= MP_NAME_MAX);
 	if (mp_snap_nodes_decode(in, &total, &from, &count, &r) == 0) {
 		while (seen < count && mp_snap_member_next(&r, &member) == 0)
 			seen++;

@@ -299,6 +299,7 @@ tests_unit_test_takeover_SOURCES = %D%/test_takeover.c %D%/fake_crypto.h %D%/ros
 tests_unit_test_takeover_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_takeover_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 unit_tests += tests/unit/test_msg_ctl tests/unit/test_snapshot tests/unit/test_writer
+unit_tests += tests/unit/test_diagnose
 tests_unit_test_msg_ctl_SOURCES = %D%/test_msg_ctl.c
 tests_unit_test_msg_ctl_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_msg_ctl_LDADD = $(UNIT_LIBS)
@@ -308,6 +309,9 @@ tests_unit_test_snapshot_LDADD = $(UNIT_LIBS)
 tests_unit_test_writer_SOURCES = %D%/test_writer.c
 tests_unit_test_writer_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_writer_LDADD = libmp-ctl.a $(UNIT_LIBS)
+tests_unit_test_diagnose_SOURCES = %D%/test_diagnose.c
+tests_unit_test_diagnose_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_diagnose_LDADD = libmp-ctl.a $(SHELL_LIBS)
 
 unit_tests += tests/unit/test_inputs
 tests_unit_test_inputs_SOURCES = %D%/test_inputs.c

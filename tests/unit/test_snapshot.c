@@ -29,6 +29,12 @@ test_page(void **state)
 	struct unit_heap heap = {0};
 	struct mp_alloc alloc = UNIT_ALLOC(&heap);
 	struct mp_snap_member in[] = {member(1, "alpha"), member(2, "")}, out;
+	struct mp_snap_self me, self = {.id = {{5}},
+					.health = 3,
+					.isolated = true,
+					.drains = true,
+					.drains_since_ms = 9,
+					.drained_by = mp_span_str("me")};
 	uint32_t total, from, count;
 	struct mp_buf items, buf;
 	struct mp_cbor_r r;
@@ -40,7 +46,11 @@ test_page(void **state)
 	mp_buf_init(&buf, &alloc, 4096);
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(mp_snap_member_encode(&items, &in[i]), 0);
-	assert_int_equal(mp_snap_nodes_encode(&buf, 12, 10, 2, mp_buf_span(&items)), 0);
+	assert_int_equal(mp_snap_nodes_encode(&buf, 12, 10, 2, mp_buf_span(&items), &self), 0);
+	assert_int_equal(mp_snap_self_decode(mp_buf_span(&buf), &me), 0);
+	assert_true(mp_node_id_eq(&me.id, &self.id) && me.health == 3 && me.isolated);
+	assert_true(me.drains && me.drains_since_ms == 9);
+	assert_true(mp_span_eq(me.drained_by, self.drained_by));
 	assert_int_equal(mp_snap_nodes_decode(mp_buf_span(&buf), &total, &from, &count, &r), 0);
 	assert_int_equal(total, 12);
 	assert_int_equal(from, 10);
@@ -61,8 +71,9 @@ test_page(void **state)
 		assert_true(mp_span_eq(out.caps, in[i].caps));
 	}
 	for (size_t n = 0; n < buf.n; n++)
-		assert_int_not_equal(
-			mp_snap_nodes_decode(mp_span(buf.p, n), &total, &from, &count, &r), 0);
+		assert_true(
+			mp_snap_nodes_decode(mp_span(buf.p, n), &total, &from, &count, &r) != 0 &&
+			mp_snap_self_decode(mp_span(buf.p, n), &me) != 0);
 	mp_buf_fini(&items);
 	mp_buf_fini(&buf);
 	assert_int_equal(heap.live, 0);

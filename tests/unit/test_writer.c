@@ -5,11 +5,11 @@
 
 #include "ctl/writer.h"
 
-static const struct mp_column head[] = {{"name", "name", false}, {"because", "why", false}};
+static const struct mp_column head[] = {{"name", "name", false, 0}, {"because", "why", false, 0}};
 static const struct mp_column columns[] = {
-	{"module", "MODULE", false},
-	{"n", "N", true},
-	{"note", "NOTE", false},
+	{"module", "MODULE", false, 0},
+	{"n", "N", true, 0},
+	{"note", "NOTE", false, 0},
 };
 
 struct sink {
@@ -106,6 +106,55 @@ test_text(void **state)
 		    "build     -5  1 of 2\n"
 		    "t       1000\n"
 		    "raw\n");
+}
+
+/* Six characters in twelve bytes. */
+#define SIX "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+
+static void
+write_wide(struct mp_writer *w)
+{
+	static const struct mp_column wide[] = {
+		{"a", "NAME", false, 0}, {"b", "MORE", false, 2}, {"c", "SOME", true, 1}};
+
+	mp_w_object(w, NULL, NULL, 0);
+	mp_w_list(w, "all", wide, mp_countof(wide));
+	mp_w_object(w, NULL, NULL, 0);
+	mp_w_text(w, "a", "dead one");
+	mp_w_paint(w, "a", MP_PAINT_BAD);
+	mp_w_text(w, "b", SIX);
+	mp_w_uint(w, "c", 7);
+	mp_w_end(w);
+	mp_w_end(w);
+	mp_w_end(w);
+}
+
+/* On a terminal: colours, and no line longer than it is wide, as long as there is a choice. */
+static void
+test_terminal(void **state)
+{
+	struct sink s;
+
+	(void)state;
+	sink_open(&s, MP_WRITER_TEXT);
+	write_wide(s.w);
+	sink_is(&s, "NAME      MORE    SOME\ndead one  " SIX "     7\n");
+	sink_open(&s, MP_WRITER_TEXT);
+	mp_writer_terminal(s.w, 22, true);
+	write_wide(s.w);
+	sink_is(&s, "NAME      MORE    SOME\n\033[31mdead one\033[0m  " SIX "     7\n");
+	sink_open(&s, MP_WRITER_TEXT);
+	mp_writer_terminal(s.w, 21, false);
+	write_wide(s.w);
+	sink_is(&s, "NAME      SOME\ndead one     7\n");
+	sink_open(&s, MP_WRITER_TEXT);
+	mp_writer_terminal(s.w, 3, false);
+	write_wide(s.w);
+	sink_is(&s, "NAME\ndead one\n");
+	sink_open(&s, MP_WRITER_JSON);
+	mp_writer_terminal(s.w, 3, true);
+	write_wide(s.w);
+	sink_is(&s, "{\"all\":[\n{\"a\":\"dead one\",\"b\":\"" SIX "\",\"c\":7}]}\n");
 }
 
 static void
@@ -225,6 +274,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_long),
