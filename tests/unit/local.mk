@@ -293,6 +293,11 @@ tests_unit_test_open_SOURCES = %D%/test_open.c %D%/open_world.h %D%/fake_crypto.
 	%D%/pipeline_case.h %D%/roster.h
 tests_unit_test_open_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_open_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+unit_tests += tests/unit/test_runs_restore
+tests_unit_test_runs_restore_SOURCES = %D%/test_runs_restore.c %D%/fake_crypto.h %D%/roster.h \
+	%D%/runs_case.h %D%/runs_cluster.h %D%/runs_world.h
+tests_unit_test_runs_restore_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_runs_restore_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 unit_tests += tests/unit/test_takeover
 tests_unit_test_takeover_SOURCES = %D%/test_takeover.c %D%/fake_crypto.h %D%/roster.h \
 	%D%/runs_case.h %D%/runs_cluster.h %D%/runs_world.h
