@@ -37,6 +37,25 @@ tap_check 'it answers for the run' until_true 20 sh -c \
 	"'$mpctl' --state '$tap_tmp/gamma' show '$run' >/dev/null 2>&1"
 survived alpha "$run"
 
+# One that is replaced while a run goes on has its say in it again: then the run can do without
+# another one, its leader.
+journal_pipeline "$tap_tmp/q.yaml" 4 14 0.4
+run=$(ctl beta submit "$tap_tmp/q.yaml") || cli_die 'submit once more'
+until_true 30 busy_on alpha "$run" 4 gamma || cli_die 'modules run on gamma once more'
+node_kill gamma
+rm -f "$tap_tmp/gamma/control.db" "$tap_tmp/gamma/control.db-wal" "$tap_tmp/gamma/control.db-shm"
+again gamma alpha
+let_in()
+{
+	ctl "$1" show "$run" --events | grep -q 'elector back'
+}
+tap_check 'a run in which it is an elector lets it in again' until_true 20 let_in gamma
+remember gamma "$run"
+node_kill beta
+survived gamma "$run"
+node_start beta
+tap_check 'all know that one again' until_true 30 knows beta 3
+
 # The founder, without any database.
 node_kill alpha
 rm -f "$tap_tmp/alpha/control.db" "$tap_tmp/alpha/control.db-wal" "$tap_tmp/alpha/control.db-shm"
