@@ -170,9 +170,18 @@ open_alone(struct open *o, struct mp_env *env)
 		open_fail(o, env, MP_ENOENT, "no such run is known here");
 	else
 		open_fail(o, env, MP_ENOQUORUM,
-			"none of the run's electors can be reached from here; try again, or on "
-			"another "
-			"node");
+			"none of the run's electors can be reached from here, or none of them "
+			"leads it; try again, or on another node");
+}
+
+/* What may be done twice when it is said twice is said once: whoever was told has its time, and
+ * whoever asked has more than that. */
+static mp_time
+ask_ms(const struct open *o)
+{
+	if (o->r.number != MP_CTL_RESOLVE)
+		return ASK_MS;
+	return MP_CTL_DECIDE_MS + (mp_time)(HOPS_MAX - o->hops) * 1000;
 }
 
 static void
@@ -188,7 +197,7 @@ open_ask_next(struct open *o, struct mp_env *env)
 	}
 	o->state = OPEN_ASKING;
 	o->ask = ++o->ctl->asks;
-	o->deadline_ms = env->now_ms + ASK_MS;
+	o->deadline_ms = env->now_ms + ask_ms(o);
 	mp_buf_init(&buf, env->alloc, MP_MSG_MAX);
 	mp_cbor_w_init(&w, &buf);
 	mp_cbor_w_array(&w, 4);
@@ -573,9 +582,10 @@ mp_ctl_message(
 
 /* ---- what others do, and time ---- */
 
-/* Calls open_ask_next() for each open request that waits for this peer, or whose time is over. */
+/* Calls open_ask_next() for each open request that waits for this peer, or whose time is over; but
+ * for what is said once, unless it cannot have been heard. */
 static void
-ctl_move_on(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer)
+ctl_move_on(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer, bool heard)
 {
 	struct open *next;
 
@@ -583,8 +593,15 @@ ctl_move_on(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *pee
 		next = o->next;
 		if (o->state != OPEN_ASKING || o->who_next == 0)
 			continue;
-		if (peer != NULL ? mp_node_id_eq(&o->who[o->who_next - 1], peer)
-				 : o->deadline_ms <= env->now_ms)
+		if (peer != NULL ? !mp_node_id_eq(&o->who[o->who_next - 1], peer)
+				 : o->deadline_ms > env->now_ms)
+			continue;
+		if (heard && o->r.number == MP_CTL_RESOLVE)
+			open_fail(o, env, MP_ETIMEOUT,
+				"the node that leads the run does not say that it is decided; "
+				"mpctl "
+				"show tells");
+		else
 			open_ask_next(o, env);
 	}
 }
@@ -597,7 +614,8 @@ mp_ctl_link(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *pee
 
 	if (state == MP_LINK_UP)
 		return;
-	ctl_move_on(ctl, env, peer);
+	/* A stream that could not be opened carried nothing. */
+	ctl_move_on(ctl, env, peer, state == MP_LINK_DOWN);
 	for (struct open *o = ctl->first; o != NULL; o = next) {
 		next = o->next;
 		if (o->remote && o->state != OPEN_SUBMITTING && mp_node_id_eq(&o->peer, peer))
@@ -610,6 +628,11 @@ mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env)
 {
 	struct open *next;
 
+	for (struct open *o = ctl->first; o != NULL; o = next) {
+		next = o->next;
+		if (o->state == OPEN_DECIDING)
+			open_decided(o, env);
+	}
 	if (mp_runs_ends(ctl->parts.runs) == ctl->ends &&
 		mp_runs_loads(ctl->parts.runs) == ctl->loads)
 		return;
@@ -642,7 +665,7 @@ mp_ctl_left(struct mp_ctl *ctl, struct mp_env *env, const struct mp_error *why)
 void
 mp_ctl_tick(struct mp_ctl *ctl, struct mp_env *env)
 {
-	ctl_move_on(ctl, env, NULL);
+	ctl_move_on(ctl, env, NULL, true);
 }
 
 mp_time
@@ -651,7 +674,8 @@ mp_ctl_deadline(const struct mp_ctl *ctl)
 	mp_time first = MP_TIME_NEVER;
 
 	for (const struct open *o = ctl->first; o != NULL; o = o->next) {
-		if (o->state == OPEN_ASKING && o->deadline_ms < first)
+		if ((o->state == OPEN_ASKING || o->state == OPEN_DECIDING) &&
+			o->deadline_ms < first)
 			first = o->deadline_ms;
 	}
 	return first;

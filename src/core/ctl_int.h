@@ -6,17 +6,22 @@
 
 #include "codec/msg_ctl.h"
 #include "core/ctl.h"
+#include "core/raft.h"
 #include "core/takeover.h"
+
+/* A leader that has not got it into the log by then has lost its majority. */
+#define MP_CTL_DECIDE_MS 10000
 
 enum open_state {
 	OPEN_SUBMITTING,
 	OPEN_FETCHING,
 	OPEN_TAKING_OVER,
-	OPEN_WAITING, /* for the end of the run */
-	OPEN_LOADING, /* until the log of an ended run was read from the disk */
-	OPEN_READING, /* what an attempt of this node has written */
-	OPEN_LEAVING, /* for the end of this node */
-	OPEN_ASKING,  /* somebody else */
+	OPEN_WAITING,  /* for the end of the run */
+	OPEN_LOADING,  /* until the log of an ended run was read from the disk */
+	OPEN_READING,  /* what an attempt of this node has written */
+	OPEN_LEAVING,  /* for the end of this node */
+	OPEN_DECIDING, /* until it is in the run's log for good */
+	OPEN_ASKING,   /* somebody else */
 };
 
 /* A request that is not answered yet. */
@@ -36,6 +41,7 @@ struct open {
 	size_t who_count, who_next;
 	uint64_t ask; /* our number for who[who_next - 1], or the token of what is read here */
 	mp_time deadline_ms;
+	struct mp_raft_at at; /* what is to be decided */
 	struct mp_submit_req submit;
 	struct mp_fetch_req fetch;
 	struct mp_takeover_req takeover;
@@ -70,6 +76,8 @@ void open_ask_node(struct open *o, struct mp_env *env, const struct mp_node_id *
 void open_show(struct open *o, struct mp_env *env);
 void open_about_run(struct open *o, struct mp_env *env);
 void open_take(struct open *o, struct mp_env *env);
+/* Is what was asked for in the log? */
+void open_decided(struct open *o, struct mp_env *env);
 
 /* ctl_node.c */
 void open_nodes(struct open *o, struct mp_env *env);

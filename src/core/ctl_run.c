@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests about a run. */
 #include "core/ctl_int.h"
+#include "core/mutant.h"
 
 void
 open_show(struct open *o, struct mp_env *env)
@@ -17,17 +18,64 @@ open_show(struct open *o, struct mp_env *env)
 	}
 }
 
+/* ---- what is decided through the log ---- */
+
+static void
+open_decide(struct open *o, struct mp_env *env)
+{
+	o->state = OPEN_DECIDING;
+	o->deadline_ms = env->now_ms + MP_CTL_DECIDE_MS;
+	if (o->at.index == 0 || MP_MUTANT(SAID_EARLY))
+		open_answer_null(o, env);
+	else
+		open_decided(o, env);
+}
+
 static void
 open_cancel(struct open *o, struct mp_env *env)
 {
-	int rc = mp_runs_cancel(o->ctl->parts.runs, env, &o->run, o->r.by);
+	int rc = mp_runs_cancel(o->ctl->parts.runs, env, &o->run, o->r.by, &o->at);
 
 	if (rc == 0)
-		open_answer_null(o, env);
+		open_decide(o, env);
 	else if (rc == MP_ENOTLEADER || rc == MP_ENOENT)
 		open_ask(o, env);
 	else
 		open_fail(o, env, rc, mp_strerror(rc));
+}
+
+static void
+open_resolve(struct open *o, struct mp_env *env)
+{
+	const struct mp_word word = {.module = o->r.module, .by = o->r.by, .rerun = o->r.rerun};
+	struct mp_error err = {0};
+	int rc = mp_runs_resolve(o->ctl->parts.runs, env, &o->run, &word, &o->at, &err);
+
+	if (rc == 0)
+		open_decide(o, env);
+	else if (rc == MP_ENOTLEADER)
+		open_ask(o, env);
+	else
+		open_fail(o, env, rc, err.code != 0 ? err.text : mp_strerror(rc));
+}
+
+void
+open_decided(struct open *o, struct mp_env *env)
+{
+	int rc = mp_runs_decided(o->ctl->parts.runs, &o->run, &o->at);
+
+	if (rc == 0)
+		open_answer_null(o, env);
+	else if (rc == MP_EBUSY && o->deadline_ms <= env->now_ms)
+		open_fail(o, env, MP_ETIMEOUT,
+			"no majority of the run's electors answers; it may be decided later: "
+			"mpctl show tells");
+	else if (rc != MP_EBUSY && o->r.number == MP_CTL_CANCEL)
+		open_cancel(o, env); /* of whoever leads now */
+	else if (rc != MP_EBUSY)
+		open_fail(o, env, MP_ETIMEOUT,
+			"another node leads the run since, and it was not decided; mpctl show "
+			"tells what there is to say now");
 }
 
 /* ---- taking over: only through the socket of this very node ---- */
@@ -81,22 +129,7 @@ open_take(struct open *o, struct mp_env *env)
 	if (rc != 0)
 		open_fail(o, env, rc, err.text);
 	else
-		open_answer_null(o, env);
-}
-
-static void
-open_resolve(struct open *o, struct mp_env *env)
-{
-	struct mp_error err = {0};
-	int rc = mp_runs_resolve(
-		o->ctl->parts.runs, env, &o->run, o->r.module, o->r.rerun, o->r.by, &err);
-
-	if (rc == 0)
-		open_answer_null(o, env);
-	else if (rc == MP_ENOTLEADER)
-		open_ask(o, env);
-	else
-		open_fail(o, env, rc, err.code != 0 ? err.text : mp_strerror(rc));
+		open_answer_durable(o, env);
 }
 
 void

@@ -101,15 +101,16 @@ void mp_lead_members(struct mp_lead *lead, struct mp_env *env);
 void mp_lead_plan(struct mp_lead *lead, struct mp_env *env);
 mp_time mp_lead_deadline(const struct mp_lead *lead);
 
-/* Proposes CANCEL. 0, also when it was said before or the run is ending; MP_ENOTLEADER,
- * MP_ENOMEM. */
-int mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by);
+/* Proposes CANCEL. 0: it is decided when the entry `at` is committed, which is an END where the run
+ * is ending; at once where at->index is 0. MP_ENOTLEADER, MP_ENOMEM. */
+int mp_lead_cancel(
+	struct mp_lead *lead, struct mp_env *env, struct mp_span by, struct mp_raft_at *at);
 
 /* An operator says what became of a module that may have run: MP_ONCE_DONE or MP_ONCE_RERUN. 0: it
- * is on its way through the log. MP_EINVAL: it does not wait for that; MP_EBUSY: it cannot
- * run again yet, for it may be alive; MP_ENOTLEADER, MP_ENOMEM. */
+ * is decided when the entry `at` is committed. MP_EINVAL: it does not wait for that; MP_EBUSY: it
+ * cannot run again yet, for it may be alive; MP_ENOTLEADER, MP_ENOMEM. */
 int mp_lead_resolve(struct mp_lead *lead, struct mp_env *env, uint32_t module, enum mp_once_how how,
-	struct mp_span by);
+	struct mp_span by, struct mp_raft_at *at);
 
 /* Why a ready module is not running, if no live member could run it. */
 bool mp_lead_unplaceable(struct mp_lead *lead, uint32_t module, struct mp_error *why);

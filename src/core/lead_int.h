@@ -74,7 +74,8 @@ struct mp_lead {
 	bool members_stale; /* the scheduler has not taken over the last change */
 	bool open_proposed;
 	bool end_proposed;
-	bool rescan; /* a change could not be noted: look at every module */
+	struct mp_raft_at cancel; /* was proposed; index 0: not in this term */
+	bool rescan;              /* a change could not be noted: look at every module */
 	struct mp_sched *sched;
 	struct lead_recall *recall;    /* NULL: no module uses the result cache */
 	struct lead_attempt **current; /* per module; NULL: none */
@@ -145,6 +146,8 @@ void lead_requeue(struct mp_lead *lead, struct mp_env *env, uint32_t module);
 /* END is in the log, ours or an earlier leader's, applied or not. Whatever undoes it undoes all
  * that would follow it. */
 bool lead_ending(const struct mp_lead *lead);
+/* Names the last entry, which was just proposed. */
+struct mp_raft_at lead_last(const struct mp_lead *lead);
 
 /* recall.c */
 

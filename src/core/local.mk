@@ -70,6 +70,7 @@ libmp_core_a_SOURCES = \
 	%D%/runs_int.h \
 	%D%/runs_known.c \
 	%D%/runs_load.c \
+	%D%/runs_say.c \
 	%D%/runs_show.c \
 	%D%/runs_takeover.c \
 	%D%/sched.c \

@@ -257,7 +257,7 @@ may_live(struct mp_lead *lead, struct mp_env *env, uint32_t module)
 
 int
 mp_lead_resolve(struct mp_lead *lead, struct mp_env *env, uint32_t module, enum mp_once_how how,
-	struct mp_span by)
+	struct mp_span by, struct mp_raft_at *at)
 {
 	const struct mp_run_module *m = &lead->c.run->modules[module];
 	const struct mp_once_end end = {.attempt = m->attempt, .how = how, .by = by};
@@ -271,7 +271,9 @@ mp_lead_resolve(struct mp_lead *lead, struct mp_env *env, uint32_t module, enum 
 	if (how == MP_ONCE_RERUN && may_live(lead, env, module))
 		return MP_EBUSY;
 	rc = once_end(lead, env, &end);
-	if (rc == 0)
-		lead->flags[module] |= LEAD_RESOLVED;
-	return rc;
+	if (rc != 0)
+		return rc;
+	lead->flags[module] |= LEAD_RESOLVED;
+	*at = lead_last(lead);
+	return 0;
 }

@@ -394,19 +394,32 @@ plan_expired(struct mp_lead *lead, struct mp_env *env)
 	}
 }
 
-bool
-lead_ending(const struct mp_lead *lead)
+/* An END that is in the log and not committed. */
+static bool
+end_pending(const struct mp_lead *lead, struct mp_raft_at *at)
 {
 	struct mp_raft_entry entry;
 
-	if (mp_run_state_ended(mp_run_state(lead->c.run)))
-		return true;
 	for (uint64_t i = lead->c.run->applied + 1; mp_raft_entry_at(lead->c.raft, i, &entry);
 		i++) {
+		*at = (struct mp_raft_at){entry.index, entry.term};
 		if (entry.kind == MP_ENTRY_END)
 			return true;
 	}
 	return false;
+}
+
+bool
+lead_ending(const struct mp_lead *lead)
+{
+	return mp_run_state_ended(mp_run_state(lead->c.run)) ||
+	       end_pending(lead, &(struct mp_raft_at){0, 0});
+}
+
+struct mp_raft_at
+lead_last(const struct mp_lead *lead)
+{
+	return (struct mp_raft_at){mp_raft_last_index(lead->c.raft), mp_raft_term(lead->c.raft)};
 }
 
 static void
@@ -503,12 +516,17 @@ mp_lead_deadline(const struct mp_lead *lead)
 }
 
 int
-mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by)
+mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by, struct mp_raft_at *at)
 {
 	struct mp_buf body;
 	int rc;
 
-	if (lead->c.run->cancelled || lead_ending(lead))
+	*at = (struct mp_raft_at){0, 0};
+	if (lead->c.run->cancelled || mp_run_state_ended(mp_run_state(lead->c.run)) ||
+		end_pending(lead, at))
+		return 0;
+	*at = lead->cancel;
+	if (at->index != 0)
 		return 0;
 	if (!lead->c.run->opened)
 		return MP_ENOTLEADER;
@@ -517,6 +535,8 @@ mp_lead_cancel(struct mp_lead *lead, struct mp_env *env, struct mp_span by)
 	if (rc == 0)
 		rc = lead_propose(lead, env, MP_ENTRY_CANCEL, &body);
 	mp_buf_fini(&body);
+	if (rc == 0)
+		lead->cancel = *at = lead_last(lead);
 	return rc;
 }
 

@@ -481,6 +481,14 @@ mp_raft_next_committed(const struct mp_raft *raft, uint64_t *cursor, struct mp_r
 	return mp_raft_entry_at(raft, *cursor, out);
 }
 
+int
+mp_raft_decided(const struct mp_raft *raft, const struct mp_raft_at *at)
+{
+	if (at->index > raft->commit)
+		return MP_EBUSY;
+	return mp_raft_log_term(&raft->log, at->index) == at->term ? 0 : MP_ECANCELED;
+}
+
 enum mp_raft_role
 mp_raft_role(const struct mp_raft *raft)
 {

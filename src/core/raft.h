@@ -59,6 +59,11 @@ struct mp_raft_entry {
 	struct mp_hash hash; /* of this entry, which names the one before */
 };
 
+/* Names an entry: no two of a run have the same index and term. Index 0: none. */
+struct mp_raft_at {
+	uint64_t index, term;
+};
+
 struct mp_raft;
 
 struct mp_raft_config {
@@ -139,6 +144,9 @@ void mp_raft_heal(struct mp_raft *raft, struct mp_env *env);
  * there is none. */
 bool mp_raft_next_committed(
 	const struct mp_raft *raft, uint64_t *cursor, struct mp_raft_entry *out);
+/* What became of an entry that was proposed: 0: it is committed; MP_EBUSY: nobody can tell yet;
+ * MP_ECANCELED: another one is, in its place. */
+int mp_raft_decided(const struct mp_raft *raft, const struct mp_raft_at *at);
 /* Any entry that is in the log, committed or not. */
 bool mp_raft_entry_at(const struct mp_raft *raft, uint64_t index, struct mp_raft_entry *out);
 

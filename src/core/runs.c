@@ -6,6 +6,8 @@
 #include "mp/limits.h"
 
 #define HAVE_MS 30000
+/* Openers give up sooner, whatever their clocks say. */
+#define FORGOTTEN_MS 600000
 
 static struct mp_run_box *
 active_box(struct mp_dlist *l)
@@ -155,17 +157,15 @@ refuse(struct mp_env *env, const struct mp_node_id *to, const struct mp_run_id *
 		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf), after);
 }
 
-static const char forgotten_text[] = "this node has lost what it knew of runs like it";
-
 static void
 accept(struct mp_env *env, const struct mp_node_id *to, const struct known *k)
 {
 	struct mp_buf *buf = mp_out_scratch(env->out);
 
-	/* Nobody is to count on it. */
+	/* Nobody is to count on it, and it cannot say that it never voted in it. */
 	if (k->box != NULL && mp_raft_lost(k->box->raft))
-		refuse(env, to, &k->id, forgotten_text, 0);
-	else if (mp_msg_run_accept_encode(buf, &k->id) == 0)
+		return;
+	if (mp_msg_run_accept_encode(buf, &k->id) == 0)
 		mp_out_send(env->out, to, MP_CLASS_CONTROL, mp_buf_span(buf),
 			k->box != NULL ? k->box->row_seq : 0);
 }
@@ -220,7 +220,7 @@ open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 		return MP_EBUSY;
 	}
 	if (forgotten && !is_wanted(runs, &rec->id)) {
-		refuse(env, from, &rec->id, forgotten_text, 0);
+		refuse(env, from, &rec->id, "this node has lost what it knew of runs like it", 0);
 		return MP_EAUTH;
 	}
 	if (k == NULL)
@@ -272,6 +272,17 @@ on_open(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	return 0;
 }
 
+/* May this node, which came back without its rows, have had a say in a run that its opener gives
+ * up? Of one that it does not know, only as long as openers wait for this. */
+static bool
+may_have_voted(const struct mp_runs *runs, const struct mp_env *env, const struct known *k)
+{
+	if (k == NULL)
+		return runs->parts.returned_ms > 0 &&
+		       env->wall_ms <= runs->parts.returned_ms + FORGOTTEN_MS;
+	return k->box != NULL ? mp_raft_lost(k->box->raft) : runs_forgotten(runs, &k->rec);
+}
+
 /* The opener gives the run up; that is for it to say only while nobody has voted. The answer is
  * that we have forgotten it, for good. */
 static int
@@ -287,7 +298,8 @@ on_abort(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 	k = known_find(runs, &run);
 	if (k != NULL && !mp_node_id_eq(from, &k->rec.opener))
 		return MP_EAUTH;
-	if (k != NULL && (k->away || (k->box != NULL && !box_untouched(k->box))))
+	if ((k != NULL && (k->away || (k->box != NULL && !box_untouched(k->box)))) ||
+		may_have_voted(runs, env, k))
 		return 0;
 	if (!was_aborted(runs, &run))
 		runs->aborted[runs->aborted_count++ % ABORTED_KEEP] = run;
@@ -673,7 +685,7 @@ mp_runs_need(const struct mp_runs *runs, struct mp_error *err)
 	return ended > 0;
 }
 
-/* ---- submitting, cancelling, looking in ---- */
+/* ---- submitting, looking in ---- */
 
 int
 mp_runs_submit(struct mp_runs *runs, struct mp_env *env, const struct mp_submission *s,
@@ -689,54 +701,6 @@ void
 mp_runs_submit_forget(struct mp_runs *runs, struct mp_submit_req *req)
 {
 	mp_open_forget(runs->open, req);
-}
-
-int
-mp_runs_cancel(
-	struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run, struct mp_span by)
-{
-	const struct known *k = known_find(runs, run);
-
-	if (k == NULL)
-		return MP_ENOENT;
-	if (k->ended)
-		return 0;
-	if (k->box == NULL || k->box->lead == NULL)
-		return MP_ENOTLEADER;
-	return mp_lead_cancel(k->box->lead, env, by);
-}
-
-int
-mp_runs_resolve(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run,
-	struct mp_span module, bool rerun, struct mp_span by, struct mp_error *err)
-{
-	const struct known *k = known_find(runs, run);
-	struct mp_run_box *box = k != NULL ? k->box : NULL;
-	uint32_t i = 0;
-	int rc;
-
-	if (k == NULL)
-		return mp_fail(err, MP_ENOENT, "no such run is known here");
-	if (k->ended)
-		return mp_fail(err, MP_EINVAL, "the run has ended");
-	if (box == NULL || box->lead == NULL)
-		return MP_ENOTLEADER;
-	while (i < box->graph->module_count &&
-		!mp_span_eq(mp_span_str(box->graph->modules[i].name), module))
-		i++;
-	if (i == box->graph->module_count)
-		return mp_fail(err, MP_EINVAL, "the run has no module %.*s",
-			(int)mp_min_size(module.n, MP_NAME_MAX), (const char *)module.p);
-	rc = mp_lead_resolve(box->lead, env, i, rerun ? MP_ONCE_RERUN : MP_ONCE_DONE, by);
-	if (rc == MP_EINVAL)
-		return mp_fail(err, rc, "%s is %s: only what may have run waits for this",
-			box->graph->modules[i].name,
-			mp_module_state_word(mp_run_module_state(&box->run, i)));
-	if (rc == MP_EBUSY)
-		return mp_fail(err, MP_EINVAL,
-			"what was given up of %s may still be alive: try again in half a minute",
-			box->graph->modules[i].name);
-	return rc;
 }
 
 struct mp_raft *

@@ -29,6 +29,7 @@
 
 struct mp_runs;
 struct mp_raft;
+struct mp_raft_at;
 struct mp_pulse;
 struct mp_fetch;
 struct mp_hold;
@@ -137,15 +138,24 @@ void mp_runs_rows(struct mp_runs *runs, struct mp_env *env, const struct mp_even
 bool mp_runs_ended(const struct mp_runs *runs, const struct mp_run_id *run);
 uint64_t mp_runs_ends(const struct mp_runs *runs);
 
-/* 0: decided, or it had been cancelled or had ended before. MP_ENOTLEADER: ask mp_runs_whom(). */
-int mp_runs_cancel(
-	struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run, struct mp_span by);
+/* 0: it is decided when mp_runs_decided() says so of *at; at once where at->index is 0, for it had
+ * been cancelled or had ended before. MP_ENOENT; MP_ENOTLEADER: ask mp_runs_whom(). */
+int mp_runs_cancel(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run,
+	struct mp_span by, struct mp_raft_at *at);
 
-/* An operator says of a `once` module that may have run that it is done, or is to run again. 0: it
- * is on its way through the log. MP_ENOTLEADER: ask mp_runs_whom(); with *err filled: MP_ENOENT (no
- * such module), MP_EINVAL (it does not wait for this). */
+/* An operator says of a `once` module that may have run that it is done, or is to run again. */
+struct mp_word {
+	struct mp_span module, by;
+	bool rerun;
+};
+/* 0: as above. MP_ENOTLEADER: ask mp_runs_whom(); with *err filled: MP_ENOENT (no such module),
+ * MP_EINVAL (it does not wait for this). */
 int mp_runs_resolve(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run,
-	struct mp_span module, bool rerun, struct mp_span by, struct mp_error *err);
+	const struct mp_word *word, struct mp_raft_at *at, struct mp_error *err);
+
+/* 0: it is in the log for good; MP_EBUSY: not yet; MP_ECANCELED: it never will be. */
+int mp_runs_decided(
+	const struct mp_runs *runs, const struct mp_run_id *run, const struct mp_raft_at *at);
 
 /* ---- for pulse, the simulator and tests ---- */
 

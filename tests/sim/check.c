@@ -222,6 +222,7 @@ check_leader(struct sim_host *host, struct check_run *run, const struct mp_raft 
 		sim->sometimes[SIM_EXCLUDED] +=
 			sim->hosts[i].node != NULL && check_lost(sim, run, i);
 	check_one_leader(host, run, term);
+	check_regained(host, run, term, true);
 	check_leader_log(host, run, raft);
 	sim_fault_elected(host);
 }

@@ -47,6 +47,7 @@ struct check_module {
 	bool maybe;                 /* it may have run, as far as the log says */
 	bool asked;                 /* an operator was asked, and answered */
 	bool resolved;              /* done on an operator's word */
+	uint32_t words;             /* of operators, that are committed */
 	struct mp_attempt_id began; /* the last that did */
 	uint32_t began_runs;        /* how often it was executed */
 };
@@ -123,6 +124,7 @@ bool check_vote_row(
 	const struct sim_host *host, const struct mp_run_id *id, struct check_vote *out);
 /* Rows of this run were lost there, and it is not known to count again. */
 bool check_lost(const struct sim *sim, const struct check_run *run, uint32_t host);
+void check_regained(struct sim_host *host, const struct check_run *run, uint64_t term, bool votes);
 void check_mute(struct sim_host *host, const struct mp_msg_raft *m);
 
 const char *check_run_text(const struct mp_run_id *id);

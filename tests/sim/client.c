@@ -17,6 +17,7 @@ struct request {
 	enum mp_ctl_number what;
 	uint32_t run; /* SUBMIT, CANCEL, WAIT: which one */
 	sim_time asked;
+	struct sim_word word; /* RESOLVE */
 };
 
 struct sim_client {
@@ -179,17 +180,20 @@ sim_client_leave(struct sim_host *host)
 
 void
 sim_client_resolve(
-	struct sim_host *host, const struct mp_run_id *run, const char *module, bool rerun)
+	struct sim_host *host, const struct sim_word *word, const char *module, bool rerun)
 {
+	struct request *r;
 	struct sim *sim = host->sim;
 	char hex[2 * sizeof(struct mp_run_id) + 1];
 	struct mp_buf bytes;
 
-	run_hex(run, hex);
+	run_hex(&word->run, hex);
 	mp_buf_init(&bytes, &sim->alloc, 4096);
 	mp_assert(mp_ctl_resolve_encode(&bytes, hex, module, rerun, "somebody") == 0);
 	sim_trace(sim, host, "resolve %s: %s", module, rerun ? "rerun" : "done");
-	(void)client_ask(host, MP_CTL_RESOLVE, 0, mp_buf_span(&bytes));
+	r = client_ask(host, MP_CTL_RESOLVE, 0, mp_buf_span(&bytes));
+	if (r != NULL)
+		r->word = *word;
 	mp_buf_fini(&bytes);
 }
 
@@ -257,6 +261,10 @@ sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, 
 		return;
 	}
 	rc = mp_ctl_answer_decode(bytes, &payload, &err);
+	if (rc == 0 && r->what == MP_CTL_CANCEL)
+		sim_check_cancelled(host, &sim->client->runs[r->run]);
+	if (rc == 0 && r->what == MP_CTL_RESOLVE)
+		sim_check_resolved(host, &r->word);
 	if (r->what == MP_CTL_SUBMIT)
 		submitted(host, r->run, rc, payload, &err);
 	else if (rc != 0)

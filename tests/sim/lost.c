@@ -175,6 +175,19 @@ return_committed(const struct sim_host *host, const struct check_run *run, uint6
 	return false;
 }
 
+/* Its own vote counts, or what it says to others. */
+void
+check_regained(struct sim_host *host, const struct check_run *run, uint64_t term, bool votes)
+{
+	if (!run->lost[host->index])
+		return;
+	if (!return_committed(host, run, term))
+		sim_fail(host->sim,
+			"I8: host %" PRIu32 " votes or acknowledges without what it has lost",
+			host->index);
+	host->sim->sometimes[votes ? SIM_LOST_VOTED : SIM_LOST_COUNTED]++;
+}
+
 void
 check_mute(struct sim_host *host, const struct mp_msg_raft *m)
 {
@@ -182,13 +195,6 @@ check_mute(struct sim_host *host, const struct mp_msg_raft *m)
 	bool votes = m->kind == MP_MSG_VOTE_ACK && m->u.voted.granted;
 	bool acks = m->kind == MP_MSG_APPEND_ACK && m->u.appended.ok && m->u.appended.loss == 0;
 
-	if (run == NULL || !run->lost[host->index] || m->generation < run->generation ||
-		(!votes && !acks))
-		return;
-	if (!return_committed(host, run, m->term))
-		sim_fail(host->sim,
-			"I8: host %" PRIu32 " votes or acknowledges without what it has lost",
-			host->index);
-	host->sim->sometimes[SIM_LOST_VOTED] += votes;
-	host->sim->sometimes[SIM_LOST_COUNTED] += acks;
+	if (run != NULL && m->generation >= run->generation && (votes || acks))
+		check_regained(host, run, m->term, votes);
 }

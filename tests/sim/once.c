@@ -46,6 +46,7 @@ once_end(struct sim *sim, struct check_run *run, const struct mp_raft_entry *e)
 		return;
 	}
 	m = &run->modules[end.attempt.module];
+	m->words += end.how != MP_ONCE_UNSTARTED;
 	name = run->graph->modules[end.attempt.module].name;
 	sim_trace(sim, NULL, "  %s, how %d", name, (int)end.how);
 	if (!m->begun || !mp_attempt_eq(&m->began, &end.attempt) || m->succeeded)
@@ -149,6 +150,7 @@ sim_check_resolve(struct sim_host *host)
 	struct sim *sim = host->sim;
 	struct check_module *m;
 	struct check_run *run;
+	struct sim_word word;
 	uint32_t count, seen;
 
 	(void)once_waits(sim->check, UINT32_MAX, &run, &count);
@@ -156,6 +158,32 @@ sim_check_resolve(struct sim_host *host)
 		return;
 	m = once_waits(sim->check, sim->check->resolved++ % count, &run, &seen);
 	m->asked = true;
+	word = (struct sim_word){
+		.run = run->id, .module = (uint32_t)(m - run->modules), .before = m->words};
 	sim_client_resolve(
-		host, &run->id, run->graph->modules[m - run->modules].name, sim_chance(sim, 500));
+		host, &word, run->graph->modules[word.module].name, sim_chance(sim, 500));
+}
+
+/* I13: what somebody was told to be decided is. */
+void
+sim_check_resolved(struct sim_host *host, const struct sim_word *word)
+{
+	const struct check_run *run = check_run_find(host->sim->check, &word->run);
+
+	host->sim->sometimes[SIM_RESOLVED]++;
+	if (run->generation == 1 && run->modules[word->module].words <= word->before)
+		sim_fail(host->sim, "I13: what was said of %s is acknowledged, and not committed",
+			run->graph->modules[word->module].name);
+}
+
+void
+sim_check_cancelled(struct sim_host *host, const struct mp_run_id *id)
+{
+	const struct check_run *run = check_run_find(host->sim->check, id);
+
+	host->sim->sometimes[SIM_CANCEL_SAID]++;
+	sim_trace(host->sim, host, "the cancel of run %s is acknowledged", check_run_text(id));
+	if (run == NULL || (!run->cancelled && !run->ended))
+		sim_fail(host->sim, "I13: the cancel of run %s is acknowledged, and not committed",
+			check_run_text(id));
 }

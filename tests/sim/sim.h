@@ -102,6 +102,8 @@ struct sim_shelf;
 	X(MAYBE_RAN, 500, "a `once` module may have run")                                          \
 	X(ONCE_RERUN, 2000, "a `once` module ran again on an operator's word")                     \
 	X(ONCE_DONE, 2000, "a `once` module was done on an operator's word")                       \
+	X(RESOLVED, 500, "an operator was told that a word counts")                                \
+	X(CANCEL_SAID, 200, "somebody was told that a run is cancelled")                           \
 	X(ONCE_AFTER_ALL, 20000, "a `once` module that was given up was heard of after all")       \
 	X(LEASE_OVER, 20000, "what ran was killed for want of a lease")                            \
 	X(WIPED, 2000, "a host came back without its control.db")                                  \
@@ -188,6 +190,12 @@ struct sim_host {
 	struct sim_disk *disk;
 	struct sim_jobs *jobs;
 	struct sim_shelf *shelf;
+};
+
+/* What an operator says of a `once` module, and how often that was said before. */
+struct sim_word {
+	struct mp_run_id run;
+	uint32_t module, before;
 };
 
 /* Called when its time comes. arg is the caller's. */
@@ -354,6 +362,9 @@ void sim_check_step(struct sim_host *host);
 void sim_check_effect(struct sim_host *host, const struct mp_effect *fx);
 /* Answers one question of what may have run, for an operator. */
 void sim_check_resolve(struct sim_host *host);
+/* Somebody was told that it is done. */
+void sim_check_resolved(struct sim_host *host, const struct sim_word *word);
+void sim_check_cancelled(struct sim_host *host, const struct mp_run_id *run);
 void sim_check_down(struct sim_host *host);
 void sim_check_acknowledged(struct sim_host *host, const struct mp_run_id *id);
 bool sim_check_run_ended(const struct sim *sim, const struct mp_run_id *id);
@@ -389,7 +400,7 @@ void sim_client_free(struct sim_client *client);
 void sim_client_submit(struct sim_host *host, uint32_t run_number);
 /* False: that submission has not been acknowledged so far. */
 void sim_client_resolve(
-	struct sim_host *host, const struct mp_run_id *run, const char *module, bool rerun);
+	struct sim_host *host, const struct sim_word *word, const char *module, bool rerun);
 bool sim_client_cancel(struct sim_host *host, uint32_t run_number);
 /* The host is asked to leave the cluster; it has left when that is answered. */
 void sim_client_leave(struct sim_host *host);

@@ -127,6 +127,12 @@ mp_raft_propose(struct mp_raft *raft, struct mp_env *env, enum mp_entry_kind kin
 	return 0;
 }
 
+uint64_t
+mp_raft_last_index(const struct mp_raft *raft)
+{
+	return raft->count;
+}
+
 bool
 mp_raft_entry_at(const struct mp_raft *raft, uint64_t index, struct mp_raft_entry *out)
 {
@@ -685,6 +691,18 @@ static inline enum mp_module_state
 world_state(const struct world *w, uint32_t module)
 {
 	return mp_run_module_state(&w->run, module);
+}
+
+/* Asked again before it is decided, it is the same entry that decides. */
+static inline int
+world_cancel(struct world *w, const char *by)
+{
+	struct mp_raft_at at, again;
+	int rc = mp_lead_cancel(w->lead, &w->env, mp_span_str(by), &at);
+
+	assert_int_equal(mp_lead_cancel(w->lead, &w->env, mp_span_str(by), &again), rc);
+	assert_true(rc != 0 || (at.index == again.index && at.term == again.term));
+	return rc;
 }
 
 #endif

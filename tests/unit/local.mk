@@ -298,6 +298,11 @@ tests_unit_test_runs_restore_SOURCES = %D%/test_runs_restore.c %D%/fake_crypto.h
 	%D%/runs_case.h %D%/runs_cluster.h %D%/runs_world.h
 tests_unit_test_runs_restore_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_runs_restore_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+unit_tests += tests/unit/test_runs_say
+tests_unit_test_runs_say_SOURCES = %D%/test_runs_say.c %D%/fake_crypto.h %D%/roster.h \
+	%D%/runs_case.h %D%/runs_cluster.h %D%/runs_world.h
+tests_unit_test_runs_say_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_runs_say_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 unit_tests += tests/unit/test_takeover
 tests_unit_test_takeover_SOURCES = %D%/test_takeover.c %D%/fake_crypto.h %D%/roster.h \
 	%D%/runs_case.h %D%/runs_cluster.h %D%/runs_world.h

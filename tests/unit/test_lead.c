@@ -507,7 +507,7 @@ test_cancel(void **state)
 	running[0] = w.items[0];
 	running[1] = w.items[1];
 	world_forget(&w);
-	assert_int_equal(mp_lead_cancel(w.lead, &w.env, mp_span_str("anna")), 0);
+	assert_int_equal(world_cancel(&w, "anna"), 0);
 	world_settle(&w);
 	for (int i = 0; i < 2; i++)
 		assert_true(world_named(&w, running[i].worker, MP_MSG_WORK_KILL, &running[i].id));
@@ -518,7 +518,7 @@ test_cancel(void **state)
 	assert_int_equal(world_reject(&w, &running[1], MP_REJECT_STOPPING), 0);
 	world_settle(&w);
 	assert_int_equal(mp_run_state(&w.run), MP_RUN_CANCELLED);
-	assert_int_equal(mp_lead_cancel(w.lead, &w.env, mp_span_str("bert")), 0);
+	assert_int_equal(world_cancel(&w, "bert"), 0);
 	assert_int_equal(world_entries(&w, MP_ENTRY_CANCEL), 1);
 	world_fini(&w);
 }
@@ -539,7 +539,7 @@ test_cancel_between_attempts(void **state)
 	world_settle(&w);
 	first = w.items[0];
 	assert_int_equal(world_reject(&w, &first, MP_REJECT_BUSY), 0);
-	assert_int_equal(mp_lead_cancel(w.lead, &w.env, mp_span_str("anna")), 0);
+	assert_int_equal(world_cancel(&w, "anna"), 0);
 	mp_lead_room(w.lead, world_id(&w, 1));
 	world_plan(&w);
 	assert_false(mp_attempt_eq(&first.id, &w.items[0].id));
@@ -600,7 +600,7 @@ test_cancel_at_the_end(void **state)
 	world_plan(&w);
 	assert_int_equal(world_entries(&w, MP_ENTRY_END), 1);
 	assert_int_equal(mp_run_state(&w.run), MP_RUN_RUNNING);
-	assert_int_equal(mp_lead_cancel(w.lead, &w.env, mp_span_str("anna")), 0);
+	assert_int_equal(world_cancel(&w, "anna"), 0);
 	world_settle(&w);
 	assert_int_equal(world_entries(&w, MP_ENTRY_CANCEL), 0);
 	assert_int_equal(mp_run_state(&w.run), MP_RUN_SUCCEEDED);

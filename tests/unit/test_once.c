@@ -33,7 +33,11 @@ renew(struct world *w, int from, mp_time asked_ms)
 static int
 resolve(struct world *w, enum mp_once_how how)
 {
-	return mp_lead_resolve(w->lead, &w->env, 0, how, mp_span_str("anna"));
+	struct mp_raft_at at = {0, 0};
+	int rc = mp_lead_resolve(w->lead, &w->env, 0, how, mp_span_str("anna"), &at);
+
+	assert_true((rc == 0) == (at.index == w->raft.count && at.term == w->raft.term));
+	return rc;
 }
 
 /* The worker does not hear of it before its beginning is committed. */

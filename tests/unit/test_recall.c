@@ -615,7 +615,7 @@ test_cancel(void **state)
 			give(0);
 		if (at > 2)
 			held(0);
-		assert_int_equal(mp_lead_cancel(w.lead, &w.env, mp_span_str("me")), 0);
+		assert_int_equal(world_cancel(&w, "me"), 0);
 		world_settle(&w);
 		assert_int_equal(mp_run_state(&w.run), MP_RUN_CANCELLED);
 		assert_int_equal(w.shelf.get_count + w.shelf.hold_count, 0);

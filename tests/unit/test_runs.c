@@ -389,34 +389,6 @@ test_worker_of_a_run_away(void **state)
 	cluster_free(c);
 }
 
-static void
-test_cancel(void **state)
-{
-	struct cluster *c = cluster_new(3);
-	struct mp_node_id who[MP_ELECTORS_MAX];
-	struct submission s;
-
-	(void)state;
-	c->job_ms = 100000;
-	submit_ok(c, 0, &s);
-	cluster_run(c, 1000);
-	step_begin(c, 1);
-	assert_int_equal(
-		mp_runs_cancel(c->nodes[1].runs, &c->nodes[1].env, &s.run, mp_span_str("anna")),
-		MP_ENOTLEADER);
-	step_end(c, 1);
-	assert_int_equal(mp_runs_whom(c->nodes[1].runs, &s.run, who), 2);
-	assert_int_equal(cluster_index(&who[0]), 0);
-	step_begin(c, 0);
-	assert_int_equal(
-		mp_runs_cancel(c->nodes[0].runs, &c->nodes[0].env, &s.run, mp_span_str("anna")), 0);
-	step_end(c, 0);
-	/* These workers say nothing of what was killed: it is found missing. */
-	cluster_run(c, 60000);
-	assert_all_ended(c, &s.run, MP_RUN_CANCELLED);
-	cluster_free(c);
-}
-
 #define NOWHERE                                                                                    \
 	"meshpipe: 1\nname: nowhere\nmodules:\n"                                                   \
 	"  a: { run: [\"true\"], requires: { tools: [no-such] }, placement_timeout: 2s }\n"        \
@@ -783,7 +755,6 @@ main(void)
 		cmocka_unit_test(test_all_restart),
 		cmocka_unit_test(test_ended_runs_go_away),
 		cmocka_unit_test(test_worker_of_a_run_away),
-		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_ending_without_result),
 		cmocka_unit_test(test_find_and_list),
 		cmocka_unit_test(test_refused_submissions),
