@@ -27,6 +27,7 @@ mp_lead_new(struct mp_env *env, const struct mp_lead_config *config, struct mp_l
 		.check_ms = MP_TIME_NEVER,
 		.backoff_ms = MP_TIME_NEVER,
 		.again_ms = MP_TIME_NEVER,
+		.unlogged_ms = MP_TIME_NEVER,
 	};
 	lead->head.run = config->record->id;
 	lead->head.generation = mp_raft_generation(config->raft);
@@ -660,6 +661,7 @@ rejected(struct mp_lead *lead, struct mp_env *env, struct lead_attempt *a, enum 
 		lead_give_up(lead, env, a, MP_LOST_REFUSED);
 		return;
 	}
+	lead_unlog(lead, &a->id);
 	lead_untrack(lead, a);
 	lead_requeue(lead, env, module);
 }

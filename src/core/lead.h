@@ -51,6 +51,9 @@ struct mp_shelf;
 #define MP_LEAD_SILENCE_MAX_MS 300000
 /* Workers with something outstanding are asked so often. */
 #define MP_LEAD_ASK_MS 5000
+/* An attempt that was handed out is in the log after this, or with the next entry if that comes
+ * first: it need not be there before (DESIGN 5), and the disks have half as much to do. */
+#define MP_LEAD_UNLOGGED_MS 10
 /* A worker that said that it is full is left alone until it says that a slot is free. In case that
  * word is lost it is asked after so long, twice as long the next time, up to the maximum: each
  * question is an entry of the log. */

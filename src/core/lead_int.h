@@ -55,6 +55,9 @@ struct lead_backoff {
 	mp_time due_ms;
 };
 
+/* Attempts that wait for their ASSIGNED. More: it is written at once. */
+#define LEAD_UNLOGGED_MAX 256
+
 /* Per module. */
 #define LEAD_TOUCHED  0x1u  /* on the list of changes */
 #define LEAD_FINISHED 0x2u  /* a FINISHED for it is on its way through the log */
@@ -90,8 +93,12 @@ struct mp_lead {
 	struct lead_worker **workers; /* by roster slot; NULL: nothing to do with it yet */
 	size_t worker_cap;
 	struct mp_dlist dirty;
-	size_t awaited;     /* workers that are */
-	mp_time collect_ms; /* they are waited for until then, at most */
+	struct mp_assigned unlogged[LEAD_UNLOGGED_MAX]; /* handed out, not in the log yet */
+	size_t unlogged_count;
+	mp_time unlogged_ms; /* to be logged by then; NEVER: there are none */
+	bool log_refused;    /* the log did not take them: no more are handed out */
+	size_t awaited;      /* workers that are */
+	mp_time collect_ms;  /* they are waited for until then, at most */
 	mp_time began_ms;
 	mp_time check_ms;   /* when to look for the lost and the silent */
 	mp_time backoff_ms; /* the first of backoffs */
@@ -133,7 +140,7 @@ void lead_tell_end(struct mp_lead *lead, struct mp_env *env, struct lead_worker 
 
 /* It has said what it has, or will not. */
 void lead_answered(struct mp_lead *lead, struct lead_worker *worker);
-/* The raft's propose; on an error the plan comes back to it soon. */
+/* The raft's propose, after what was handed out; on an error the plan comes back to it soon. */
 int lead_propose(struct mp_lead *lead, struct mp_env *env, enum mp_entry_kind kind,
 	const struct mp_buf *body);
 void lead_again(struct mp_lead *lead, mp_time at_ms);
@@ -175,8 +182,12 @@ int lead_hashes(struct mp_lead *lead, struct mp_env *env, uint32_t module, struc
 int lead_offer_hash(struct mp_lead *lead, struct mp_env *env, const struct mp_attempt_id *id,
 	const struct mp_node_id *worker, const struct mp_hash *spec, const struct mp_hash *inputs,
 	struct mp_hash *out);
-/* Places what can be placed, logs it and hands it out. */
+/* Places what can be placed and hands it out; it is logged with the next entry, or soon. */
 void lead_place(struct mp_lead *lead, struct mp_env *env);
+/* Logs what was handed out. 0, or the raft's error: nothing else is to be logged before it. */
+int lead_log_assigned(struct mp_lead *lead, struct mp_env *env);
+/* Its worker did not take it: the log need not know. */
+void lead_unlog(struct mp_lead *lead, const struct mp_attempt_id *id);
 /* Sends one attempt that the log has as running to its worker. 0, or why nothing was sent. */
 int lead_hand_out(struct mp_lead *lead, struct mp_env *env, const struct lead_attempt *attempt);
 

@@ -3,7 +3,7 @@
 #include "core/lead_int.h"
 
 /* Placements of one ASSIGNED entry. More: at once in the next step. */
-#define PLACE_MAX 256
+#define PLACE_MAX LEAD_UNLOGGED_MAX
 /* One WORK_ASSIGN is not begun with more than this, so that with its last item it fits. */
 #define ASSIGN_BYTES (1u * 1024 * 1024)
 
@@ -245,6 +245,19 @@ place_prefer(void *ctx, uint32_t module, uint32_t workers[MP_SCHED_PREFER_MAX])
 	return n;
 }
 
+/* How many more can be handed out. */
+static size_t
+unlogged_room(struct mp_lead *lead, struct mp_env *env)
+{
+	bool full = lead->unlogged_count == LEAD_UNLOGGED_MAX || lead->log_refused;
+
+	if (full && lead_log_assigned(lead, env) != 0) {
+		lead_again(lead, env->now_ms + MP_LEAD_BUSY_MS);
+		return 0;
+	}
+	return LEAD_UNLOGGED_MAX - lead->unlogged_count;
+}
+
 static void
 batch_undo(struct mp_lead *lead, struct mp_env *env, const struct mp_assigned *item, uint32_t slot)
 {
@@ -256,10 +269,10 @@ batch_undo(struct mp_lead *lead, struct mp_env *env, const struct mp_assigned *i
 static void
 batch_gather(struct mp_lead *lead, struct mp_env *env, struct batch *b)
 {
+	size_t room = unlogged_room(lead, env);
 	struct mp_placement p;
 
-	while (b->count < PLACE_MAX &&
-		mp_sched_next(lead->sched, env->now_ms, place_prefer, lead, &p)) {
+	while (b->count < room && mp_sched_next(lead->sched, env->now_ms, place_prefer, lead, &p)) {
 		const struct mp_member *m = mp_roster_slot(lead->c.roster, p.worker);
 		struct lead_worker *worker = lead_worker_of(lead, env, &m->id);
 		struct mp_assigned item = {.worker = m->id,
@@ -277,29 +290,57 @@ batch_gather(struct mp_lead *lead, struct mp_env *env, struct batch *b)
 		b->workers[b->count] = worker;
 		b->items[b->count++] = item;
 	}
-	if (b->count == PLACE_MAX)
+	if (b->count == room && room > 0)
 		lead_again(lead, env->now_ms);
 }
 
-static int
-batch_log(struct mp_lead *lead, struct mp_env *env, const struct batch *b)
+/* ---- the log ---- */
+
+int
+lead_log_assigned(struct mp_lead *lead, struct mp_env *env)
 {
 	struct mp_buf body;
 	int rc;
 
+	if (lead->unlogged_count == 0)
+		return 0;
 	mp_buf_init(&body, lead->alloc, MP_MSG_MAX);
-	rc = mp_body_assigned_encode(&body, b->items, b->count);
+	rc = mp_body_assigned_encode(&body, lead->unlogged, lead->unlogged_count);
 	if (rc == 0)
-		rc = lead_propose(lead, env, MP_ENTRY_ASSIGNED, &body);
+		rc = mp_raft_propose(
+			lead->c.raft, env, MP_ENTRY_ASSIGNED, mp_buf_span(&body), NULL);
 	mp_buf_fini(&body);
+	lead->log_refused = rc != 0;
+	if (rc == 0)
+		lead->unlogged_count = 0;
+	lead->unlogged_ms = rc == 0 ? MP_TIME_NEVER : env->now_ms + MP_LEAD_UNLOGGED_MS;
 	return rc;
+}
+
+void
+lead_unlog(struct mp_lead *lead, const struct mp_attempt_id *id)
+{
+	for (size_t i = 0; i < lead->unlogged_count; i++) {
+		if (mp_attempt_eq(&lead->unlogged[i].attempt, id))
+			lead->unlogged[i] = lead->unlogged[--lead->unlogged_count];
+	}
+	if (lead->unlogged_count == 0)
+		lead->unlogged_ms = MP_TIME_NEVER;
+}
+
+static void
+unlogged_add(struct mp_lead *lead, struct mp_env *env, const struct mp_assigned *item)
+{
+	mp_assert(lead->unlogged_count < LEAD_UNLOGGED_MAX);
+	lead->unlogged[lead->unlogged_count++] = *item;
+	if (lead->unlogged_ms == MP_TIME_NEVER)
+		lead->unlogged_ms = env->now_ms + MP_LEAD_UNLOGGED_MS;
 }
 
 void
 lead_place(struct mp_lead *lead, struct mp_env *env)
 {
 	struct batch *b;
-	int rc;
 
 	if (mp_sched_ready(lead->sched) == 0)
 		return;
@@ -310,15 +351,15 @@ lead_place(struct mp_lead *lead, struct mp_env *env)
 	}
 	memset(b, 0, sizeof(*b));
 	batch_gather(lead, env, b);
-	rc = b->count > 0 ? batch_log(lead, env, b) : 0;
 	for (size_t i = 0; i < b->count; i++) {
 		struct lead_worker *worker = b->workers[i];
-		const struct mp_attempt_id *id = &b->items[i].attempt;
 
-		if (rc != 0 || lead_track(lead, env, worker, id, env->now_ms) != 0) {
-			batch_undo(lead, env, &b->items[i], worker->slot);
-			b->workers[i] = NULL;
+		if (lead_track(lead, env, worker, &b->items[i].attempt, env->now_ms) == 0) {
+			unlogged_add(lead, env, &b->items[i]);
+			continue;
 		}
+		batch_undo(lead, env, &b->items[i], worker->slot);
+		b->workers[i] = NULL;
 	}
 	for (size_t i = 0; i < b->count; i++) {
 		if (b->workers[i] != NULL)

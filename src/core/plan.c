@@ -18,8 +18,10 @@ int
 lead_propose(struct mp_lead *lead, struct mp_env *env, enum mp_entry_kind kind,
 	const struct mp_buf *body)
 {
-	int rc = mp_raft_propose(lead->c.raft, env, kind, mp_buf_span(body), NULL);
+	int rc = lead_log_assigned(lead, env);
 
+	if (rc == 0)
+		rc = mp_raft_propose(lead->c.raft, env, kind, mp_buf_span(body), NULL);
 	if (rc != 0)
 		lead_again(lead, env->now_ms + AGAIN_MS);
 	return rc;
@@ -489,6 +491,8 @@ mp_lead_plan(struct mp_lead *lead, struct mp_env *env)
 		plan_end(lead, env);
 		if (!lead_collects(lead, env) && !lead->c.run->cancelled)
 			lead_place(lead, env);
+		if (env->now_ms >= lead->unlogged_ms)
+			(void)lead_log_assigned(lead, env);
 	}
 	lead_flush(lead, env);
 }
@@ -501,6 +505,7 @@ mp_lead_deadline(const struct mp_lead *lead)
 		lead->again_ms,
 		lead->check_ms,
 		lead->backoff_ms,
+		lead->unlogged_ms,
 		lead->awaited > 0 ? lead->collect_ms : MP_TIME_NEVER,
 		places ? mp_sched_deadline(lead->sched) : MP_TIME_NEVER,
 	};

@@ -137,32 +137,6 @@ on_head(void *arg, const struct mp_show *s)
 	return 0;
 }
 
-/* Blocks until the run has ended, for when nobody watches; or until it is time for a look. */
-static int
-ask_wait(struct follow *f, struct mp_error *err)
-{
-	mp_time saved = f->ctx->deadline_ms, look = mp_client_now_ms() + LOOK_MS;
-	struct mp_visitor head = {.run = on_head, .arg = f};
-	struct mp_span payload;
-	struct mp_show show;
-	struct mp_buf buf;
-	int rc;
-
-	mp_buf_init(&buf, f->ctx->alloc, 256);
-	rc = mp_ctl_simple_encode(&buf, MP_CTL_WAIT, f->config->run);
-	if (saved == 0 || look < saved)
-		f->ctx->deadline_ms = look;
-	rc = mp_cmd_call(f->ctx, rc, &buf, &payload, err);
-	f->ctx->deadline_ms = saved;
-	if (rc == MP_ETIMEOUT && (saved == 0 || look < saved))
-		return mp_visit(f->ctx, f->config->run, &head, err);
-	if (rc == 0 && (rc = mp_show_decode(payload, &show)) != 0)
-		return mp_fail(err, rc, "the node's answer makes no sense");
-	if (rc == 0)
-		(void)on_head(f, &show);
-	return rc;
-}
-
 static int
 ask(struct follow *f, struct mp_error *err)
 {
@@ -170,8 +144,6 @@ ask(struct follow *f, struct mp_error *err)
 	enum mp_run_state state;
 	int rc;
 
-	if (f->log == NULL && !f->can_draw && !f->config->watch)
-		return ask_wait(f, err);
 	rc = mp_visit(f->ctx, f->config->run, &head, err);
 	if (rc != 0 || f->log == NULL)
 		return rc;
@@ -263,12 +235,34 @@ tell_unsure(struct follow *f)
 	f->told_unsure = n;
 }
 
-/* Short at first, for short runs; never so short that asking is most of what happens. */
+/* Short at first, to tell of trouble soon; never so short that asking is most of what happens. */
 static mp_time
 next_pause(struct follow *f, mp_time took)
 {
-	f->pause_ms = f->pause_ms * 3 / 2 < POLL_MS ? f->pause_ms * 3 / 2 : POLL_MS;
+	mp_time most = f->log != NULL || f->can_draw ? POLL_MS : LOOK_MS;
+
+	f->pause_ms = f->pause_ms * 3 / 2 < most ? f->pause_ms * 3 / 2 : most;
 	return took * 4 > f->pause_ms ? took * 4 : f->pause_ms;
+}
+
+/* Naps, but not beyond the end of the run. */
+static void
+doze(struct follow *f, mp_time ms)
+{
+	mp_time saved = f->ctx->deadline_ms, until = mp_client_now_ms() + ms;
+	struct mp_error quiet = {0};
+	struct mp_span payload;
+	struct mp_buf buf;
+	int rc;
+
+	mp_buf_init(&buf, f->ctx->alloc, 256);
+	rc = mp_ctl_simple_encode(&buf, MP_CTL_WAIT, f->config->run);
+	f->ctx->deadline_ms = until;
+	rc = mp_cmd_call(f->ctx, rc, &buf, &payload, &quiet);
+	f->ctx->deadline_ms = saved;
+	/* Whatever the trouble is, the next question tells of it. */
+	if (rc != 0 && rc != MP_ECANCELED && mp_client_now_ms() < until)
+		nap(until - mp_client_now_ms());
 }
 
 /* ---- the end ---- */
@@ -396,7 +390,7 @@ follow_loop(struct follow *f, struct mp_error *err)
 		tell_unsure(f);
 		draw(f);
 		pause = next_pause(f, mp_client_now_ms() - before);
-		nap(deadline - before < pause ? deadline - before : pause);
+		doze(f, deadline - before < pause ? deadline - before : pause);
 	}
 }
 

@@ -12,7 +12,6 @@ struct mp_follow_config {
 	mp_time timeout_ms; /* 0: none */
 	FILE *logs;         /* output of all modules goes there as it comes; NULL */
 	bool failures;      /* at the end, show what failed and the end of its stderr */
-	bool watch;         /* look at it now and then even if nobody sees it, to tell of trouble */
 	bool ours;          /* nobody goes on with the run when this command ends */
 };
 

@@ -5,7 +5,7 @@
 static int
 wait_run(struct mp_cmd_ctx *ctx)
 {
-	struct mp_follow_config config = {.failures = true, .watch = true};
+	struct mp_follow_config config = {.failures = true};
 	char run[MP_CMD_RUN_SIZE];
 
 	if (mp_follow_timeout(ctx, &config.timeout_ms, &ctx->err) != 0 ||

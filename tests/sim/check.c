@@ -422,6 +422,10 @@ entry_cached(struct sim *sim, struct check_run *run, const struct mp_raft_entry 
 	entry_success(sim, run, recalled.module, &result);
 	entry_holders(sim, run, recalled.module, &finished, &result);
 	other = check_run_find(sim->check, &result.run);
+	/* Where a survivor took over while the other half lives, that goes on too, and is not seen.
+	 */
+	if (sim->plan.survivor && other != NULL && other->generation > 1)
+		return;
 	original = other != NULL && result.attempt.module < other->graph->module_count
 			   ? &other->modules[result.attempt.module]
 			   : NULL;

@@ -397,6 +397,12 @@ static inline void
 world_plan(struct world *w)
 {
 	mp_lead_plan(w->lead, &w->env);
+	/* Until what was handed out is logged. */
+	if (mp_lead_deadline(w->lead) <= w->env.now_ms + MP_LEAD_UNLOGGED_MS) {
+		w->env.now_ms += MP_LEAD_UNLOGGED_MS;
+		w->env.wall_ms += MP_LEAD_UNLOGGED_MS;
+		mp_lead_plan(w->lead, &w->env);
+	}
 	world_collect(w);
 }
 

@@ -87,6 +87,34 @@ test_busy_for_long(void **state)
 	world_fini(&w);
 }
 
+/* What comes back before it was logged is nobody's business. */
+static void
+test_unlogged(void **state)
+{
+	struct world w;
+
+	(void)state;
+	unit_graph_init(&w.graph, 1);
+	world_init(&w, 1);
+	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
+	mp_lead_members(w.lead, &w.env);
+	world_plan(&w);
+	world_commit(&w);
+	mp_lead_plan(w.lead, &w.env);
+	world_collect(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 1);
+	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BUSY), 0);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 0);
+	assert_int_equal(world_entries(&w, MP_ENTRY_ASSIGNED), 0);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_READY);
+	mp_lead_room(w.lead, world_id(&w, 1));
+	world_settle(&w);
+	assert_int_equal(w.items[0].attempt_number, 1);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
+	world_fini(&w);
+}
+
 /* A second certificate that a majority did not sign changes nothing. */
 static void
 test_fenced_by_forgery(void **state)
@@ -115,6 +143,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rejects),
 		cmocka_unit_test(test_busy_for_long),
+		cmocka_unit_test(test_unlogged),
 		cmocka_unit_test(test_fenced_by_forgery),
 	};
 
