@@ -459,8 +459,8 @@ mp_swim_link(struct mp_swim *swim, struct mp_env *env, const struct mp_node_id *
 		edit->refused = true;
 		mp_roster_changed(swim->roster, edit);
 	}
-	/* Whoever cannot be reached is the next to be asked, once. */
-	if ((state == MP_LINK_REFUSED || state == MP_LINK_FAILED) && m->state == MP_MEMBER_ALIVE)
+	/* Whoever cannot be reached, or is gone from a stream, is the next to be asked, once. */
+	if (state != MP_LINK_UP && m->state == MP_MEMBER_ALIVE)
 		swim->urgent = m->slot;
 }
 

@@ -25,6 +25,8 @@
 #define SWIM_REPLY_MS       5000 /* "you are dead" to one peer at most this often */
 #define SWIM_WANT_MS        300  /* what gossip told half of may come by itself for so long */
 #define SWIM_PULL_MS        1000 /* views pulled at most this often, unless due */
+#define SWIM_FEW            64   /* members: their views are small, and pulled sooner */
+#define SWIM_PULL_FEW_MS    250
 #define SWIM_CAPS_MS        300
 #define SWIM_LAG_MS         250 /* a tick later than this is our own fault */
 #define SWIM_LEAVE_MS       3000

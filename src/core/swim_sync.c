@@ -62,11 +62,12 @@ mp_swim_want(struct mp_swim *swim, struct mp_env *env, const struct mp_member *f
 	const struct mp_node_id *about)
 {
 	mp_time due = about != NULL ? env->now_ms + SWIM_WANT_MS : env->now_ms;
+	mp_time pause_ms = swim->peer_count <= SWIM_FEW ? SWIM_PULL_FEW_MS : SWIM_PULL_MS;
 
 	if (!swim->started || swim->leaving || from->slot == swim->self)
 		return;
-	if (due < swim->pulled_ms + SWIM_PULL_MS && swim->pulled_ms > 0)
-		due = swim->pulled_ms + SWIM_PULL_MS;
+	if (due < swim->pulled_ms + pause_ms && swim->pulled_ms > 0)
+		due = swim->pulled_ms + pause_ms;
 	if (swim->pull_ms <= due) {
 		/* It is for both; one of them having spoken does not make it needless. */
 		if (about == NULL || !mp_node_id_eq(about, &swim->pull_about))

@@ -61,7 +61,7 @@ struct mp_peers_config {
 #define MP_PEERS_GREETING_MS 5000
 #define MP_PEERS_JOINER_MS   30000
 /* A stream is watched for so long after its last message. */
-#define MP_PEERS_WATCH_MS 60000
+#define MP_PEERS_WATCH_MS 20000
 
 struct mp_peers_stats {
 	uint64_t rejected; /* streams that came in and were not good */

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # What processes cost, from /proc; source it.
 
-# family PID: it and its children
+# family PID: it and its children. Other processes may end while this looks.
 family()
 {
-	awk -v root="$1" '{ gsub(/\(.*\)/, "x"); parent[$1] = $4 } END {
+	cat /proc/[0-9]*/stat 2>/dev/null | awk -v root="$1" '{ gsub(/\(.*\)/, "x"); parent[$1] = $4 } END {
 		for (p in parent)
 			for (q = p; q in parent; q = parent[q])
 				if (q == root) { print p; break }
-	}' /proc/[0-9]*/stat 2>/dev/null
+	}'
 }
 
 # ticks PID...: processor time used so far

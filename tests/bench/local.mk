@@ -3,8 +3,13 @@
 EXTRA_PROGRAMS = tests/bench/raw_spawn
 tests_bench_raw_spawn_SOURCES = %D%/raw_spawn.c
 CLEANFILES += tests/bench/raw_spawn
-EXTRA_DIST += %D%/bench.sh %D%/lib.sh
+EXTRA_DIST += %D%/bench.sh %D%/lib.sh %D%/peers.sh
 
 bench: $(bin_PROGRAMS) tests/bench/raw_spawn
 	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(srcdir)/%D%/bench.sh
 .PHONY: bench
+
+# The same many agents of serf(1) and of ours, side by side.
+bench-peers: $(bin_PROGRAMS)
+	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(srcdir)/%D%/peers.sh
+.PHONY: bench-peers
