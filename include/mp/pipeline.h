@@ -18,6 +18,7 @@
 #define MP_PIPELINE_H
 
 #include "mp/base.h"
+#include "mp/member.h"
 #include "mp/error.h"
 #include "mp/work.h"
 
@@ -140,6 +141,23 @@ struct mp_requires {
 	struct mp_texts tags;
 };
 
+/* What one attempt takes of what a node has so many of; see mp_demand_total(). */
+struct mp_demand {
+	const char *name; /* at most MP_WORD_MAX - 1 bytes */
+	uint64_t count;   /* above 0 */
+};
+
+/* In the order of mp_name_cmp(), each name once; at most MP_RESOURCES_MAX. */
+struct mp_demands {
+	const struct mp_demand *v;
+	uint32_t n;
+};
+
+bool mp_demands_same(const struct mp_demands *a, const struct mp_demands *b);
+
+/* How many a node has: of `cpus` its processors, of `memory` bytes, of others its resources. */
+uint64_t mp_demand_total(const struct mp_caps *caps, const char *name);
+
 struct mp_retry {
 	uint32_t attempts; /* in all; 1 means no retry */
 	uint64_t backoff_ms;
@@ -166,6 +184,7 @@ struct mp_pipeline_module {
 	struct mp_texts outputs;
 	struct mp_matrix *matrix;           /* NULL: one instance */
 	const struct mp_requires *requires; /* NULL: runs anywhere */
+	struct mp_demands resources;
 	struct mp_retry retry;
 	uint64_t timeout_ms;           /* of one attempt; 0: none */
 	uint64_t placement_timeout_ms; /* unplaceable for so long: failed; 0: waits for ever */
@@ -230,6 +249,7 @@ struct mp_graph_module {
 	const char *arch;
 	struct mp_names_list tools;
 	struct mp_names_list tags;
+	struct mp_demands resources; /* the spec has it too */
 	struct mp_retry retry;
 	uint64_t timeout_ms; /* of one attempt; 0: none. The executor has it in its spec too */
 	uint64_t placement_timeout_ms; /* 0: waits for ever */
@@ -282,7 +302,7 @@ uint64_t mp_retry_backoff_ms(const struct mp_retry *r, uint32_t used);
  *   4 inputs, array of globs (absent: all)    5 outputs, array of globs
  *   6 timeout_ms (absent: none)               7 grace_ms (absent: MP_GRACE_MS_DEFAULT)
  *   8 true: no result cache                   9 tools, array of names, as the module asks for
- *   10 once, true (absent: false)
+ *   10 once, true (absent: false)             11 resources, array of [name, count]
  */
 struct mp_env_var {
 	const char *name;
@@ -302,6 +322,7 @@ struct mp_spec {
 	bool no_cache;              /* no result of it counts for another execution */
 	struct mp_names_list tools; /* whose versions count when a result is looked up */
 	bool once;                  /* never started twice */
+	struct mp_demands resources;
 };
 
 /* Strict: accepts exactly what mp_graph_expand makes. 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT,
@@ -310,6 +331,10 @@ int mp_spec_decode(struct mp_span spec, const struct mp_alloc *alloc, struct mp_
 
 /* Appends the encoding. 0, MP_ENOMEM or MP_ELIMIT of the buffer. For tests and tools too. */
 int mp_spec_encode(const struct mp_spec *s, struct mp_buf *out);
+
+/* What it takes of what a node can count, without decoding the rest; how many. 0 also of what
+ * cannot be read. */
+size_t mp_spec_resources(struct mp_span spec, struct mp_resource out[MP_RESOURCES_MAX]);
 
 void mp_spec_free(struct mp_spec *s); /* NULL is fine */
 

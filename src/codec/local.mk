@@ -49,6 +49,7 @@ libmp_codec_a_SOURCES = \
 libmp_codec_a_SOURCES += \
 	%D%/pipeline_cbor.c \
 	%D%/pipeline_check.c \
+	%D%/pipeline_demand.c \
 	%D%/pipeline_diag.c \
 	%D%/pipeline_graph.c \
 	%D%/pipeline_matrix.c \

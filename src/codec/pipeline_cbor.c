@@ -131,6 +131,15 @@ w_requires(struct mp_cbor_w *w, const struct mp_requires *q)
 }
 
 static void
+w_demands(struct mp_cbor_w *w, const struct mp_demands *d)
+{
+	mp_cbor_w_text(w, "resources");
+	mp_cbor_w_map(w, d->n);
+	for (uint32_t i = 0; i < d->n; i++)
+		w_uint(w, d->v[i].name, d->v[i].count);
+}
+
+static void
 w_needs(struct mp_cbor_w *w, const struct mp_pipeline_module *m)
 {
 	mp_cbor_w_text(w, "needs");
@@ -145,7 +154,7 @@ module_keys(const struct mp_pipeline_module *m)
 	return (size_t)1 + (m->env.n > 0) + m->once + (m->cache == m->once) +
 	       (m->grace_ms != MP_GRACE_MS_DEFAULT) + (m->need_count > 0) +
 	       (m->retry.attempts > 1) + m->inputs.set + (m->matrix != NULL) + (m->outputs.n > 0) +
-	       (m->timeout_ms > 0) + (requires_count(m->requires) > 0) +
+	       (m->timeout_ms > 0) + (requires_count(m->requires) > 0) + (m->resources.n > 0) +
 	       (m->placement_timeout_ms > 0);
 }
 
@@ -183,6 +192,8 @@ w_module(struct mp_cbor_w *w, const struct mp_pipeline_module *m)
 		w_uint(w, "timeout", m->timeout_ms);
 	if (requires_count(m->requires) > 0)
 		w_requires(w, m->requires);
+	if (m->resources.n > 0)
+		w_demands(w, &m->resources);
 	if (m->placement_timeout_ms > 0)
 		w_uint(w, "placement_timeout", m->placement_timeout_ms);
 }

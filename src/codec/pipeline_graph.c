@@ -36,10 +36,11 @@ struct expansion {
 	uint32_t base_count;
 	struct env_slot *env; /* the module's; ENV_SLOTS_MAX of them */
 	uint32_t env_count;
-	uint32_t *first; /* index of the first instance, for each group and one more */
-	uint64_t bytes;  /* left of MP_GRAPH_BYTES_MAX */
-	bool failed;     /* a diagnostic was made */
-	int rc;          /* MP_ENOMEM, or MP_ELIMIT when there is no use in going on */
+	struct mp_demands demands; /* of the group's instances */
+	uint32_t *first;           /* index of the first instance, for each group and one more */
+	uint64_t bytes;            /* left of MP_GRAPH_BYTES_MAX */
+	bool failed;               /* a diagnostic was made */
+	int rc;                    /* MP_ENOMEM, or MP_ELIMIT when there is no use in going on */
 };
 
 static void fail(struct expansion *e, struct mp_pos pos, const char *fmt, ...) MP_PRINTF(3, 4);
@@ -334,7 +335,8 @@ expand_spec(struct expansion *e, const struct mp_pipeline_module *m, struct mp_g
 		.grace_ms = m->grace_ms,
 		.no_cache = !m->cache,
 		.tools = out->tools,
-		.once = m->once};
+		.once = m->once,
+		.resources = out->resources};
 	int rc;
 
 	if (m->shell.s != NULL)
@@ -385,6 +387,26 @@ instance_name(struct expansion *e, const struct mp_pipeline_module *m)
 	return keep(e, &e->box->arena, name, n);
 }
 
+/* The same for all instances. */
+static void
+prepare_demands(struct expansion *e, const struct mp_pipeline_module *m)
+{
+	struct mp_demand *list;
+
+	e->demands = (struct mp_demands){.n = 0};
+	if (m->resources.n == 0)
+		return;
+	list = take(e, &e->box->arena, m->resources.n, sizeof(*list));
+	for (uint32_t i = 0; list != NULL && i < m->resources.n; i++) {
+		const struct mp_demand *d = &m->resources.v[i];
+
+		list[i].name = keep(e, &e->box->arena, d->name, strlen(d->name));
+		list[i].count = d->count;
+	}
+	if (e->rc == 0)
+		e->demands = (struct mp_demands){.v = list, .n = m->resources.n};
+}
+
 static void
 expand_instance(struct expansion *e, const struct mp_pipeline_module *m, uint32_t group,
 	uint32_t instance, const struct mp_retry *retry)
@@ -408,6 +430,7 @@ expand_instance(struct expansion *e, const struct mp_pipeline_module *m, uint32_
 		out->tools = expand_labels(e, &m->requires->tools);
 		out->tags = expand_labels(e, &m->requires->tags);
 	}
+	out->resources = e->demands;
 	expand_spec(e, m, out);
 }
 
@@ -438,6 +461,7 @@ expand_group(struct expansion *e, uint32_t group)
 	retry.exits = (const uint8_t *)keep(
 		e, &e->box->arena, (const char *)m->retry.exits, m->retry.exit_count);
 	prepare_env(e, m);
+	prepare_demands(e, m);
 	for (uint32_t i = 0; i < combinations && e->rc == 0 && !e->failed; i++) {
 		uint32_t instance = i;
 

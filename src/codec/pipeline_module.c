@@ -215,7 +215,6 @@ read_requires(struct mp_pipeline_reader *r, void *into, const struct mp_value *v
 		{"arch", read_arch},
 		{"tools", read_tools},
 		{"tags", read_tags},
-		{"resources", NULL},
 	};
 	struct mp_draft *d = into;
 
@@ -224,6 +223,15 @@ read_requires(struct mp_pipeline_reader *r, void *into, const struct mp_value *v
 		mp_read_map(r, v, "a map with os, arch, tools or tags", fields, mp_countof(fields),
 			d->requires);
 	d->m.requires = d->requires;
+}
+
+static void
+read_resources(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
+{
+	struct mp_draft *d = into;
+
+	d->set |= MP_SET_RESOURCES;
+	mp_read_demands(r, v, &d->m.resources);
 }
 
 /* ---- keys of a module ---- */
@@ -343,7 +351,7 @@ mp_read_module(struct mp_pipeline_reader *r, const struct mp_value *v, struct mp
 		{"when", NULL},
 		{"not_in_parallel", NULL},
 		{"secrets", NULL},
-		{"resources", NULL},
+		{"resources", read_resources},
 		{"pin", NULL},
 		{"priority", NULL},
 		{"always", NULL},
@@ -363,7 +371,7 @@ mp_read_defaults(struct mp_pipeline_reader *r, const struct mp_value *v, struct 
 		{"retry", read_retry},
 		{"requires", read_requires},
 		{"cache", read_cache},
-		{"resources", NULL},
+		{"resources", read_resources},
 		{"priority", NULL},
 		{"pin", NULL},
 	};

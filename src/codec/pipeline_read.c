@@ -386,6 +386,8 @@ merge_draft(struct mp_draft *d, const struct mp_draft *from)
 	if ((missing & MP_SET_RETRY) != 0)
 		d->retry_pos = from->retry_pos;
 	merge_retry(&d->m.retry, &from->m.retry, missing);
+	if ((missing & MP_SET_RESOURCES) != 0)
+		d->m.resources = from->m.resources;
 	merge_requires(d, from->requires);
 	d->set |= missing;
 }

@@ -31,6 +31,7 @@ enum {
 	MP_SET_MAX_BACKOFF = 1 << 7,
 	MP_SET_ON = 1 << 8,
 	MP_SET_RUN = 1 << 9,
+	MP_SET_RESOURCES = 1 << 10,
 };
 
 /* A module on its way. */
@@ -131,6 +132,11 @@ void *mp_read_take(struct mp_pipeline_reader *r, size_t n, size_t size);
 void mp_read_module(struct mp_pipeline_reader *r, const struct mp_value *v, struct mp_draft *d);
 void mp_read_defaults(struct mp_pipeline_reader *r, const struct mp_value *v, struct mp_draft *d);
 bool mp_read_env_name(struct mp_pipeline_reader *r, const struct mp_value *key);
+
+/* ---- in pipeline_demand.c ---- */
+
+void mp_read_demands(
+	struct mp_pipeline_reader *r, const struct mp_value *v, struct mp_demands *out);
 
 /* ---- in pipeline_check.c ---- */
 

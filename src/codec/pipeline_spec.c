@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an executor needs of one module: struct mp_spec and its bytes. */
+#include "codec/caps.h"
 #include "codec/cbor.h"
+#include "codec/pipeline_text.h"
 #include "mp/limits.h"
 #include "mp/pipeline.h"
 #include "util/arena.h"
@@ -18,6 +20,7 @@ enum {
 	SPEC_NO_CACHE = 8,
 	SPEC_TOOLS = 9,
 	SPEC_ONCE = 10,
+	SPEC_RESOURCES = 11,
 	SPEC_KEYS,
 };
 
@@ -48,6 +51,18 @@ w_env(struct mp_cbor_w *w, const struct mp_spec *s)
 	}
 }
 
+static void
+w_demands(struct mp_cbor_w *w, const struct mp_demands *d)
+{
+	mp_cbor_w_uint(w, SPEC_RESOURCES);
+	mp_cbor_w_array(w, d->n);
+	for (uint32_t i = 0; i < d->n; i++) {
+		mp_cbor_w_array(w, 2);
+		mp_cbor_w_text(w, d->v[i].name);
+		mp_cbor_w_uint(w, d->v[i].count);
+	}
+}
+
 int
 mp_spec_encode(const struct mp_spec *s, struct mp_buf *out)
 {
@@ -57,7 +72,7 @@ mp_spec_encode(const struct mp_spec *s, struct mp_buf *out)
 	mp_cbor_w_init(&w, out);
 	mp_cbor_w_map(&w, (size_t)2 + (s->env_count > 0) + !s->all_inputs + (s->outputs.n > 0) +
 				  (s->timeout_ms > 0) + (s->grace_ms != MP_GRACE_MS_DEFAULT) +
-				  s->no_cache + (s->tools.n > 0) + s->once);
+				  s->no_cache + (s->tools.n > 0) + s->once + (s->resources.n > 0));
 	mp_cbor_w_uint(&w, SPEC_VERSION);
 	mp_cbor_w_uint(&w, 1);
 	if (s->shell == NULL) {
@@ -90,6 +105,8 @@ mp_spec_encode(const struct mp_spec *s, struct mp_buf *out)
 		mp_cbor_w_uint(&w, SPEC_ONCE);
 		mp_cbor_w_bool(&w, true);
 	}
+	if (s->resources.n > 0)
+		w_demands(&w, &s->resources);
 	if (w.rc != 0)
 		out->n = before;
 	return w.rc;
@@ -163,6 +180,28 @@ r_env(struct mp_cbor_r *r, struct mp_arena *arena, struct mp_spec *s)
 }
 
 static void
+r_demands(struct mp_cbor_r *r, struct mp_arena *arena, struct mp_spec *s)
+{
+	size_t n = mp_cbor_r_array(r, MP_RESOURCES_MAX);
+	struct mp_demand *list = mp_arena_take_n(arena, n, sizeof(*list));
+
+	if (list == NULL) {
+		r->rc = MP_ENOMEM;
+		return;
+	}
+	for (size_t i = 0; i < n && r->rc == 0; i++) {
+		mp_cbor_r_array_exact(r, 2);
+		list[i].name = r_text(r, arena);
+		list[i].count = mp_cbor_r_uint(r, INT64_MAX);
+		if (r->rc == 0 &&
+			(!mp_caps_word(list[i].name) || list[i].count == 0 ||
+				(i > 0 && mp_name_cmp(list[i - 1].name, list[i].name) >= 0)))
+			r->rc = MP_EFORMAT;
+	}
+	s->resources = (struct mp_demands){.v = list, .n = (uint32_t)n};
+}
+
+static void
 r_member(struct mp_cbor_r *r, struct mp_arena *arena, struct mp_spec *s, uint64_t key)
 {
 	switch (key) {
@@ -202,6 +241,9 @@ r_member(struct mp_cbor_r *r, struct mp_arena *arena, struct mp_spec *s, uint64_
 		break;
 	case SPEC_ONCE:
 		s->once = mp_cbor_r_bool(r);
+		break;
+	case SPEC_RESOURCES:
+		r_demands(r, arena, s);
 		break;
 	default:
 		r->rc = MP_EVERSION;
@@ -272,6 +314,28 @@ mp_spec_decode(struct mp_span spec, const struct mp_alloc *alloc, struct mp_spec
 	else
 		mp_spec_free(&box->s);
 	return rc;
+}
+
+size_t
+mp_spec_resources(struct mp_span spec, struct mp_resource out[MP_RESOURCES_MAX])
+{
+	struct mp_cbor_r r;
+	size_t count = 0;
+
+	mp_cbor_r_init(&r, spec);
+	for (size_t n = mp_cbor_r_map(&r, SPEC_KEYS); n > 0 && r.rc == 0; n--) {
+		if (mp_cbor_r_uint(&r, UINT64_MAX) != SPEC_RESOURCES) {
+			mp_cbor_r_skip(&r);
+			continue;
+		}
+		count = mp_cbor_r_array(&r, MP_RESOURCES_MAX);
+		for (size_t i = 0; i < count && r.rc == 0; i++) {
+			mp_cbor_r_array_exact(&r, 2);
+			mp_cbor_r_str(&r, out[i].name, sizeof(out[i].name));
+			out[i].count = mp_cbor_r_uint(&r, INT64_MAX);
+		}
+	}
+	return r.rc == 0 ? count : 0;
 }
 
 bool

@@ -132,6 +132,7 @@ attempt_fill(struct attempt *a, struct mp_env *env, struct mp_work_item *item,
 		return rc;
 	a->name = text_take(a, &used, item->name);
 	a->spec = text_take(a, &used, item->spec);
+	rc = using_read(a);
 	a->sources[0].manifest = a->run->inputs;
 	a->sources[0].holder_count = holders_take(&inputs, a->sources[0].holders);
 	while (rc == 0 && mp_work_dep_next(&list, &dep)) {

@@ -45,6 +45,7 @@ attempt_new(struct mp_worker *worker, struct wrun *run, const struct mp_attempt_
 	mp_dlist_init(&a->of_run);
 	mp_dlist_init(&a->queue);
 	mp_dlist_init(&a->unsent);
+	mp_dlist_init(&a->using);
 	if (mp_map_add(&worker->attempts, &a->node, key_hash(&run->id, id)) != 0) {
 		mp_dealloc(worker->alloc, a, sizeof(*a));
 		return NULL;
@@ -81,6 +82,7 @@ attempt_strip(struct attempt *a)
 	a->sources = NULL;
 	a->source_count = 0;
 	a->text = NULL;
+	using_end(a);
 	mp_dlist_remove(&a->queue);
 	if (a->beginning)
 		a->worker->running--;
@@ -103,6 +105,7 @@ attempt_free(struct attempt *a)
 
 	mp_assert(!a->executing);
 	attempt_strip(a);
+	using_fini(a);
 	if (attempt_is_active(a))
 		worker->active--;
 	if (a->phase >= MP_WORK_DONE) {
@@ -515,14 +518,35 @@ attempt_start(struct attempt *a, struct mp_env *env)
 	mp_out_effect(env->out, &fx);
 }
 
+/* It asks for more than this node has now: its leader knows better by now. */
+static void
+attempt_unfit(struct attempt *a, struct mp_env *env)
+{
+	struct mp_work_head head = {a->run->id, a->run->generation, a->run->term};
+
+	worker_reject(env, &a->run->leader, &head, MP_REJECT_BUSY, &a->id, 1, NULL);
+	worker_note_busy(a->worker, &a->run->leader);
+	attempt_drop(a, env);
+}
+
 void
 attempts_pump(struct mp_worker *worker, struct mp_env *env)
 {
-	while (worker->running < worker->slots && !worker->stopping &&
-		!mp_dlist_empty(&worker->ready)) {
-		struct attempt *a = mp_container_of(worker->ready.next, struct attempt, queue);
+	struct mp_dlist *next;
 
+	for (struct mp_dlist *l = worker->ready.next;
+		l != &worker->ready && worker->running < worker->slots && !worker->stopping;
+		l = next) {
+		struct attempt *a = mp_container_of(l, struct attempt, queue);
+		enum using_verdict verdict = using_may(a, env);
+
+		next = l->next;
+		if (verdict == USING_NEVER)
+			attempt_unfit(a, env);
+		if (verdict != USING_MAY)
+			continue;
 		mp_dlist_remove(&a->queue);
+		using_begin(a);
 		if (a->leasing)
 			lease_begin(a, env);
 		else
@@ -684,6 +708,7 @@ attempt_ended(struct attempt *a, struct mp_env *env, const struct mp_exec_report
 	a->executing = false;
 	a->worker->running--;
 	a->worker->active--;
+	using_end(a);
 	a->phase = MP_WORK_STORING;
 	if (a->fate == FATE_RETURN && !a->leasing)
 		return MP_REJECT_STOPPING;

@@ -199,7 +199,7 @@ lead_slot_free(struct mp_lead *lead, struct lead_attempt *a)
 	if (a->done)
 		return;
 	a->done = true;
-	mp_sched_done(lead->sched, a->worker->slot);
+	mp_sched_done(lead->sched, a->worker->slot, a->id.module);
 }
 
 void
@@ -397,7 +397,7 @@ lead_adopt(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 	if (mp_body_assigned_encode(&body, &item, 1) == 0 &&
 		lead_propose(lead, env, MP_ENTRY_ASSIGNED, &body) == 0 &&
 		lead_track(lead, env, w, id, env->now_ms) == 0) {
-		mp_sched_taken(lead->sched, w->slot);
+		mp_sched_taken(lead->sched, w->slot, id->module);
 		mp_sched_drop(lead->sched, id->module);
 		lead_recall_drop(lead, id->module);
 		lead->current[id->module]->seen = true;

@@ -90,6 +90,9 @@ libmp_core_a_SOURCES = \
 	%D%/swim_view.c \
 	%D%/tell.c \
 	%D%/takeover.h \
+	%D%/using.c \
+	%D%/want.c \
+	%D%/want.h \
 	%D%/worker.c \
 	%D%/worker.h \
 	%D%/worker_int.h \

@@ -261,7 +261,7 @@ unlogged_room(struct mp_lead *lead, struct mp_env *env)
 static void
 batch_undo(struct mp_lead *lead, struct mp_env *env, const struct mp_assigned *item, uint32_t slot)
 {
-	mp_sched_done(lead->sched, slot);
+	mp_sched_done(lead->sched, slot, item->attempt.module);
 	(void)mp_sched_push(lead->sched, item->attempt.module, env->now_ms);
 	lead_again(lead, env->now_ms + MP_LEAD_BUSY_MS);
 }

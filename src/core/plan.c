@@ -141,7 +141,7 @@ visit_taken_over(struct mp_lead *lead, struct mp_env *env, uint32_t module)
 		return;
 	}
 	lead->current[module]->boot = 0;
-	mp_sched_taken(lead->sched, w->slot);
+	mp_sched_taken(lead->sched, w->slot, module);
 	w->ask = true;
 	lead_dirty(lead, w);
 	if (lead->c.run->cancelled)

@@ -3,6 +3,7 @@
 
 #include "codec/caps.h"
 #include "core/cachekey.h"
+#include "core/want.h"
 #include "util/map.h"
 
 /* Placement timeouts are looked at so often. */
@@ -25,6 +26,8 @@ struct sched_class {
 	size_t cap;
 	uint8_t *fits; /* per worker: fulfils the requirements and is alive */
 	size_t fits_cap;
+	uint32_t *taken; /* per worker: outstanding ones, where they take resources */
+	size_t taken_cap;
 	uint64_t version; /* of the members when fits was made */
 	bool placeable;   /* somebody fits, with a slot or without one for now */
 	mp_time unplaceable_ms;
@@ -126,6 +129,7 @@ mp_sched_free(struct mp_sched *s)
 		s->classes = c->next;
 		mp_dealloc(s->alloc, c->heap, c->cap * sizeof(uint32_t));
 		mp_dealloc(s->alloc, c->fits, c->fits_cap);
+		mp_dealloc(s->alloc, c->taken, c->taken_cap * sizeof(*c->taken));
 		mp_dealloc(s->alloc, c, sizeof(*c));
 	}
 	mp_map_fini(&s->class_map);
@@ -137,53 +141,14 @@ mp_sched_free(struct mp_sched *s)
 
 /* ---- classes ---- */
 
-static uint64_t
-hash_word(const char *word, uint64_t h)
-{
-	return word == NULL ? h * 31 + 7 : mp_hash64(word, strlen(word), h);
-}
-
-static uint64_t
-class_hash(const struct mp_graph_module *m)
-{
-	uint64_t h = hash_word(m->arch, hash_word(m->os, 1));
-
-	for (uint32_t i = 0; i < m->tools.n; i++)
-		h = hash_word(m->tools.v[i], h);
-	h = h * 31 + m->tools.n;
-	for (uint32_t i = 0; i < m->tags.n; i++)
-		h = hash_word(m->tags.v[i], h);
-	return h;
-}
-
-static bool
-same_word(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static bool
-same_words(const struct mp_names_list *a, const struct mp_names_list *b)
-{
-	if (a->n != b->n)
-		return false;
-	for (uint32_t i = 0; i < a->n; i++) {
-		if (strcmp(a->v[i], b->v[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
 static struct sched_class *
 class_find(const struct mp_sched *s, const struct mp_graph_module *m, uint64_t hash)
 {
 	for (struct mp_map_node *n = mp_map_find(&s->class_map, hash); n != NULL;
 		n = mp_map_find_next(n)) {
 		struct sched_class *c = mp_container_of(n, struct sched_class, in_map);
-		const struct mp_graph_module *model = &s->graph->modules[c->model];
 
-		if (same_word(m->os, model->os) && same_word(m->arch, model->arch) &&
-			same_words(&m->tools, &model->tools) && same_words(&m->tags, &model->tags))
+		if (mp_want_same(m, &s->graph->modules[c->model]))
 			return c;
 	}
 	return NULL;
@@ -193,7 +158,7 @@ static struct sched_class *
 class_of(struct mp_sched *s, uint32_t module)
 {
 	const struct mp_graph_module *m = &s->graph->modules[module];
-	uint64_t hash = class_hash(m);
+	uint64_t hash = mp_want_hash(m);
 	struct sched_class *c = class_find(s, m, hash);
 
 	if (c != NULL)
@@ -210,6 +175,73 @@ class_of(struct mp_sched *s, uint32_t module)
 	c->next = s->classes;
 	s->classes = c;
 	return c;
+}
+
+/* ---- what is in use ---- */
+
+static const struct mp_demands *
+class_demands(const struct mp_sched *s, const struct sched_class *c)
+{
+	return &s->graph->modules[c->model].resources;
+}
+
+/* Counts one more, or less, that takes resources of a worker. Without memory it is not counted, and
+ * the worker says that it is busy. */
+static void
+sched_take(struct mp_sched *s, uint32_t worker, uint32_t module, bool more)
+{
+	struct sched_class *c;
+
+	if (s->graph->modules[module].resources.n == 0 || (c = class_of(s, module)) == NULL)
+		return;
+	if (c->taken_cap < s->worker_count) {
+		void *p = mp_realloc(s->alloc, c->taken, c->taken_cap * sizeof(*c->taken),
+			s->worker_count * sizeof(*c->taken));
+
+		if (p == NULL)
+			return;
+		c->taken = p;
+		memset(c->taken + c->taken_cap, 0,
+			(s->worker_count - c->taken_cap) * sizeof(*c->taken));
+		c->taken_cap = s->worker_count;
+	}
+	if (more)
+		c->taken[worker]++;
+	else if (c->taken[worker] > 0)
+		c->taken[worker]--;
+}
+
+static uint64_t
+worker_in_use(const struct mp_sched *s, uint32_t worker, const char *name)
+{
+	uint64_t used = 0;
+
+	for (const struct sched_class *c = s->classes; c != NULL; c = c->next) {
+		const struct mp_demands *d = class_demands(s, c);
+
+		for (uint32_t i = 0; i < d->n && worker < c->taken_cap; i++) {
+			if (strcmp(d->v[i].name, name) == 0)
+				used += c->taken[worker] * d->v[i].count;
+		}
+	}
+	return used;
+}
+
+/* Is so much left there as a module of this class takes? */
+static bool
+worker_has_left(const struct mp_sched *s, const struct sched_class *c, uint32_t worker)
+{
+	const struct mp_demands *d = class_demands(s, c);
+	const struct mp_caps *caps = s->workers[worker].member->caps;
+
+	for (uint32_t i = 0; i < d->n; i++) {
+		uint64_t total = caps != NULL ? mp_demand_total(caps, d->v[i].name) : 0;
+		uint64_t used = worker_in_use(s, worker, d->v[i].name);
+
+		if (used > total || total - used < d->v[i].count)
+			return false;
+	}
+	return true;
 }
 
 /* ---- the heap of a class ---- */
@@ -422,7 +454,7 @@ class_refresh(struct mp_sched *s, struct sched_class *c)
 		const struct mp_member *m = s->workers[i].member;
 
 		c->fits[i] = member_present(m) && m->caps != NULL && m->caps->slots > 0 &&
-			     mp_sched_lacks(want, m->caps, NULL) == 0;
+			     mp_want_lacks(want, m->caps, NULL) == 0;
 		c->placeable = c->placeable || c->fits[i];
 		if (c->fits[i])
 			class_kind(s, c, i);
@@ -486,7 +518,8 @@ class_choose(struct mp_sched *s, const struct sched_class *c, bool ahead, mp_tim
 		const struct sched_worker *w = &s->workers[i];
 		uint64_t score;
 
-		if (c->fits[i] == 0 || !worker_has_room(s, w, ahead, now_ms))
+		if (c->fits[i] == 0 || !worker_has_room(s, w, ahead, now_ms) ||
+			!worker_has_left(s, c, i))
 			continue;
 		score = worker_score(w, i, prefer, prefer_count);
 		if (found && score <= best)
@@ -551,6 +584,7 @@ mp_sched_next(struct mp_sched *s, mp_time now_ms, mp_sched_prefer_cb prefer, voi
 			s->queued[out->module] = 0;
 			s->ready--;
 			s->workers[out->worker].outstanding++;
+			sched_take(s, out->worker, out->module, true);
 			return true;
 		}
 		c->stuck = s->room;
@@ -559,19 +593,22 @@ mp_sched_next(struct mp_sched *s, mp_time now_ms, mp_sched_prefer_cb prefer, voi
 }
 
 void
-mp_sched_taken(struct mp_sched *s, uint32_t worker)
+mp_sched_taken(struct mp_sched *s, uint32_t worker, uint32_t module)
 {
-	if (worker < s->worker_count)
-		s->workers[worker].outstanding++;
+	if (worker >= s->worker_count)
+		return;
+	s->workers[worker].outstanding++;
+	sched_take(s, worker, module, true);
 }
 
 void
-mp_sched_done(struct mp_sched *s, uint32_t worker)
+mp_sched_done(struct mp_sched *s, uint32_t worker, uint32_t module)
 {
 	if (worker >= s->worker_count)
 		return;
 	mp_assert(s->workers[worker].outstanding > 0);
 	s->workers[worker].outstanding--;
+	sched_take(s, worker, module, false);
 	s->room++;
 }
 
@@ -615,46 +652,6 @@ mp_sched_outstanding(const struct mp_sched *s, uint32_t worker)
 
 /* ---- what cannot be placed ---- */
 
-static void
-why_append(struct mp_error *why, const char *kind, const char *word)
-{
-	char before[MP_ERROR_TEXT_MAX];
-
-	if (why == NULL)
-		return;
-	memcpy(before, why->text, sizeof(before));
-	(void)mp_fail(
-		why, why->code, "%s%s%s %s", before, before[0] != '\0' ? ", " : "", kind, word);
-}
-
-uint32_t
-mp_sched_lacks(const struct mp_graph_module *want, const struct mp_caps *caps, struct mp_error *why)
-{
-	uint32_t lacks = 0;
-
-	if (want->os != NULL && strcmp(want->os, caps->os) != 0) {
-		why_append(why, "os", want->os);
-		lacks++;
-	}
-	if (want->arch != NULL && strcmp(want->arch, caps->arch) != 0) {
-		why_append(why, "arch", want->arch);
-		lacks++;
-	}
-	for (uint32_t i = 0; i < want->tools.n; i++) {
-		if (mp_caps_tool(caps, want->tools.v[i]) != NULL)
-			continue;
-		why_append(why, "tool", want->tools.v[i]);
-		lacks++;
-	}
-	for (uint32_t i = 0; i < want->tags.n; i++) {
-		if (mp_caps_tag(caps, want->tags.v[i]))
-			continue;
-		why_append(why, "tag", want->tags.v[i]);
-		lacks++;
-	}
-	return lacks;
-}
-
 static const struct mp_member *
 nearest_member(const struct mp_sched *s, const struct mp_graph_module *want)
 {
@@ -667,7 +664,7 @@ nearest_member(const struct mp_sched *s, const struct mp_graph_module *want)
 
 		if (!member_present(m) || m->caps == NULL)
 			continue;
-		lacks = 2 * mp_sched_lacks(want, m->caps, NULL) + (m->caps->slots == 0);
+		lacks = 2 * mp_want_lacks(want, m->caps, NULL) + (m->caps->slots == 0);
 		if (lacks >= least)
 			continue;
 		least = lacks;
@@ -702,7 +699,7 @@ mp_sched_unplaceable(struct mp_sched *s, uint32_t module, struct mp_error *why)
 		(void)mp_fail(why, MP_ENOENT, "no live member has said what it can do");
 		return true;
 	}
-	if (mp_sched_lacks(want, nearest->caps, &lacks) == 0)
+	if (mp_want_lacks(want, nearest->caps, &lacks) == 0)
 		(void)mp_fail(why, MP_ENOENT, "no live member has slots; %s comes nearest",
 			nearest->name.s);
 	else

@@ -3,16 +3,17 @@
  * Placement: which ready module goes to which worker next (DESIGN 6). One per run that this node
  * leads.
  *
- * Hard requirements first: os, arch, tools, tags; the worker alive, taking work, not refusing
- * connections. Modules with equal requirements form a class, and a class knows its workers, so
- * placing does not cost modules times members. Then, of the workers with room: who holds most of
- * what the module reads, then who is least loaded. Of the modules: the longest way to the end of
- * the graph, then the order of submission.
+ * Hard requirements first: os, arch, tools, tags, resources; the worker alive, taking work, not
+ * refusing connections. Modules with equal requirements form a class, and a class knows its
+ * workers, so placing does not cost modules times members. Then, of the workers with room: who
+ * holds most of what the module reads, then who is least loaded. Of the modules: the longest way to
+ * the end of the graph, then the order of submission.
  *
- * Room is a worker's slots; when every slot that fits is taken and more is ready than the cluster
- * has slots, as much again (at least two) is handed over ahead, which hides the round trip. The
- * last modules of a run are never handed over ahead, so none waits behind another while a slot is
- * free elsewhere.
+ * Of what can be counted (`resources`), what attempts of this run take on a worker counts against
+ * what it has; what those of other runs take is for the worker to know. Room is a worker's slots;
+ * when every slot that fits is taken and more is ready than the cluster has slots, as much again
+ * (at least two) is handed over ahead, which hides the round trip. The last modules of a run are
+ * never handed over ahead, so none waits behind another while a slot is free elsewhere.
  */
 #ifndef MP_CORE_SCHED_H
 #define MP_CORE_SCHED_H
@@ -57,9 +58,11 @@ struct mp_placement {
 bool mp_sched_next(struct mp_sched *sched, mp_time now_ms, mp_sched_prefer_cb prefer, void *ctx,
 	struct mp_placement *out);
 
-/* One attempt more, or less, is outstanding on that worker than mp_sched_next() knows. */
-void mp_sched_taken(struct mp_sched *sched, uint32_t worker);
-void mp_sched_done(struct mp_sched *sched, uint32_t worker);
+/* One attempt of that module more, or less, is outstanding on that worker than mp_sched_next()
+ * knows.
+ */
+void mp_sched_taken(struct mp_sched *sched, uint32_t worker, uint32_t module);
+void mp_sched_done(struct mp_sched *sched, uint32_t worker, uint32_t module);
 
 /* The worker said that it is full: it gets nothing until then, or until it says that a slot is
  * free. */
@@ -89,10 +92,5 @@ bool mp_sched_expired(
 
 /* Attempts that are outstanding on a worker, for tests. */
 uint32_t mp_sched_outstanding(const struct mp_sched *sched, uint32_t worker);
-
-/* How many requirements of the module whoever can do this does not fulfil; their names are appended
- * to *why, if it is not NULL. */
-uint32_t mp_sched_lacks(
-	const struct mp_graph_module *want, const struct mp_caps *caps, struct mp_error *why);
 
 #endif

@@ -33,6 +33,7 @@ mp_worker_new(struct mp_env *env, const struct mp_roster *roster, struct mp_fetc
 	mp_dlist_init(&worker->runs_by_age);
 	mp_dlist_init(&worker->ready);
 	mp_dlist_init(&worker->beginning);
+	mp_dlist_init(&worker->using);
 	mp_dlist_init(&worker->leasing);
 	mp_dlist_init(&worker->dirty);
 	mp_dlist_init(&worker->holding);

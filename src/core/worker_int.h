@@ -85,6 +85,7 @@ struct attempt {
 	struct mp_dlist of_run;
 	struct mp_dlist queue;  /* in mp_worker.ready */
 	struct mp_dlist unsent; /* in wrun.unsent */
+	struct mp_dlist using;  /* in mp_worker.using while it has what it takes */
 	struct mp_worker *worker;
 	struct wrun *run;
 	struct mp_attempt_id id;
@@ -103,6 +104,8 @@ struct attempt {
 	struct mp_hash inputs_hash;
 	struct mp_span name;
 	struct mp_span spec;
+	struct mp_resource *takes; /* of what this node can count */
+	size_t take_count;
 	uint8_t *text; /* holds name, spec, names and results of sources */
 	size_t text_size;
 	struct source *sources; /* the run's inputs first */
@@ -147,6 +150,7 @@ struct mp_worker {
 	struct mp_map attempts;
 	struct mp_dlist ready;     /* could run, wait for a slot */
 	struct mp_dlist beginning; /* by `queue` too */
+	struct mp_dlist using;     /* of attempts that run and take resources */
 	struct mp_dlist leasing;   /* of runs */
 	struct mp_dlist dirty;
 	struct mp_dlist holding;
@@ -240,6 +244,22 @@ int worker_assign(struct mp_worker *worker, struct mp_env *env, const struct mp_
 bool worker_has_room(const struct mp_worker *worker);
 /* This leader is told when there is room again. */
 void worker_note_busy(struct mp_worker *worker, const struct mp_node_id *leader);
+
+/* ---- using.c ---- */
+
+/* Reads what it takes from its specification; what is malformed takes nothing, and is refused when
+ * it is laid out. 0 or MP_ENOMEM. */
+int using_read(struct attempt *a);
+void using_fini(struct attempt *a);
+
+enum using_verdict {
+	USING_MAY,   /* as much is left */
+	USING_LATER, /* others have it, or are before it */
+	USING_NEVER, /* this node has not that much */
+};
+enum using_verdict using_may(const struct attempt *a, const struct mp_env *env);
+void using_begin(struct attempt *a);
+void using_end(struct attempt *a);
 
 /* ---- fence.c ---- */
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "codec/msg_ctl.h"
-#include "core/sched.h"
+#include "core/want.h"
 #include "ctl/commands.h"
 #include "ctl/embedded.h"
 #include "ctl/follow.h"
@@ -139,7 +139,7 @@ check_placeable(
 	for (uint32_t i = 0; i < graph->module_count; i++) {
 		const struct mp_graph_module *m = &graph->modules[i];
 
-		if (mp_sched_lacks(m, caps, first == NULL ? &lacks : NULL) == 0)
+		if (mp_want_lacks(m, caps, first == NULL ? &lacks : NULL) == 0)
 			continue;
 		if (first == NULL)
 			first = m;

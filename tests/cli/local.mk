@@ -22,6 +22,7 @@ cli_tests = \
 	%D%/cluster_lost.sh \
 	%D%/cluster_release.sh \
 	%D%/cluster_once.sh \
+	%D%/cluster_resources.sh \
 	%D%/cluster_restart.sh \
 	%D%/cluster_stall.sh \
 	%D%/cluster_state.sh \

@@ -277,6 +277,12 @@ tests_unit_test_once_SOURCES = %D%/test_once.c %D%/fake_crypto.h %D%/graph.h %D%
 tests_unit_test_once_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_once_LDADD = $(UNIT_LIBS)
 
+unit_tests += tests/unit/test_using
+tests_unit_test_using_SOURCES = %D%/test_using.c %D%/worker_world.h %D%/blob_world.h \
+	%D%/fake_crypto.h
+tests_unit_test_using_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_using_LDADD = $(UNIT_LIBS)
+
 unit_tests += tests/unit/test_lease
 tests_unit_test_lease_SOURCES = %D%/test_lease.c %D%/worker_world.h %D%/blob_world.h \
 	%D%/fake_crypto.h

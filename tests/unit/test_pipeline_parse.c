@@ -112,6 +112,36 @@ test_cache(void **state)
 	assert_int_equal(heap.live, 0);
 }
 
+static void
+test_resources(void **state)
+{
+	struct unit_heap heap = {0};
+	struct mp_alloc alloc = UNIT_ALLOC(&heap);
+	struct mp_pipeline *p = case_good(&alloc,
+		HEAD "defaults: { resources: { cpus: 2 } }\n"
+		     "modules:\n"
+		     "  a: { run: b }\n"
+		     "  b: { run: b, resources: { memory: 3GiB, gpu: 1, bus: 4 } }\n"
+		     "  c: { run: b, resources: {} }\n"
+		     "  d: { run: b, resources: { memory: 512 } }\n");
+	const struct mp_demands *d = &p->modules[1].resources;
+	struct mp_demands one = {d->v, 1}, other = {d->v + 1, 1};
+
+	(void)state;
+	assert_int_equal(p->modules[0].resources.n, 1);
+	assert_string_equal(p->modules[0].resources.v[0].name, "cpus");
+	assert_int_equal(d->n, 3);
+	assert_string_equal(d->v[0].name, "bus");
+	assert_string_equal(d->v[1].name, "gpu");
+	assert_true(d->v[2].count == (uint64_t)3 << 30);
+	assert_int_equal(p->modules[2].resources.n, 0);
+	assert_int_equal(p->modules[3].resources.v[0].count, 512);
+	assert_true(mp_demands_same(d, d));
+	assert_false(mp_demands_same(d, &one) || mp_demands_same(&one, &other));
+	mp_pipeline_free(p);
+	assert_int_equal(heap.live, 0);
+}
+
 /* What may not start twice takes neither retries nor the cache from `defaults`. */
 static void
 test_once(void **state)
@@ -269,17 +299,28 @@ static const struct bad bad_modules[] = {
 		"twice"},
 	{ONE "    once: maybe\n", "p.yaml:6:11: expected true or false, found 'maybe'"},
 	{ONE "    when: x\n    not_in_parallel: [x]\n    secrets: [x]\n"
-	     "    resources: {}\n    pin: leader\n    priority: 1\n    always: true\n"
-	     "    ignore_failure: true\n    requires: { resources: {} }\n",
+	     "    pin: leader\n    priority: 1\n    always: true\n"
+	     "    ignore_failure: true\n",
 		"p.yaml:6:5: 'when' is not implemented in this version\n"
 		"p.yaml:7:5: 'not_in_parallel' is not implemented in this version\n"
 		"p.yaml:8:5: 'secrets' is not implemented in this version\n"
-		"p.yaml:9:5: 'resources' is not implemented in this version\n"
-		"p.yaml:10:5: 'pin' is not implemented in this version\n"
-		"p.yaml:11:5: 'priority' is not implemented in this version\n"
-		"p.yaml:12:5: 'always' is not implemented in this version\n"
-		"p.yaml:13:5: 'ignore_failure' is not implemented in this version\n"
-		"p.yaml:14:17: 'resources' is not implemented in this version"},
+		"p.yaml:9:5: 'pin' is not implemented in this version\n"
+		"p.yaml:10:5: 'priority' is not implemented in this version\n"
+		"p.yaml:11:5: 'always' is not implemented in this version\n"
+		"p.yaml:12:5: 'ignore_failure' is not implemented in this version"},
+	{ONE "    resources: [gpu]\n",
+		"p.yaml:6:16: expected a map of resources to how much is taken, found a list"},
+	{ONE "    resources: { gpu: 0 }\n", "p.yaml:6:23: expected a whole number, from 1 to "
+					    "9223372036854775807, found 0"},
+	{ONE "    resources: { gpu: many }\n",
+		"p.yaml:6:23: expected a whole number, found 'many'"},
+	{ONE "    resources: { memory: 1GB }\n",
+		"p.yaml:6:26: expected a size such as 512MiB or 2GiB, found '1GB'"},
+	{ONE "    resources: { memory: 8388608TiB }\n",
+		"p.yaml:6:26: expected a size such as 512MiB or 2GiB, found '8388608TiB'"},
+	{ONE "    resources: { a=b: 1 }\n",
+		"p.yaml:6:18: 'a=b' cannot name a resource: no blanks, '/' and '='"},
+	{ONE "    requires: { resources: { gpu: 1 } }\n", "p.yaml:6:17: unknown key 'resources'"},
 	{ONE "    timeout: 30\n", "p.yaml:6:14: expected a duration of at most 366d, such "
 				  "as 500ms, 30s or 1h30m, "
 				  "found '30'"},
@@ -510,6 +551,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_resources),
 		cmocka_unit_test(test_once),
 		cmocka_unit_test(test_name_of_file),
 		cmocka_unit_test(test_bad_file),

@@ -74,7 +74,7 @@ test_balance_and_ahead(void **state)
 	assert_int_equal(place(&f, 0, counts), 2);
 	for (uint32_t i = 0; i < 3; i++)
 		assert_int_equal(mp_sched_outstanding(f.sched, i), 4);
-	mp_sched_done(f.sched, 1);
+	mp_sched_done(f.sched, 1, 0);
 	assert_int_equal(place(&f, 0, counts), 1);
 	assert_int_equal(counts[1], 1);
 	fixture_fini(&f);
@@ -124,6 +124,58 @@ test_requirements(void **state)
 }
 
 static void
+has(struct fixture *f, uint32_t member, const char *name, uint64_t count)
+{
+	struct mp_caps *caps = &f->roster.caps[member];
+
+	caps->resource_count = 1;
+	memcpy(caps->resources[0].name, name, strlen(name) + 1);
+	caps->resources[0].count = count;
+}
+
+/* What attempts have taken is not given twice, and what nobody has is told. */
+static void
+test_resources(void **state)
+{
+	static const struct mp_demand one[] = {{"rig", 1}}, two[] = {{"rig", 2}};
+	static const struct mp_demand big[] = {{"cpus", 1}, {"memory", 1 << 20}, {"rig", 9}};
+	uint32_t counts[UNIT_ROSTER_MAX];
+	struct mp_error why;
+	struct fixture f;
+
+	(void)state;
+	unit_graph_init(&f.graph, 8);
+	for (uint32_t i = 0; i < 6; i++)
+		f.graph.modules[i].resources = (struct mp_demands){i < 4 ? one : two, 1};
+	f.graph.modules[6].resources = (struct mp_demands){big, 3};
+	fixture_init(&f, 3, 4);
+	has(&f, 1, "rig", 2);
+	has(&f, 2, "rig", 1);
+	assert_int_equal(mp_sched_members(f.sched), 0);
+	push(&f, 0, 8);
+	/* Three of one, and the module that takes nothing. */
+	assert_int_equal(place(&f, 0, counts), 4);
+	assert_true(counts[1] >= 2 && counts[2] >= 1);
+	assert_false(mp_sched_unplaceable(f.sched, 4, &why));
+	assert_true(mp_sched_unplaceable(f.sched, 6, &why));
+	assert_non_null(strstr(why.text, "n0 comes nearest but lacks resource cpus, resource "
+					 "memory, resource rig"));
+	mp_sched_done(f.sched, 2, 0);
+	assert_int_equal(place(&f, 0, counts), 1);
+	assert_int_equal(counts[2], 1);
+	mp_sched_done(f.sched, 1, 1);
+	assert_int_equal(place(&f, 0, counts), 0); /* one is left there, and two are wanted */
+	mp_sched_done(f.sched, 1, 2);
+	assert_int_equal(place(&f, 0, counts), 1);
+	assert_int_equal(counts[1], 1);
+	/* An attempt that another leader has begun. */
+	mp_sched_done(f.sched, 1, 4);
+	mp_sched_taken(f.sched, 1, 0);
+	assert_int_equal(place(&f, 0, counts), 0);
+	fixture_fini(&f);
+}
+
+static void
 test_who_gets_nothing(void **state)
 {
 	uint32_t counts[UNIT_ROSTER_MAX];
@@ -142,7 +194,7 @@ test_who_gets_nothing(void **state)
 	assert_int_equal(place(&f, 0, counts), 1);
 	assert_int_equal(counts[5], 1);
 	/* It stops: nothing until it has started again. */
-	mp_sched_done(f.sched, 5);
+	mp_sched_done(f.sched, 5, 0);
 	mp_sched_closed(f.sched, 5);
 	push(&f, 1, 1);
 	assert_int_equal(place(&f, 0, counts), 0);
@@ -272,6 +324,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_balance_and_ahead),
 		cmocka_unit_test(test_requirements),
+		cmocka_unit_test(test_resources),
 		cmocka_unit_test(test_who_gets_nothing),
 		cmocka_unit_test(test_busy),
 		cmocka_unit_test(test_order),

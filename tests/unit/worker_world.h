@@ -168,7 +168,7 @@ on_deadline(int node)
 }
 
 /* Rows of one table of the process before. */
-static void
+static inline void
 restore(enum mp_table table)
 {
 	for (size_t i = 0; i < T.row_count; i++) {
@@ -181,7 +181,7 @@ restore(enum mp_table table)
 	}
 }
 
-static size_t
+static inline size_t
 rows(enum mp_table table)
 {
 	size_t n = 0;
@@ -262,6 +262,7 @@ struct give {
 	bool forged;
 	bool no_cache;
 	bool once;
+	struct mp_demands resources;
 };
 
 static size_t
@@ -274,7 +275,8 @@ spec_bytes(const struct give *g, uint8_t out[256])
 		.inputs = {globs, g->input_glob != NULL},
 		.grace_ms = MP_GRACE_MS_DEFAULT,
 		.no_cache = g->no_cache,
-		.once = g->once};
+		.once = g->once,
+		.resources = g->resources};
 	struct mp_buf buf;
 	size_t n;
 
@@ -357,7 +359,7 @@ assign(int leader, uint64_t term, uint32_t module, const struct give *give)
 	return assign_many(leader, term, module, 1, give);
 }
 
-static int
+static inline int
 list(int leader, uint64_t term, enum mp_msg_work number, uint32_t module, uint64_t of_term)
 {
 	struct mp_attempt_id id = {of_term, module, 1};
@@ -438,7 +440,7 @@ status(int leader, uint64_t term, int phases[8])
 }
 
 /* The last result that was sent, verified; the first one of its message. */
-static bool
+static inline bool
 result(int to, struct mp_result *out, size_t *holders)
 {
 	const struct message *got = heard(MP_MSG_WORK_RESULT);
