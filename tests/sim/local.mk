@@ -22,6 +22,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/mesh_fault.c \
 	%D%/mesh_measure.c \
 	%D%/mesh_net.c \
+	%D%/mesh_script.c \
 	%D%/mesh_trust.c \
 	%D%/model.c \
 	%D%/names.c \
@@ -39,7 +40,29 @@ tests_sim_mpsim_LDADD = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(F
 sim_scripts = %D%/members.sh %D%/regress.sh %D%/scenarios.sh %D%/seeds.sh
 dist_check_SCRIPTS += $(sim_scripts)
 TESTS += $(sim_scripts)
-EXTRA_DIST += %D%/mutants %D%/mutants.sh %D%/seeds $(sim_scenarios)
+EXTRA_DIST += %D%/mutants %D%/mutants.sh %D%/seeds $(sim_scenarios) $(member_scenarios)
+member_scenarios = \
+	%D%/scenarios/members/bridge.sim \
+	%D%/scenarios/members/crash-30.sim \
+	%D%/scenarios/members/flapping.sim \
+	%D%/scenarios/members/join-storm.sim \
+	%D%/scenarios/members/left.sim \
+	%D%/scenarios/members/loss.sim \
+	%D%/scenarios/members/mass-restart.sim \
+	%D%/scenarios/members/no-udp.sim \
+	%D%/scenarios/members/one-way.sim \
+	%D%/scenarios/members/partition-10m.sim \
+	%D%/scenarios/members/partition-10s.sim \
+	%D%/scenarios/members/replayed.sim \
+	%D%/scenarios/members/starved-timers-first.sim \
+	%D%/scenarios/members/starved.sim \
+	%D%/scenarios/members/two-clusters.sim \
+	%D%/scenarios/members/versions.sim \
+	%D%/scenarios/members/wan.sim \
+	%D%/scenarios/long/loss-day.sim \
+	%D%/scenarios/long/partition-10d.sim \
+	%D%/scenarios/long/starved-hour.sim \
+	%D%/scenarios/long/thousand.sim
 sim_scenarios = \
 	%D%/scenarios/adopted.sim \
 	%D%/scenarios/bridge.sim \
@@ -73,6 +96,10 @@ seeds: tests/sim/mpsim
 member-seeds: tests/sim/mpsim
 	tests/sim/mpsim --members $(SEEDS) --from $(FROM)
 
+# Days of virtual time, and a thousand nodes.
+long-scenarios: tests/sim/mpsim
+	tests/sim/mpsim $(srcdir)/tests/sim/scenarios/long/*.sim
+
 # The figures of docs/membership.md
 table: tests/sim/mpsim
 	tests/sim/mpsim --table membership
@@ -85,4 +112,4 @@ mutants: tests/sim/mpsim tests/unit/test_raft
 		unit_objects='$(tests_unit_test_raft_OBJECTS)' \
 		unit_libs='$(tests_unit_test_raft_LDADD) $(LIBS)' \
 		$(SHELL) $(srcdir)/tests/sim/mutants.sh
-.PHONY: member-seeds mutants seeds table
+.PHONY: long-scenarios member-seeds mutants seeds table

@@ -223,7 +223,9 @@ scenarios(char **files, int count, bool trace)
 	(void)printf("1..%d\n", count);
 	for (int i = 0; i < count; i++) {
 		char why[600];
-		int rc = sim_script_run(files[i], trace, why, sizeof(why));
+		int rc = mesh_script_is(files[i])
+				 ? mesh_script_run(files[i], trace, why, sizeof(why))
+				 : sim_script_run(files[i], trace, why, sizeof(why));
 
 		(void)printf("%s %d - %s%s%s\n", rc == 0 ? "ok" : "not ok", i + 1, files[i],
 			rc == 0 ? "" : ": ", why);

@@ -188,7 +188,12 @@ mesh_agree(struct mesh *mesh, char *why, size_t size)
 	for (uint32_t i = 0; i < mesh->plan.nodes; i++) {
 		struct mesh_node *node = &mesh->nodes[i];
 
-		if (!mesh_member(node) || node->left)
+		if (node->roster != NULL && !mesh_member(node)) {
+			if (why != NULL)
+				(void)snprintf(why, size, "node %" PRIu32 " has not joined", i);
+			return false;
+		}
+		if (node->roster == NULL || node->left)
 			continue;
 		for (uint32_t k = node->cluster; k < mesh->plan.nodes; k += mesh->plan.clusters) {
 			const struct mp_member *m;

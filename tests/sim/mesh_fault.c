@@ -10,6 +10,7 @@
 #include "core/swim_impl.h"
 
 #define AGREE_WITHIN  (45 * SIM_SEC)
+#define JOIN_WITHIN   (90 * SIM_SEC) /* whose attempts failed for long waits for the next one */
 #define UPDATE_WITHIN (10 * SIM_SEC)
 #define SETTLE        (150 * SIM_SEC)
 #define IDLE_OVER     (20 * SIM_SEC)
@@ -96,6 +97,16 @@ mesh_agree_within(struct mesh *mesh, sim_time limit)
 		return true;
 	(void)mesh_agree(mesh, why, sizeof(why));
 	mesh_fail(mesh, "M6: no agreement within %.0f s: %s", (double)limit / 1e6, why);
+	return false;
+}
+
+static bool
+some_join(struct mesh *mesh)
+{
+	for (uint32_t i = 0; i < mesh->plan.nodes; i++) {
+		if (mesh->nodes[i].roster != NULL && !mesh_member(&mesh->nodes[i]))
+			return true;
+	}
 	return false;
 }
 
@@ -258,9 +269,13 @@ fault_one(struct seed *seed)
 		mesh_leave(node);
 	else if (kind == FAULT_SPEAK && mesh_member(node) && !node->left)
 		mesh_watch(mesh, node->index);
-	else if (kind == FAULT_SWAP)
-		mesh_swap(node, any(mesh));
-	else if (kind == FAULT_NEWER)
+	else if (kind == FAULT_SWAP && node->index >= mesh->plan.clusters) {
+		struct mesh_node *other = any(mesh);
+
+		/* The founders' addresses are what joiners were given. */
+		if (other->index >= mesh->plan.clusters)
+			mesh_swap(node, other);
+	} else if (kind == FAULT_NEWER)
 		mesh_newer(node);
 }
 
@@ -330,7 +345,7 @@ mesh_seed_run(uint64_t number, bool trace, char *why, size_t size)
 			revive(mesh);
 	}
 	mesh_heal(mesh);
-	/* Joiners come last, and the seed that they were given may have been away for long. */
+	(void)mesh_run_while(mesh, JOIN_WITHIN, some_join);
 	if (mesh->failure[0] == '\0' && mesh_agree_within(mesh, AGREE_WITHIN)) {
 		mesh_watch(mesh, (uint32_t)mp_rng_below(&mesh->rng, plan.clusters));
 		mesh_update_within(mesh, UPDATE_WITHIN);
