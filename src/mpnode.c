@@ -36,6 +36,7 @@ struct options {
 	size_t advertise_count;
 	struct mp_settings settings;
 	enum mp_reach reach;
+	enum mp_timing timing;
 	bool keep_failed, force, again;
 };
 
@@ -58,6 +59,8 @@ static const char usage_text[] =
 	"  --advertise HOST[:PORT] where others reach this node, if elsewhere; may be repeated\n"
 	"  --reach out|all         out: nobody can reach this node, it opens all streams "
 	"itself\n"
+	"  --profile lan|wan       timings; wan is for round trips of more than 100 ms, on all "
+	"nodes\n"
 	"  --slots N               attempts at a time (default: processors; 0: only keep and "
 	"vote)\n"
 	"  --tag TAG               what this node can do, for `requires`; may be repeated\n"
@@ -165,6 +168,7 @@ serve(const struct options *o, struct mp_state *state, bool founded)
 		.advertise = o->advertise,
 		.advertise_count = o->advertise_count,
 		.reach = o->reach,
+		.timing = o->timing,
 		.options = &o->settings,
 		.ready = stdout,
 		.log = stderr,
@@ -367,6 +371,7 @@ enum {
 	OPT_LISTEN,
 	OPT_ADVERTISE,
 	OPT_REACH,
+	OPT_PROFILE,
 	OPT_SLOTS,
 	OPT_TAG,
 	OPT_RESOURCE,
@@ -384,6 +389,7 @@ static const struct option long_options[] = {
 	{"listen", required_argument, NULL, OPT_LISTEN},
 	{"advertise", required_argument, NULL, OPT_ADVERTISE},
 	{"reach", required_argument, NULL, OPT_REACH},
+	{"profile", required_argument, NULL, OPT_PROFILE},
 	{"slots", required_argument, NULL, OPT_SLOTS},
 	{"tag", required_argument, NULL, OPT_TAG},
 	{"resource", required_argument, NULL, OPT_RESOURCE},
@@ -431,6 +437,13 @@ parse_option(int c, struct options *o)
 							: MP_REACH_KEPT;
 		return o->reach != MP_REACH_KEPT ? -1
 						 : usage_error("--reach takes out or all", optarg);
+	case OPT_PROFILE:
+		o->timing = strcmp(optarg, "wan") == 0   ? MP_TIMING_WAN
+			    : strcmp(optarg, "lan") == 0 ? MP_TIMING_LAN
+							 : MP_TIMING_KEPT;
+		return o->timing != MP_TIMING_KEPT
+			       ? -1
+			       : usage_error("--profile takes lan or wan", optarg);
 	case OPT_SLOTS:
 		return said("--slots", mp_settings_slots(&o->settings, optarg, &err), &err);
 	case OPT_TAG:

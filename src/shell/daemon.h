@@ -23,6 +23,13 @@ enum mp_reach {
 	MP_REACH_OUT, /* nobody can open a stream to it: it opens them to all others */
 };
 
+/* Timings, core/env.h. */
+enum mp_timing {
+	MP_TIMING_KEPT, /* as the last time; at first, LAN */
+	MP_TIMING_LAN,
+	MP_TIMING_WAN,
+};
+
 struct mp_daemon_config {
 	struct mp_state *state; /* borrowed; holds the lock, keys, credential and seeds */
 	/* HOST:PORT; port 0 is the kept one, or picks; NULL: as the last time, or 7117 of all. */
@@ -32,6 +39,7 @@ struct mp_daemon_config {
 	const char *const *advertise;
 	size_t advertise_count; /* at most MP_ADDRS_MAX */
 	enum mp_reach reach;
+	enum mp_timing timing;
 	const struct mp_settings
 		*options; /* that it was started with; node.conf counts before them */
 	FILE *ready;      /* the ready line goes here; NULL for none */

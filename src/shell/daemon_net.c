@@ -8,6 +8,7 @@
 #define DEFAULT_PORT 7117
 #define PORT_TRIES   20
 #define PATH_MS      4000
+#define PATH_WAN_MS  15000
 #define IDLE_S       120
 #define KEEP_S       20 /* where only our own streams reach us: routers forget idle ones */
 
@@ -41,7 +42,7 @@ new_peers(struct mp_daemon *d)
 		.cluster = state->cluster,
 		.self = state->id,
 		.idle_s = state->network.reach_out ? KEEP_S : IDLE_S,
-		.path_ms = PATH_MS,
+		.path_ms = state->network.wan ? PATH_WAN_MS : PATH_MS,
 		.check = mp_daemon_on_check_peer,
 		.member = mp_daemon_member,
 		.credential = mp_daemon_on_credential,
@@ -178,6 +179,8 @@ network_choose(struct mp_daemon *d, struct mp_state_network *net, struct mp_erro
 	int rc = 0;
 
 	*net = config->state->network;
+	if (config->timing != MP_TIMING_KEPT)
+		net->wan = config->timing == MP_TIMING_WAN;
 	if (config->reach != MP_REACH_KEPT)
 		net->reach_out = config->reach == MP_REACH_OUT;
 	if (config->reach == MP_REACH_OUT) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "codec/caps.h"
+#include "core/env.h"
 #include "core/join.h"
 #include "crypto/key.h"
 #include "mp/limits.h"
@@ -84,7 +85,8 @@ open_node(struct mp_daemon *d, struct mp_error *err)
 		.cluster = state->cluster,
 		.returned_ms = state->returned_ms,
 		.addrs = d->advertised,
-		.addr_count = d->advertised_count};
+		.addr_count = d->advertised_count,
+		.profile = state->network.wan ? &mp_profile_wan : &mp_profile_lan};
 	struct mp_addr seeds[MP_SEEDS_MAX];
 	uint8_t gossip_key[MP_SYMKEY_SIZE];
 	struct mp_buf buf;

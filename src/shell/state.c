@@ -476,6 +476,8 @@ load_network(struct mp_state *state, struct mp_error *err)
 			memcpy(net->listen, value, strlen(value) + 1);
 		else if (strcmp(line, "reach out") == 0)
 			net->reach_out = true;
+		else if (strcmp(line, "profile wan") == 0)
+			net->wan = true;
 		else if (strncmp(line, "advertise ", 10) == 0 &&
 			 net->advertise_count < mp_countof(net->advertise))
 			memcpy(net->advertise[net->advertise_count++], value, strlen(value) + 1);
@@ -571,6 +573,8 @@ mp_state_set_network(
 			text + n, sizeof(text) - n, "advertise %s\n", net->advertise[i]);
 	if (net->reach_out)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "reach out\n");
+	if (net->wan)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "profile wan\n");
 	state->network = *net;
 	return mp_state_write(state, "network", text, n, err);
 }

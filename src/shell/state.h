@@ -10,7 +10,7 @@
  *   joining       seeds to ask, from taking a token until this node is a member
  *   port          as picked at the first start
  *   node.conf     what an operator says that it can do
- *   network       where it listens and where others reach it, as said last
+ *   network       where it listens, where others reach it, its timings, as said last
  *   control.db cache.db work/ control.sock
  *
  * Files are replaced whole, in an order in which any crash leaves a directory that can be opened
@@ -36,6 +36,7 @@ struct mp_state_network {
 	char advertise[MP_ADDRS_MAX][MP_STATE_SEED_SIZE];
 	size_t advertise_count;
 	bool reach_out; /* nobody can open a stream to it */
+	bool wan;       /* its timings are those for long ways */
 };
 
 struct mp_state {

@@ -30,6 +30,7 @@ cli_tests = \
 	%D%/cluster_systemd.sh \
 	%D%/cluster_takeover.sh \
 	%D%/cluster_tour.sh \
+	%D%/cluster_wan.sh \
 	%D%/cluster_zones.sh \
 	%D%/files.sh \
 	%D%/node.sh
