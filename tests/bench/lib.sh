@@ -4,7 +4,9 @@
 # family PID: it and its children. Other processes may end while this looks.
 family()
 {
-	cat /proc/[0-9]*/stat 2>/dev/null | awk -v root="$1" '{ gsub(/\(.*\)/, "x"); parent[$1] = $4 } END {
+	cat /proc/[0-9]*/stat 2>/dev/null | awk -v root="$1" '
+	{ gsub(/\(.*\)/, "x"); parent[$1] = $4 }
+	END {
 		for (p in parent)
 			for (q = p; q in parent; q = parent[q])
 				if (q == root) { print p; break }
