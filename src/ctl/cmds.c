@@ -17,7 +17,6 @@ ABSENT(pending, "pending", "", "list nodes that wait to be admitted");
 ABSENT(admit, "admit", "FINGERPRINT", "let a node in");
 ABSENT(revoke, "revoke", "NODE", "shut a node out for ever");
 ABSENT(authority, "authority", "export", "move the authority key");
-ABSENT(top, "top", "", "watch the cluster");
 
 const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_run,
@@ -35,6 +34,7 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_undrain,
 	&mp_cmd_node,
 	&mp_cmd_health,
+	&mp_cmd_top,
 	&mp_cmd_cache,
 	&mp_cmd_invite,
 	&mp_cmd_validate,
@@ -52,7 +52,6 @@ const struct mp_cmd *const mp_cmds[] = {
 	&absent_admit,
 	&absent_revoke,
 	&absent_authority,
-	&absent_top,
 };
 
 const size_t mp_cmd_count = mp_countof(mp_cmds);

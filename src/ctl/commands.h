@@ -23,6 +23,7 @@ extern const struct mp_cmd mp_cmd_runs;
 extern const struct mp_cmd mp_cmd_show;
 extern const struct mp_cmd mp_cmd_submit;
 extern const struct mp_cmd mp_cmd_takeover;
+extern const struct mp_cmd mp_cmd_top;
 extern const struct mp_cmd mp_cmd_undrain;
 extern const struct mp_cmd mp_cmd_validate;
 extern const struct mp_cmd mp_cmd_wait;

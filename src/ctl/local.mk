@@ -53,6 +53,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/submitter.c \
 	%D%/submitter.h \
 	%D%/takeover.c \
+	%D%/top.c \
 	%D%/unpack.c \
 	%D%/unpack.h \
 	%D%/validate.c \

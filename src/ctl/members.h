@@ -22,6 +22,10 @@ struct mp_member_self {
 int mp_members_visit(
 	struct mp_cmd_ctx *ctx, mp_member_cb each, void *arg, struct mp_member_self *self);
 
+/* One as an object of a list, with the keys of `nodes --json` and what its columns show; in
+ * nodes.c. */
+void mp_w_member(struct mp_writer *w, const struct mp_snap_member *m, const struct mp_caps *caps);
+
 /* It drains, and nothing is left there. */
 bool mp_member_drained(const struct mp_snap_member *member);
 

@@ -141,11 +141,9 @@ write_way(struct mp_writer *w, const struct mp_snap_member *m)
 		mp_w_null(w, "skew_ms");
 }
 
-static void
-write_member(void *arg, const struct mp_snap_member *m, const struct mp_caps *caps)
+void
+mp_w_member(struct mp_writer *w, const struct mp_snap_member *m, const struct mp_caps *caps)
 {
-	struct mp_writer *w = arg;
-
 	mp_w_object(w, NULL, NULL, 0);
 	mp_w_hex(w, "id", m->node.id.b, sizeof(m->node.id.b));
 	mp_w_show(w, "id", "%02x%02x%02x%02x%02x%02x", m->node.id.b[0], m->node.id.b[1],
@@ -176,6 +174,12 @@ write_member(void *arg, const struct mp_snap_member *m, const struct mp_caps *ca
 	write_way(w, m);
 	paint(w, m);
 	mp_w_end(w);
+}
+
+static void
+write_member(void *arg, const struct mp_snap_member *m, const struct mp_caps *caps)
+{
+	mp_w_member(arg, m, caps);
 }
 
 static int

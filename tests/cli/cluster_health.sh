@@ -51,6 +51,15 @@ tap_check 'it was there all the time' until_true 30 well alpha
 printf 'meshpipe: 1\nname: slow\nmodules: { a: { run: sleep 300 } }\n' >"$tap_tmp/p.yaml"
 run=$(ctl alpha submit "$tap_tmp/p.yaml")
 tap_check 'it is well with a run' well beta
+top_has()
+{
+	ctl beta top --json | jq -e --arg run "$run" '.alive == 3 and .slots == 6 and
+		.open_runs == 1 and (.nodes | length) == 3 and
+		any(.runs[]; .run == $run and .modules == 1 and .done == 0)' >/dev/null
+}
+tap_check 'top has nodes and runs' until_true 20 top_has
+ctl beta top >"$tap_tmp/top"
+tap_check 'without a terminal it shows them once' grep -q '^gamma *alive' "$tap_tmp/top"
 node_kill alpha
 node_kill gamma
 lost()
