@@ -13,6 +13,7 @@
 #define ASKS_MAX     8     /* records tried for one submission */
 #define ABORT_MS     60000 /* electors that fell silent have so long to say that they forgot it */
 #define BEGIN_MS     60000 /* the run that they took has so long to begin */
+#define TIP_MS       300   /* an opener that is no elector asks so often whether it has */
 #define MANIFEST_MAX (64u * 1024 * 1024)
 
 enum opening_state {
@@ -42,7 +43,9 @@ struct mp_opening {
 	uint32_t without; /* it has nothing of the record, and never will */
 	uint32_t reached; /* a stream to it was open since it was asked */
 	mp_time deadline_ms;
-	mp_time give_up_ms; /* ABORT only */
+	mp_time give_up_ms; /* ABORT and BEGIN */
+	uint32_t begun;     /* BEGIN: of these, the log has an entry */
+	bool tips;          /* BEGIN: they are asked for that */
 	/* Who was no use so far. More than this many: the oldest is tried again. */
 	struct mp_node_id left_out[16];
 	size_t left_out_count;
@@ -389,13 +392,45 @@ mp_open_accept(struct mp_open *open, struct mp_env *env, const struct mp_node_id
 	o->accepted |= 1u << elector;
 	if (bits(o->accepted) <= o->rec.elector_count / 2 && !MP_MUTANT(OPEN_BY_ONE))
 		return 0;
-	if (open->parts.opened(open->parts.ctx, env, run, mp_buf_span(&o->record)) &&
-		!MP_MUTANT(OPEN_BY_ONE)) {
-		o->state = OPENING_BEGIN;
-		o->deadline_ms = env->now_ms + BEGIN_MS;
-		return 0;
+	o->state = OPENING_BEGIN;
+	o->tips = !open->parts.opened(open->parts.ctx, env, run, mp_buf_span(&o->record));
+	o->give_up_ms = env->now_ms + BEGIN_MS;
+	o->deadline_ms = o->tips ? env->now_ms + TIP_MS : o->give_up_ms;
+	if (MP_MUTANT(OPEN_BY_ONE))
+		opening_end(o, env, 0, "");
+	return 0;
+}
+
+static void
+opening_ask_tips(struct mp_opening *o, struct mp_env *env)
+{
+	o->deadline_ms = env->now_ms + TIP_MS;
+	for (uint32_t i = 0; i < o->rec.elector_count; i++) {
+		struct mp_buf *buf = mp_out_scratch(env->out);
+
+		if ((o->begun & 1u << i) == 0 && mp_msg_run_tip_ask_encode(buf, &o->rec.id) == 0)
+			mp_out_send(env->out, &o->rec.electors[i], MP_CLASS_CONTROL,
+				mp_buf_span(buf), 0);
 	}
-	opening_end(o, env, 0, "");
+}
+
+int
+mp_open_tip(struct mp_open *open, struct mp_env *env, const struct mp_node_id *from,
+	const struct mp_run_tip *tip)
+{
+	struct mp_opening *o = open->first;
+	int elector;
+
+	while (o != NULL &&
+		(o->state != OPENING_BEGIN || !o->tips || !mp_run_id_eq(&o->rec.id, &tip->run)))
+		o = o->next;
+	elector = o != NULL ? mp_run_elector(&o->rec, from) : -1;
+	if (elector < 0)
+		return MP_ENOENT;
+	if (tip->index > 0)
+		o->begun |= 1u << elector;
+	if (bits(o->begun) > o->rec.elector_count / 2)
+		opening_end(o, env, 0, "");
 	return 0;
 }
 
@@ -641,14 +676,14 @@ mp_open_forget(struct mp_open *open, struct mp_submit_req *req)
 static void
 opening_tick(struct mp_opening *o, struct mp_env *env)
 {
-	if (o->state == OPENING_BEGIN) {
+	if ((o->state == OPENING_BEGIN || o->state == OPENING_ABORT) &&
+		env->now_ms >= o->give_up_ms) {
 		opening_end(o, env, MP_ETIMEOUT,
 			"the nodes that took the run fell silent; it may start without more");
 		return;
 	}
-	if (o->state == OPENING_ABORT && env->now_ms >= o->give_up_ms) {
-		opening_end(o, env, MP_ETIMEOUT,
-			"the nodes that took the run fell silent; it may start without more");
+	if (o->state == OPENING_BEGIN) {
+		opening_ask_tips(o, env);
 		return;
 	}
 	if (o->state == OPENING_ABORT) {

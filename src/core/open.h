@@ -11,9 +11,10 @@
  * majority, the opener itself among them, for only from it could the others still get it: one
  * submission never becomes two runs.
  *
- * The submission is acknowledged when the first entry of the run's log is committed: before that
- * only the opener knows that the run cannot be given up any more, and an elector that has nothing
- * of it yet would get it from nobody else.
+ * The submission is acknowledged when the run's log has begun: before that only the opener knows
+ * that the run cannot be given up any more, and an elector that has nothing of it yet would get it
+ * from nobody else. An opener that is an elector sees that the first entry is committed. One that
+ * is none asks the electors how far their logs go (RUN_TIP), until a majority has an entry on disk.
  */
 #ifndef MP_CORE_OPEN_H
 #define MP_CORE_OPEN_H
@@ -28,6 +29,7 @@
 
 struct mp_open;
 struct mp_opening;
+struct mp_run_tip;
 
 struct mp_submission {
 	struct mp_span pipeline; /* deterministic CBOR */
@@ -53,7 +55,7 @@ struct mp_open_parts {
 	struct mp_fetch *fetch;
 	struct mp_hold *hold;
 	/* A majority has the run: the opener stands for its leadership, and tells all members.
-	 * Comes before req->done. True: mp_open_begun() will come. */
+	 * Comes before req->done. True: mp_open_begun() will come; else the electors are asked. */
 	bool (*opened)(void *ctx, struct mp_env *env, const struct mp_run_id *run,
 		struct mp_span signed_record);
 	void *ctx;
@@ -80,6 +82,10 @@ int mp_open_refuse(struct mp_open *open, struct mp_env *env, const struct mp_nod
 
 /* An entry of the run's log is committed. */
 void mp_open_begun(struct mp_open *open, struct mp_env *env, const struct mp_run_id *run);
+
+/* RUN_TIP of an elector, which has so much of the log on disk. MP_ENOENT: nobody waits for it. */
+int mp_open_tip(struct mp_open *open, struct mp_env *env, const struct mp_node_id *from,
+	const struct mp_run_tip *tip);
 
 /* LINK of the control class. */
 void mp_open_link(struct mp_open *open, struct mp_env *env, const struct mp_node_id *peer,

@@ -94,6 +94,9 @@ int mp_raft_inherit(struct mp_raft *raft, struct mp_env *env, const struct mp_ra
  * new run or of a generation; an only elector always does). */
 void mp_raft_start(struct mp_raft *raft, struct mp_env *env, bool eager);
 
+/* Nobody has stood yet, as far as this elector knows, and somebody may: stands at once. */
+void mp_raft_hurry(struct mp_raft *raft, struct mp_env *env);
+
 /* One message of codec/msg_raft.h, with its number, from a peer. Wrong ones have no effect:
  * MP_EFORMAT, MP_ETRUNC, MP_ELIMIT; MP_EAUTH when the sender is no elector, or run, generation or
  * certificate is another; MP_ESIG; MP_ECORRUPT when this elector is, or the leader contradicts

@@ -55,6 +55,14 @@ mp_raft_leader_heard(struct mp_raft *raft, struct mp_env *env, int leader)
 	raft->elect_at = env->now_ms + env->profile->election_ms + raft->jitter_ms;
 }
 
+void
+mp_raft_hurry(struct mp_raft *raft, struct mp_env *env)
+{
+	if (raft->started && !raft->corrupt && raft->role == MP_RAFT_FOLLOWER &&
+		raft->leader == RAFT_NOBODY && raft->term == MP_TERM_FIRST(raft->who.generation))
+		raft->elect_at = env->now_ms;
+}
+
 /* ---- standing ---- */
 
 static bool

@@ -327,6 +327,10 @@ on_known(struct mp_runs *runs, struct mp_env *env, struct mp_span bytes)
 	if (!k->opened) {
 		k->opened = true;
 		known_put(env, k);
+		/* An opener that is no elector leaves it to us to begin. */
+		if (k->box != NULL && box_untouched(k->box) &&
+			mp_node_id_eq(&k->rec.now.electors[0], &env->self))
+			mp_raft_hurry(k->box->raft, env);
 	}
 	if (m.end.n == 0)
 		return 0;

@@ -267,7 +267,9 @@ takeover_on_tip(struct mp_runs *runs, struct mp_env *env, const struct mp_node_i
 	while (ask != NULL && !mp_run_id_eq(&ask->run, &tip.run))
 		ask = ask->next;
 	k = known_find(runs, &tip.run);
-	if (ask == NULL || k == NULL || tip.generation != k->rec.now.generation)
+	if (ask == NULL)
+		return mp_open_tip(runs->open, env, from, &tip);
+	if (k == NULL || tip.generation != k->rec.now.generation)
 		return MP_ENOENT;
 	if (!mp_electorate_has(&k->rec.now, from))
 		return MP_EAUTH;

@@ -166,6 +166,10 @@ hear(struct world *w, int to, struct mp_span bytes)
 		assert_int_equal(mp_msg_run_abort_decode(bytes, &s->run), 0);
 		return;
 	}
+	if (s->kind == MP_MSG_RUN_TIP_ASK) {
+		assert_int_equal(mp_msg_run_tip_ask_decode(bytes, &s->run), 0);
+		return;
+	}
 	assert_int_equal(s->kind, MP_MSG_RUN_OPEN);
 	assert_int_equal(mp_msg_run_open_decode(bytes, &m), 0);
 	assert_true(m.pipeline.n == w->pipeline.n &&

@@ -6,6 +6,7 @@
 #define ASK_MS   3000 /* for a small pipeline */
 #define ABORT_MS 60000
 #define BEGIN_MS 60000
+#define TIP_MS   300
 
 /* ---- what is refused at once ---- */
 
@@ -317,9 +318,55 @@ test_not_begun(void **state)
 	world_fini(&w);
 }
 
-/* The opener keeps nothing of it: there is no beginning to wait for. */
+static int
+tip(struct world *w, int member, uint64_t index)
+{
+	const struct mp_run_tip t = {
+		.run = w->rec.id, .generation = 1, .index = index, .term = index > 0};
+
+	return mp_open_tip(w->open, &w->env, &w->roster.members[member].id, &t);
+}
+
+/* The opener keeps nothing of it: it asks those who do whether it has begun. */
 static void
 test_opened_elsewhere(void **state)
+{
+	struct world w;
+	int last;
+
+	(void)state;
+	world_init(&w, 4);
+	w.begins = false;
+	w.roster.members[0].roles = MP_ROLE_SUBMIT;
+	ask(&w);
+	assert_int_equal(tip(&w, 1, 1), MP_ENOENT);
+	assert_int_equal(accept(&w, 1, &w.rec.id), 0);
+	assert_int_equal(accept(&w, 2, &w.rec.id), 0);
+	assert_int_equal(w.opened, 1);
+	w.said_count = 0;
+	tick(&w, TIP_MS);
+	assert_int_equal(w.said_count, 3);
+	assert_int_equal(w.said[0].kind, MP_MSG_RUN_TIP_ASK);
+	/* One has nothing yet, and one is no majority. */
+	assert_int_equal(tip(&w, 1, 0), 0);
+	assert_int_equal(tip(&w, 2, 1), 0);
+	assert_int_equal(tip(&w, 2, 2), 0);
+	assert_int_equal(tip(&w, 0, 1), MP_ENOENT);
+	assert_int_equal(w.done, 0);
+	w.said_count = 0;
+	tick(&w, TIP_MS);
+	assert_int_equal(w.said_count, 2);
+	last = w.said[1].to;
+	assert_int_equal(tip(&w, last, 1), 0);
+	assert_int_equal(w.done, 1);
+	assert_int_equal(w.rc, 0);
+	assert_int_equal(tip(&w, last, 1), MP_ENOENT);
+	world_fini(&w);
+}
+
+/* Nor does it wait for ever. */
+static void
+test_begun_nowhere(void **state)
 {
 	struct world w;
 
@@ -329,9 +376,10 @@ test_opened_elsewhere(void **state)
 	w.roster.members[0].roles = MP_ROLE_SUBMIT;
 	ask(&w);
 	assert_int_equal(accept(&w, 1, &w.rec.id), 0);
-	assert_int_equal(w.opened, 1);
+	for (int i = 0; i < BEGIN_MS / TIP_MS + 1 && w.done == 0; i++)
+		tick(&w, TIP_MS);
 	assert_int_equal(w.done, 1);
-	assert_int_equal(w.rc, 0);
+	assert_int_equal(w.rc, MP_ETIMEOUT);
 	world_fini(&w);
 }
 
@@ -756,6 +804,7 @@ main(void)
 		cmocka_unit_test(test_acknowledged),
 		cmocka_unit_test(test_not_begun),
 		cmocka_unit_test(test_opened_elsewhere),
+		cmocka_unit_test(test_begun_nowhere),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_one_missing),

@@ -72,12 +72,39 @@ test_cancel_in_vain(void **state)
 	cluster_free(c);
 }
 
+/* Who opens a run and is no elector of it hears that it has begun, soon. */
+static void
+test_opener_elsewhere(void **state)
+{
+	struct cluster *c = cluster_new(4);
+	struct mp_error err = {0};
+	struct submission s;
+
+	(void)state;
+	c->roster.members[3].roles = MP_ROLE_SUBMIT;
+	assert_int_equal(submit(c, 3, DIAMOND, &s, &err), 0);
+	while (!s.done) {
+		/* Not before a majority can go on without it. */
+		cluster_run(c, 1);
+		assert_true(c->now_ms < 3000);
+	}
+	assert_int_equal(s.rc, 0);
+	assert_null(mp_runs_raft(c->nodes[3].runs, &s.run));
+	for (int i = 0; i < 3; i++)
+		assert_true(mp_raft_last_index(mp_runs_raft(c->nodes[i].runs, &s.run)) > 0);
+	node_crash(c, 3);
+	cluster_run(c, 20000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	cluster_free(c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_cancel_in_vain),
+		cmocka_unit_test(test_opener_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
