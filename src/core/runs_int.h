@@ -52,6 +52,7 @@ struct mp_run_box {
 	uint64_t rest_seq;       /* rows up to this one were put when it went to rest */
 	mp_time awake_until_ms;
 	mp_time retry_ms;    /* something could not be done for want of memory */
+	mp_time survive_ms;  /* everybody was asked whether it has ended; 0: not yet */
 	mp_time catch_up_ms; /* one that cannot stand and lacks the end asks again */
 	uint32_t catch_up;   /* how often it did */
 };

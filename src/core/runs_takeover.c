@@ -75,15 +75,20 @@ int
 takeover_on_ask(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes)
 {
-	struct mp_buf *buf = mp_out_scratch(env->out);
+	const struct known *k;
 	struct mp_run_tip tip;
 	struct mp_run_id run;
+	struct mp_buf *buf;
 	int rc = mp_msg_run_tip_ask_decode(bytes, &run);
 
 	if (rc != 0)
 		return rc;
-	if (!tip_of(known_find(runs, &run), &tip))
-		return MP_ENOENT;
+	k = known_find(runs, &run);
+	if (k != NULL && k->ended)
+		known_tell(runs, env, k, from);
+	if (!tip_of(k, &tip))
+		return k == NULL ? MP_ENOENT : 0;
+	buf = mp_out_scratch(env->out);
 	/* Others build on it: not before it is on disk. */
 	if (mp_msg_run_tip_encode(buf, &tip) == 0)
 		mp_out_send(
@@ -221,18 +226,27 @@ takeover_record(const struct mp_env *env, const struct known *k, const struct mp
 	t->who.base_hash = base->hash;
 }
 
+/* Those with a vote that answered. */
+static size_t
+ask_electors(const struct mp_takeover_ask *ask, const struct known *k)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ask->count; i++)
+		n += !ask->tips[i].lost && mp_run_elector(&k->rec, &ask->from[i]) >= 0;
+	return n;
+}
+
 static void
 ask_done(struct mp_runs *runs, struct mp_env *env, struct mp_takeover_ask *ask)
 {
 	const struct known *k = known_find(runs, &ask->run);
 	struct mp_buf *buf = mp_out_scratch(env->out);
 	struct mp_takeover t;
-	size_t best = 0, electors = 0;
+	size_t best = 0;
 	int rc;
 
 	for (size_t i = 0; i < ask->count; i++) {
-		electors += k != NULL && !ask->tips[i].lost &&
-			    mp_run_elector(&k->rec, &ask->from[i]) >= 0;
 		if (tip_above(&ask->tips[i], &ask->tips[best]))
 			best = i;
 	}
@@ -243,7 +257,7 @@ ask_done(struct mp_runs *runs, struct mp_env *env, struct mp_takeover_ask *ask)
 					      : "no node that can be reached has the run's log");
 		return;
 	}
-	if (ask->led || electors > k->rec.now.elector_count / 2) {
+	if (ask->led || ask_electors(ask, k) > k->rec.now.elector_count / 2) {
 		ask_end(runs, env, ask, MP_EBUSY, mp_span(NULL, 0),
 			"most of the run's electors answer: it goes on without a takeover");
 		return;
@@ -280,9 +294,30 @@ takeover_on_tip(struct mp_runs *runs, struct mp_env *env, const struct mp_node_i
 	ask->from[ask->count] = *from;
 	ask->tips[ask->count++] = tip;
 	ask->led = ask->led || tip.led;
-	if (ask->count == k->rec.now.elector_count + k->rec.now.mirrored)
+	/* Only that it goes on by itself can be said early. */
+	if (ask->led || ask_electors(ask, k) > k->rec.now.elector_count / 2)
 		ask->deadline_ms = env->now_ms;
 	return 0;
+}
+
+/* Everybody who may be there; how many others who do not decide in it. */
+static size_t
+ask_all(const struct mp_runs *runs, struct mp_env *env, const struct known *k)
+{
+	const struct mp_roster *roster = runs->parts.roster;
+	size_t others = 0;
+
+	for (size_t i = 0; i < mp_roster_count(roster); i++) {
+		const struct mp_member *m = mp_roster_at(roster, i);
+		struct mp_buf *buf = mp_out_scratch(env->out);
+
+		if (m->state == MP_MEMBER_LEFT)
+			continue;
+		runs_send(env, &m->id, buf, mp_msg_run_tip_ask_encode(buf, &k->id));
+		others += m->state <= MP_MEMBER_SUSPECT && !m->refused &&
+			  !mp_node_id_eq(&m->id, &env->self) && mp_run_elector(&k->rec, &m->id) < 0;
+	}
+	return others;
 }
 
 int
@@ -290,9 +325,7 @@ mp_runs_takeover(struct mp_runs *runs, struct mp_env *env, const struct mp_run_i
 	struct mp_takeover_req *req, struct mp_error *err)
 {
 	const struct known *k = known_find(runs, run);
-	struct mp_node_id holders[HOLDERS_MAX];
 	struct mp_takeover_ask *ask;
-	size_t n;
 
 	if (k == NULL)
 		return mp_fail(err, MP_ENOENT, "no such run is known here");
@@ -310,12 +343,7 @@ mp_runs_takeover(struct mp_runs *runs, struct mp_env *env, const struct mp_run_i
 	req->ask = ask;
 	runs->takeovers = ask;
 	runs->takeover_count++;
-	n = holders_of(k, holders);
-	for (size_t i = 0; i < n; i++) {
-		struct mp_buf *buf = mp_out_scratch(env->out);
-
-		runs_send(env, &holders[i], buf, mp_msg_run_tip_ask_encode(buf, run));
-	}
+	(void)ask_all(runs, env, k);
 	return 0;
 }
 
@@ -335,6 +363,18 @@ elector_gone(const struct mp_runs *runs, const struct mp_env *env, const struct 
 	if (m == NULL || m->refused || m->state == MP_MEMBER_LEFT)
 		return true;
 	return m->state != MP_MEMBER_ALIVE && env->now_ms - since >= MP_SURVIVOR_MS;
+}
+
+/* Others than the elector may know that it has ended. */
+static bool
+survivor_asked(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+{
+	if (box->survive_ms == 0) {
+		box->survive_ms = env->now_ms;
+		if (ask_all(runs, env, box->known) > 0)
+			box->survive_ms += MP_TAKEOVER_ASK_MS;
+	}
+	return env->now_ms >= box->survive_ms; /* there is a tick soon: it waits for its elector */
 }
 
 static void
@@ -376,7 +416,13 @@ survive(struct mp_runs *runs, struct mp_env *env)
 		struct mp_run_box *box = mp_container_of(l, struct mp_run_box, in_active);
 
 		if (!box->known->rec.survivor || box->broken || box->known->ended ||
-			!mp_raft_mirrors(box->raft) || !elector_gone(runs, env, box))
+			!mp_raft_mirrors(box->raft))
+			continue;
+		if (!elector_gone(runs, env, box)) {
+			box->survive_ms = 0;
+			continue;
+		}
+		if (!survivor_asked(runs, env, box))
 			continue;
 		survivor_take(runs, env, box->known);
 		return;

@@ -2,8 +2,10 @@
 /*
  * Taking a run over (DESIGN 5), when a majority of its electors is lost for good.
  *
- *   mpctl takeover ─▶ ask all who hold the log: RUN_TIP_ASK, RUN_TIP ─▶ the record of the next
- *   generation ─▶ signed by an authority ─▶ mp_runs_take(): kept, told to all members
+ *   mpctl takeover ─▶ ask everybody: RUN_TIP_ASK
+ *      ├ who knows how it ended: RUN_KNOWN ─▶ there is nothing to take over
+ *      └ who holds the log: RUN_TIP ─▶ the record of the next generation
+ *                       ─▶ signed by an authority ─▶ mp_runs_take(): kept, told to all members
  *                                             ├ an elector of it: its log up to the base goes on
  *                                             ├ one that is none any more: it forgets the log
  *                                             └ a worker: hears of it with the new leader
@@ -15,6 +17,12 @@
  * known. An elector that has lost what it had (core/raft.h) answers, too, and has no vote: its log
  * may be the base, and it makes no majority. While a majority answers, or anyone hears a leader, a
  * takeover is refused.
+ *
+ * A member that can be reached and has heard how the run ended says so, be it an elector or not.
+ * What only lost nodes knew cannot be known: entries after the base, an END among them, are decided
+ * a second time, and what had finished in them runs again unless a worker still holds its result. A
+ * lost node that comes back with an END of the earlier generation keeps it, and shows that; nobody
+ * believes it any more who has heard of the later one.
  */
 #ifndef MP_CORE_TAKEOVER_H
 #define MP_CORE_TAKEOVER_H
@@ -40,7 +48,7 @@ struct mp_takeover_req {
 	struct mp_takeover_ask *ask; /* NULL when idle */
 };
 
-/* How long those who hold the log have to answer. */
+/* How long they have to answer. */
 #define MP_TAKEOVER_ASK_MS 3000
 /* Asked for at a time. */
 #define MP_TAKEOVERS_MAX 8

@@ -134,6 +134,36 @@ test_majority_lost(void **state)
 	cluster_free(c);
 }
 
+/* The run has ended, and of those who are left only one that is no elector has heard of that. */
+static void
+test_ended_elsewhere(void **state)
+{
+	struct cluster *c = cluster_new(4);
+	int who[CLUSTER_MAX], other;
+	struct submission s;
+	struct asked a;
+
+	(void)state;
+	submit_ok(c, 0, &s);
+	assert_int_equal(electors(c, &s.run, who), 3);
+	other = 6 - who[0] - who[1] - who[2];
+	c->nodes[who[2]].deaf = true;
+	for (int i = 0; i < 100 && !mp_runs_ended(c->nodes[other].runs, &s.run); i++)
+		cluster_run(c, 100);
+	assert_true(mp_runs_ended(c->nodes[other].runs, &s.run));
+	for (int i = 0; i < 2; i++) {
+		node_crash(c, who[i]);
+		c->roster.members[who[i]].state = MP_MEMBER_DEAD;
+	}
+	cluster_run(c, 5000);
+	c->nodes[who[2]].deaf = false;
+	assert_false(mp_runs_ended(c->nodes[who[2]].runs, &s.run));
+	ask(c, who[2], &s.run, &a);
+	assert_int_equal(a.rc, MP_EEXIST);
+	assert_true(mp_runs_ended(c->nodes[who[2]].runs, &s.run));
+	cluster_free(c);
+}
+
 /* An elector of the new generation that is restarted goes on in it. */
 static void
 test_restart_after(void **state)
@@ -300,6 +330,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_majority_lost),
+		cmocka_unit_test(test_ended_elsewhere),
 		cmocka_unit_test(test_restart_after),
 		cmocka_unit_test(test_mirror_takes_over),
 		cmocka_unit_test(test_survivor),
