@@ -429,7 +429,6 @@ node_message(struct mp_node *node, const struct mp_node_id *from, struct mp_span
 {
 	int rc;
 
-	/* Whoever asks to join a moment too early is told so, or it waits for an answer. */
 	if (node->phase == NODE_BOOTING && mp_msg_kind(bytes) == MP_MSG_JOIN)
 		(void)mp_join_message(node->join, &node->env, from, bytes);
 	if (node->phase < NODE_JOINING || node->phase == NODE_STOPPED)

@@ -28,7 +28,8 @@
  *   wait ended T | wait views T | wait leader T | wait answers T    fail if it is not so within T
  *   expect elections N | expect succeeded N | expect lost N | expect left N  at least so many
  *   expect NAME 1           it happened: a name of SIM_SOMETIMES
- * HOST is a number or `leader`, the last host that was seen leading a run.
+ * HOST is a number; `leader`, the last host that was seen leading a run; or `other`, one that is up
+ * and no elector of that run.
  */
 #include "sim.h"
 
@@ -78,6 +79,10 @@ host_arg(struct script *s, const char *text)
 
 	if (strcmp(text, "leader") == 0)
 		n = sim_check_last_leader(sim);
+	else if (strcmp(text, "other") == 0)
+		for (n = 0; n < s->plan.hosts &&
+			    (sim->hosts[n].node == NULL || sim_check_elects(sim, (uint32_t)n));)
+			n++;
 	else
 		n = strtoul(text, NULL, 10);
 	return n < s->plan.hosts ? &sim->hosts[n] : NULL;
