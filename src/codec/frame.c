@@ -10,6 +10,7 @@
 #define SESSION_KEEP 4096
 
 static const uint8_t magic[MAGIC_SIZE] = {0x8d, 'M', 'P', 'S'};
+static const uint8_t magic_knock[MAGIC_SIZE] = {0x8d, 'M', 'P', 'K'};
 
 enum frame_type {
 	FRAME_MORE,
@@ -103,7 +104,10 @@ session_noise_init(struct mp_session *s)
 
 	memcpy(p, label, sizeof(label));
 	p += sizeof(label);
-	memcpy(p, s->config.cluster.b, sizeof(s->config.cluster.b));
+	if (s->config.knock)
+		memset(p, 0, sizeof(s->config.cluster.b));
+	else
+		memcpy(p, s->config.cluster.b, sizeof(s->config.cluster.b));
 	p += sizeof(s->config.cluster.b);
 	memcpy(p, s->preface, sizeof(s->preface));
 	config.prologue = mp_span(prologue, sizeof(prologue));
@@ -136,13 +140,14 @@ mp_session_init(
 	int rc;
 
 	mp_assert(config->proto_min >= 1 && config->proto_min <= config->proto_max);
+	mp_assert(!config->knock || config->role == MP_NOISE_INITIATOR);
 	*s = (struct mp_session){.config = *config};
 	memcpy(s->entropy, entropy, sizeof(s->entropy));
 	mp_buf_init(&s->input, config->alloc, FRAME_HEAD + MP_FRAME_MAX);
 	mp_buf_init(&s->message, config->alloc, MP_MSG_MAX + 1);
 	mp_buf_init(&s->output, config->alloc, MP_STREAM_QUEUE_MAX);
 	preface = session_preface(s, true);
-	memcpy(preface, magic, sizeof(magic));
+	memcpy(preface, config->knock ? magic_knock : magic, sizeof(magic));
 	put_u16(preface + 4, config->proto_min);
 	put_u16(preface + 6, config->proto_max);
 	if (config->role == MP_NOISE_RESPONDER)
@@ -223,7 +228,10 @@ session_read_preface(struct mp_session *s, struct mp_span *input)
 	struct mp_span p = {0};
 	int rc = session_peek(s, input, MAGIC_SIZE, &p);
 
-	if (rc > 0 && memcmp(p.p, magic, MAGIC_SIZE) != 0)
+	if (rc > 0 && s->config.role == MP_NOISE_RESPONDER)
+		s->config.knock = memcmp(p.p, magic_knock, MAGIC_SIZE) == 0;
+	if (rc > 0 && memcmp(p.p, magic, MAGIC_SIZE) != 0 &&
+		!(s->config.role == MP_NOISE_RESPONDER && s->config.knock))
 		return session_die(s, MP_EFORMAT,
 			"not a Meshpipe stream: it begins with %02x%02x%02x%02x", p.p[0], p.p[1],
 			p.p[2], p.p[3]);

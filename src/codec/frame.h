@@ -13,6 +13,9 @@
  * of two clusters, or with a preface changed on the way, do not come to terms. The version spoken
  * is the highest that both speak.
  *
+ * Who does not know the cluster yet knocks: the opener's magic is another one then, and the cluster
+ * id in the prologue is zero on both sides. What a responder lets such a peer do is the caller's.
+ *
  *	initiator: preface, 1 ->        <- preface, 2        3, frames ->
  *
  * The first error ends the session: keys are wiped, what was not yet written is dropped, nothing
@@ -39,6 +42,7 @@ struct mp_session_config {
 	const struct mp_secret *secret;
 	struct mp_xkey static_key;
 	struct mp_cluster_id cluster;
+	bool knock;                    /* INITIATOR: the cluster is not known */
 	uint16_t proto_min, proto_max; /* 1 or above */
 };
 
@@ -129,6 +133,13 @@ void mp_session_sent(struct mp_session *s, size_t n);
  * is empty, initialised, and of the same allocator. It is the caller's then.
  */
 void mp_session_take(struct mp_session *s, struct mp_buf *into);
+
+/* Does the opener knock? Known from the first event on. */
+static inline bool
+mp_session_knocks(const struct mp_session *s)
+{
+	return s->config.knock;
+}
 
 /* The version spoken and the handshake's hash, which names this session; it is open. */
 uint16_t mp_session_proto(const struct mp_session *s);

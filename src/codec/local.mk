@@ -6,6 +6,8 @@ libmp_codec_a_SOURCES = \
 	%D%/caps.h \
 	%D%/cbor.c \
 	%D%/cbor.h \
+	%D%/ctl_roles.c \
+	%D%/ctl_roles.h \
 	%D%/frame.c \
 	%D%/frame.h \
 	%D%/manifest.c \

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/msg_ctl.h"
 
+#include "codec/record_cert.h"
+#include "codec/token.h"
+
 /* ---- small parts ---- */
 
 static void
@@ -40,6 +43,8 @@ mp_ctl_addr_read(struct mp_cbor_r *r, struct mp_addr *addr)
 	mp_cbor_r_fixed(r, b, sizeof(b));
 	memcpy(addr->ip, b, sizeof(addr->ip));
 	addr->port = (uint16_t)(b[16] << 8 | b[17]);
+	if (r->rc == 0 && addr->port == 0)
+		r->rc = MP_EFORMAT; /* null stands for none */
 }
 
 /* ---- lists inside requests ---- */
@@ -193,6 +198,8 @@ request_items(enum mp_ctl_number number)
 	case MP_CTL_CANCEL:
 	case MP_CTL_FETCH:
 	case MP_CTL_TAKE:
+	case MP_CTL_KNOCK:
+	case MP_CTL_GRANT:
 		return 3;
 	case MP_CTL_WAIT:
 	case MP_CTL_TAKEOVER:
@@ -200,6 +207,7 @@ request_items(enum mp_ctl_number number)
 	case MP_CTL_RUNS:
 	case MP_CTL_LEAVE:
 	case MP_CTL_LEAVE_ANYWAY:
+	case MP_CTL_PENDING:
 		return 1;
 	case MP_CTL_OK:
 	case MP_CTL_ERROR:
@@ -239,6 +247,15 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 		out->on = mp_cbor_r_bool(r);
 		out->by = mp_cbor_r_text(r, MP_NAME_MAX);
 		return;
+	case MP_CTL_KNOCK:
+		out->record = mp_cbor_r_bytes(r, MP_REQUEST_MAX);
+		mp_ctl_addr_read(r, &out->addr);
+		return;
+	case MP_CTL_GRANT:
+		mp_cbor_r_fixed(r, out->node.b, sizeof(out->node.b));
+		out->token = mp_cbor_r_text(r, MP_TOKEN_MAX);
+		return;
+	case MP_CTL_PENDING:
 	case MP_CTL_RUNS:
 	case MP_CTL_NODES:
 	case MP_CTL_LEAVE:
@@ -534,4 +551,81 @@ mp_ctl_submitted_decode(struct mp_span payload, struct mp_run_id *run)
 	mp_cbor_r_init(&r, payload);
 	mp_cbor_r_fixed(&r, run->b, sizeof(run->b));
 	return mp_cbor_r_end(&r);
+}
+
+/* ---- who waits to be admitted ---- */
+
+int
+mp_ctl_knock_encode(struct mp_buf *buf, struct mp_span request, const struct mp_addr *addr)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_uint(&w, MP_CTL_KNOCK);
+	mp_cbor_w_span(&w, request);
+	mp_ctl_addr_write(&w, addr);
+	return w.rc;
+}
+
+int
+mp_ctl_grant_encode(struct mp_buf *buf, const struct mp_node_id *id, struct mp_span token)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_uint(&w, MP_CTL_GRANT);
+	mp_cbor_w_bytes(&w, id->b, sizeof(id->b));
+	mp_cbor_w_text_n(&w, (const char *)token.p, token.n);
+	return w.rc;
+}
+
+int
+mp_ctl_knocked_encode(struct mp_buf *buf, struct mp_span token)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	if (token.n > 0)
+		mp_cbor_w_text_n(&w, (const char *)token.p, token.n);
+	else
+		mp_cbor_w_null(&w);
+	return w.rc;
+}
+
+int
+mp_ctl_knocked_decode(struct mp_span payload, struct mp_span *token)
+{
+	struct mp_cbor_r r;
+
+	*token = mp_span(NULL, 0);
+	mp_cbor_r_init(&r, payload);
+	if (mp_cbor_r_peek(&r) == MP_CBOR_NULL)
+		mp_cbor_r_null(&r);
+	else
+		*token = mp_cbor_r_text(&r, MP_TOKEN_MAX);
+	return mp_cbor_r_end(&r);
+}
+
+int
+mp_ctl_pending_encode(struct mp_buf *buf, const struct mp_ctl_pending *p)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_span(&w, p->request);
+	mp_ctl_addr_write(&w, &p->addr);
+	mp_cbor_w_uint(&w, (uint64_t)p->since_ms);
+	return w.rc;
+}
+
+void
+mp_ctl_pending_next(struct mp_cbor_r *r, struct mp_ctl_pending *out)
+{
+	mp_cbor_r_array_exact(r, 3);
+	out->request = mp_cbor_r_bytes(r, MP_REQUEST_MAX);
+	mp_ctl_addr_read(r, &out->addr);
+	out->since_ms = (mp_time)mp_cbor_r_uint(r, MP_TIME_NEVER - 1);
 }

@@ -42,6 +42,12 @@ enum mp_ctl_number {
 	MP_CTL_TAKE = 113,     /* [113, takeover record, sig64] -> null */
 	MP_CTL_DRAIN = 114,    /* [114, node, on, by] -> null; node: a name, an id in hex, or the
 				* start of one; from another node always the receiver */
+	/* Who wants to be admitted, core/wait.h. KNOCK is the shell's word for a stranger, and not
+	 * a request of clients. */
+	MP_CTL_KNOCK = 120,   /* [120, request, addr18] -> token|null */
+	MP_CTL_PENDING = 121, /* [121] -> [[request, addr18, since_ms]...] of all nodes; from
+			       * another node: of the receiver */
+	MP_CTL_GRANT = 122, /* [122, id32, token] -> null, once all nodes know that can be asked */
 	MP_CTL_OK = 200,
 	MP_CTL_ERROR = 201,
 };
@@ -72,7 +78,10 @@ struct mp_ctl_request {
 	struct mp_sig sig;       /* TAKE */
 	struct mp_span blobs;    /* FETCH: the encoded array, checked */
 	struct mp_span holders;  /* FETCH: the encoded array, checked */
-	struct mp_node_id node;  /* LOG */
+	struct mp_node_id node;  /* LOG, GRANT */
+	struct mp_span record;   /* KNOCK: a request of codec/record_cert.h */
+	struct mp_addr addr;     /* KNOCK */
+	struct mp_span token;    /* GRANT */
 	struct mp_log_piece log; /* LOG */
 };
 
@@ -94,7 +103,7 @@ bool mp_ctl_holder_next(struct mp_cbor_r *r, size_t *left, struct mp_node_id *ou
 int mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline,
 	const struct mp_ctl_param *params, size_t param_count, const struct mp_hash *inputs,
 	const char *key);
-/* WAIT, TAKEOVER; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY. */
+/* WAIT, TAKEOVER; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY, PENDING. */
 int mp_ctl_simple_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run);
 /* SHOW, EVENTS, NODES: run is NULL for NODES. */
 int mp_ctl_page_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run,
@@ -106,6 +115,8 @@ int mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_blob_ref *blobs, siz
 	const struct mp_node_id *holders, size_t holder_count);
 int mp_ctl_drain_encode(struct mp_buf *buf, const char *node, bool on, const char *by);
 int mp_ctl_take_encode(struct mp_buf *buf, struct mp_span takeover, const struct mp_sig *sig);
+int mp_ctl_knock_encode(struct mp_buf *buf, struct mp_span request, const struct mp_addr *addr);
+int mp_ctl_grant_encode(struct mp_buf *buf, const struct mp_node_id *id, struct mp_span token);
 int mp_ctl_log_encode(
 	struct mp_buf *buf, const struct mp_node_id *node, const struct mp_log_piece *piece);
 
@@ -124,6 +135,24 @@ int mp_ctl_submitted_decode(struct mp_span payload, struct mp_run_id *run);
 int mp_ctl_logged_encode(struct mp_buf *buf, uint64_t offset, struct mp_span bytes);
 int mp_ctl_logged_decode(struct mp_span payload, uint64_t *offset, struct mp_span *bytes);
 
+/* The payload of KNOCK's answer: empty when it waits yet. Borrowed. */
+int mp_ctl_knocked_encode(struct mp_buf *buf, struct mp_span token);
+int mp_ctl_knocked_decode(struct mp_span payload, struct mp_span *token);
+
+/* One of PENDING's answer, whose array is read by mp_cbor_r_array(&r, MP_CTL_PENDING_MAX). What
+ * the request proves is found by mp_request_open(). */
+#define MP_CTL_PENDING_MAX 1024
+
+struct mp_ctl_pending {
+	struct mp_span request; /* borrowed */
+	struct mp_addr addr;
+	mp_time since_ms;
+};
+
+int mp_ctl_pending_encode(struct mp_buf *buf, const struct mp_ctl_pending *p);
+/* Errors are in r->rc. */
+void mp_ctl_pending_next(struct mp_cbor_r *r, struct mp_ctl_pending *out);
+
 /* ---- what the shell answers ---- */
 
 enum mp_ctl_local_number {
@@ -140,6 +169,7 @@ enum mp_ctl_local_number {
 	 * key is kept here. */
 	MP_CTL_SIGN_TAKEOVER = 158,
 	MP_CTL_NODE_SET = 159, /* [159, settings] -> null, codec/settings.h; kept and told */
+	MP_CTL_ADMIT = 170, /* [170, request, roles, expires_ms] -> token, text, for it alone */
 };
 
 #define MP_CTL_STAT_MAX 4096
@@ -155,12 +185,12 @@ struct mp_ctl_local {
 	uint64_t total;           /* BLOB_WRITE: size of the blob */
 	uint64_t offset;          /* BLOB_WRITE, BLOB_READ */
 	uint32_t size;            /* BLOB_READ: at most so many bytes */
-	struct mp_span bytes;     /* BLOB_WRITE, SIGN_TAKEOVER */
+	struct mp_span bytes;     /* BLOB_WRITE, SIGN_TAKEOVER; ADMIT: the request */
 	struct mp_cbor_r digests; /* BLOB_STAT: mp_cbor_r_fixed() each */
 	struct mp_span settings;  /* NODE_SET: encoded; mp_settings_read() */
 	size_t digest_count;
-	uint32_t roles;      /* INVITE: MP_ROLE_* */
-	uint64_t expires_ms; /* INVITE: from now, above 0 */
+	uint32_t roles;      /* INVITE, ADMIT: MP_ROLE_* */
+	uint64_t expires_ms; /* INVITE, ADMIT: from now, above 0 */
 };
 
 /* Is it a request of 150–199, well-formed or not? */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests that the shell answers by itself, and INFO's answer. */
 #include "codec/msg_ctl.h"
+#include "codec/record_cert.h"
 #include "mp/member.h"
 
 #define ROLES_ALL (MP_ROLE_NODE | MP_ROLE_SUBMIT | MP_ROLE_OBSERVE | MP_ROLE_ADMIN)
@@ -29,6 +30,7 @@ local_items(enum mp_ctl_local_number number)
 	case MP_CTL_NODE_SET:
 		return 2;
 	case MP_CTL_BLOB_READ:
+	case MP_CTL_ADMIT:
 		return 4;
 	case MP_CTL_INVITE:
 		return 3;
@@ -69,6 +71,9 @@ read_local(struct mp_cbor_r *r, struct mp_ctl_local *out)
 		out->offset = mp_cbor_r_uint(r, MP_BLOB_MAX);
 		out->size = (uint32_t)mp_cbor_r_uint(r, MP_CTL_READ_MAX);
 		return;
+	case MP_CTL_ADMIT:
+		out->bytes = mp_cbor_r_bytes(r, MP_REQUEST_MAX);
+		MP_FALLTHROUGH;
 	case MP_CTL_INVITE:
 		out->roles = (uint32_t)mp_cbor_r_uint(r, ROLES_ALL);
 		out->expires_ms = mp_cbor_r_uint(r, MP_CTL_INVITE_MS_MAX);
@@ -106,7 +111,8 @@ mp_ctl_local_decode(struct mp_span bytes, struct mp_ctl_local *out)
 	if (r.rc == 0)
 		read_local(&r, out);
 	rc = mp_cbor_r_end(&r);
-	if (rc == 0 && out->number == MP_CTL_INVITE && (out->expires_ms == 0 || out->roles == 0))
+	if (rc == 0 && (out->number == MP_CTL_INVITE || out->number == MP_CTL_ADMIT) &&
+		(out->expires_ms == 0 || out->roles == 0))
 		rc = MP_EFORMAT;
 	return rc;
 }
@@ -136,6 +142,9 @@ mp_ctl_local_encode(struct mp_buf *buf, const struct mp_ctl_local *m, const stru
 		mp_cbor_w_uint(&w, m->offset);
 		mp_cbor_w_uint(&w, m->size);
 		break;
+	case MP_CTL_ADMIT:
+		mp_cbor_w_span(&w, m->bytes);
+		MP_FALLTHROUGH;
 	case MP_CTL_INVITE:
 		mp_cbor_w_uint(&w, m->roles);
 		mp_cbor_w_uint(&w, m->expires_ms);

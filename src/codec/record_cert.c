@@ -14,6 +14,9 @@ static const char tag_authority[] = "mp-authority";
 static const char tag_invite[] = "mp-invite";
 static const char tag_cert[] = "mp-cert";
 static const char tag_admission[] = "mp-admission";
+static const char tag_request[] = "mp-request";
+
+#define INVITE_BOUND 1 /* flags */
 
 /* ---- what all records share ---- */
 
@@ -453,6 +456,19 @@ invite_valid(const struct mp_invite *v)
 	return true;
 }
 
+void
+mp_invite_bind(struct mp_invite *invite, const struct mp_node_id *id)
+{
+	memcpy(invite->nonce, id->b, sizeof(invite->nonce));
+	invite->bound = true;
+}
+
+bool
+mp_invite_is_for(const struct mp_invite *invite, const struct mp_node_id *id)
+{
+	return !invite->bound || memcmp(invite->nonce, id->b, sizeof(invite->nonce)) == 0;
+}
+
 int
 mp_invite_sign(const struct mp_crypto *crypto, const struct mp_invite *invite,
 	const struct mp_signer *authority, struct mp_buf *out)
@@ -475,7 +491,7 @@ mp_invite_sign(const struct mp_crypto *crypto, const struct mp_invite *invite,
 	for (size_t i = 0; i < invite->seed_count; i++)
 		mp_cbor_w_text_n(&w, (const char *)invite->seeds[i].p, invite->seeds[i].n);
 	mp_cbor_w_bytes(&w, invite->nonce, sizeof(invite->nonce));
-	mp_cbor_w_uint(&w, 0);
+	mp_cbor_w_uint(&w, invite->bound ? INVITE_BOUND : 0);
 	mp_cbor_w_bytes(&w, authority->key, sizeof(authority->key));
 	rc = w.rc;
 	if (rc == 0) {
@@ -490,6 +506,7 @@ static int
 invite_decode(struct mp_span body, struct mp_invite *v)
 {
 	struct mp_cbor_r r;
+	uint64_t flags;
 
 	memset(v, 0, sizeof(*v));
 	body_open(&r, body, tag_invite, 11);
@@ -502,8 +519,10 @@ invite_decode(struct mp_span body, struct mp_invite *v)
 	for (size_t i = 0; i < v->seed_count; i++)
 		v->seeds[i] = mp_cbor_r_text(&r, MP_INVITE_SEED_MAX);
 	mp_cbor_r_fixed(&r, v->nonce, sizeof(v->nonce));
-	if (mp_cbor_r_uint(&r, UINT64_MAX) != 0 && r.rc == 0)
+	flags = mp_cbor_r_uint(&r, UINT64_MAX);
+	if (flags > INVITE_BOUND && r.rc == 0)
 		r.rc = MP_EVERSION;
+	v->bound = flags == INVITE_BOUND;
 	mp_cbor_r_fixed(&r, v->signer, sizeof(v->signer));
 	if (r.rc == 0 && !invite_valid(v))
 		r.rc = MP_EFORMAT;
@@ -536,10 +555,15 @@ int
 mp_invite_check_time(const struct mp_invite *invite, mp_time wall_ms, struct mp_error *err)
 {
 	if (wall_ms < invite->not_before_ms)
-		return mp_fail(err, MP_EAUTH, "the invite is not valid for another %" PRId64 " s",
+		return mp_fail(err, MP_EAUTH,
+			"the invite is not valid for another %" PRId64
+			" s: the clock here is that much, or more, behind the one where it was "
+			"made; set it right and try again",
 			(invite->not_before_ms - wall_ms) / 1000 + 1);
 	if (wall_ms > invite->expires_ms)
-		return mp_fail(err, MP_EAUTH, "the invite expired %" PRId64 " s ago",
+		return mp_fail(err, MP_EAUTH,
+			"the invite expired %" PRId64
+			" s ago, by the clock here; mpctl invite makes a new one",
 			(wall_ms - invite->expires_ms) / 1000);
 	return 0;
 }
@@ -678,4 +702,66 @@ mp_admission_open(const struct mp_crypto *crypto, struct mp_span bytes, struct m
 		rc = crypto->verify(out->admitter, &sig, mp_span(hash.b, sizeof(hash.b)));
 	}
 	return rc == 0 ? 0 : fail_code(err, rc, "admission");
+}
+
+/* ---- request ---- */
+
+int
+mp_request_sign(const struct mp_crypto *crypto, const struct mp_request *request,
+	const struct mp_signer *self, struct mp_buf *out)
+{
+	struct mp_cbor_w w;
+	struct mp_buf body;
+	struct mp_sig sig;
+	int rc;
+
+	if (!mp_node_name_valid(mp_span_str(request->name.s)))
+		return MP_EINVAL;
+	mp_buf_init(&body, out->alloc, BODY_MAX);
+	body_begin(&w, &body, tag_request, 6);
+	mp_cbor_w_bytes(&w, self->key, sizeof(self->key));
+	mp_cbor_w_bytes(&w, request->xkey.b, sizeof(request->xkey.b));
+	mp_cbor_w_text(&w, request->name.s);
+	mp_cbor_w_bool(&w, request->person);
+	rc = w.rc;
+	if (rc == 0) {
+		(void)record_sign(crypto, tag_request, mp_buf_span(&body), self, &sig);
+		rc = record_put(out, mp_buf_span(&body), &sig, 1);
+	}
+	mp_buf_fini(&body);
+	return rc;
+}
+
+static int
+request_decode(struct mp_span body, struct mp_request *q)
+{
+	struct mp_cbor_r r;
+
+	memset(q, 0, sizeof(*q));
+	body_open(&r, body, tag_request, 6);
+	mp_cbor_r_fixed(&r, q->id.b, sizeof(q->id.b));
+	mp_cbor_r_fixed(&r, q->xkey.b, sizeof(q->xkey.b));
+	mp_cbor_r_str(&r, q->name.s, sizeof(q->name.s));
+	if (r.rc == 0 && !mp_node_name_valid(mp_span_str(q->name.s)))
+		r.rc = MP_EFORMAT;
+	q->person = mp_cbor_r_bool(&r);
+	return mp_cbor_r_end(&r);
+}
+
+int
+mp_request_open(const struct mp_crypto *crypto, struct mp_span bytes, struct mp_request *out,
+	struct mp_error *err)
+{
+	struct mp_span body;
+	struct mp_hash hash;
+	struct mp_sig sig;
+	int rc = bytes.n <= MP_REQUEST_MAX ? record_split(bytes, &body, &sig, 1) : MP_ELIMIT;
+
+	if (rc == 0)
+		rc = request_decode(body, out);
+	if (rc == 0) {
+		hash = record_hash(crypto, tag_request, body);
+		rc = crypto->verify(out->id.b, &sig, mp_span(hash.b, sizeof(hash.b)));
+	}
+	return rc == 0 ? 0 : fail_code(err, rc, "request");
 }

@@ -8,11 +8,13 @@
  *		    nonce16, flags, signer32]
  *	cert       ["mp-cert", 1, cluster32, id32, xkey32, name, roles, serial, issued_ms, invite32]
  *	admission  ["mp-admission", 1, cluster32, cert32, admitter32, admitted_ms]
+ *	request    ["mp-request", 1, id32, xkey32, name, person]
  *
  * A record travels as [body bytes, signature64]; a certificate has two, the node's and the
  * invite's. What is signed, and what names a record (previous, cluster, invite, cert), is the
- * BLAKE2b-256 hash of the domain text, a NUL, and the body's exact bytes. Flags are 0: a record
- * with others is from a newer version, and so is one whose version is not 1 (MP_EVERSION).
+ * BLAKE2b-256 hash of the domain text, a NUL, and the body's exact bytes. Flags of an invite are 0,
+ * or 1 when it is bound: then its nonce is the start of the only id that may use it. A record with
+ * others is from a newer version, and so is one whose version is not 1 (MP_EVERSION).
  *
  * An authority log is an array of authority records. The first adds its own key, signed by it: the
  * genesis, whose hash is the cluster id; previous and signer are null there.
@@ -107,8 +109,15 @@ struct mp_invite {
 	size_t seed_count;
 	struct mp_span seeds[MP_INVITE_SEEDS_MAX]; /* text, HOST:PORT */
 	uint8_t nonce[16];
+	bool bound;         /* nonce is the start of the id that it is for */
 	uint8_t signer[32]; /* set by mp_invite_sign() */
 };
+
+/* Makes it an invite for this one only. */
+void mp_invite_bind(struct mp_invite *invite, const struct mp_node_id *id);
+
+/* May this one use it? */
+bool mp_invite_is_for(const struct mp_invite *invite, const struct mp_node_id *id);
 
 /* Appends the signed invite. MP_EINVAL when a field is out of its bounds. */
 int mp_invite_sign(const struct mp_crypto *crypto, const struct mp_invite *invite,
@@ -158,5 +167,26 @@ int mp_admission_sign(const struct mp_crypto *crypto, const struct mp_admission 
 /* Checks the signature of the admitter that it names. */
 int mp_admission_open(const struct mp_crypto *crypto, struct mp_span bytes,
 	struct mp_admission *out, struct mp_error *err);
+
+/* ---- request ---- */
+
+/* Who wants to be admitted and has no invite. It proves the keys, and nothing else. */
+struct mp_request {
+	struct mp_node_id id; /* the fingerprint */
+	struct mp_xkey xkey;
+	struct mp_name name;
+	bool person; /* wants to control nodes, and is none */
+};
+
+/* What one takes at most. */
+#define MP_REQUEST_MAX 512
+
+/* Appends it, signed by its own key. MP_EINVAL: not a name. */
+int mp_request_sign(const struct mp_crypto *crypto, const struct mp_request *request,
+	const struct mp_signer *self, struct mp_buf *out);
+
+/* Checks its signature. */
+int mp_request_open(const struct mp_crypto *crypto, struct mp_span bytes, struct mp_request *out,
+	struct mp_error *err);
 
 #endif

@@ -65,6 +65,8 @@ credential_check_cert(const struct mp_trust *trust, struct mp_credential *c, str
 		return fail_code(err, MP_ECLUSTER, "certificate");
 	if (!mp_hash_eq(&c->cert.invite, &c->invite_hash))
 		return mp_fail(err, MP_EAUTH, "the certificate is for another invite");
+	if (!mp_invite_is_for(&c->invite, &c->cert.id))
+		return mp_fail(err, MP_EAUTH, "the invite is for somebody else");
 	if ((c->cert.roles & ~c->invite.roles) != 0)
 		return mp_fail(err, MP_EAUTH, "the certificate has roles that the invite has not");
 	return 0;
@@ -163,12 +165,17 @@ static int
 join_check(const struct mp_join_request *q, const struct mp_authority *authority,
 	const struct mp_invite *invite, struct mp_error *err)
 {
+	struct mp_node_id id;
+
+	memcpy(id.b, q->node.key, sizeof(id.b));
 	if (memcmp(invite->cluster.b, authority->cluster.b, sizeof(invite->cluster.b)) != 0)
 		return fail_code(err, MP_ECLUSTER, "invite");
 	if (!mp_authority_has(authority, invite->signer, MP_TIME_NEVER))
 		return mp_fail(err, MP_EAUTH, "the invite is not signed by an authority");
 	if (memcmp(invite->key, q->inviter.key, sizeof(invite->key)) != 0)
 		return mp_fail(err, MP_EAUTH, "the token's secret is not its invite's");
+	if (!mp_invite_is_for(invite, &id))
+		return mp_fail(err, MP_EAUTH, "the token is for somebody else's key");
 	if (!mp_node_name_valid(q->name))
 		return mp_fail(err, MP_EINVAL,
 			"not a node's name: it takes letters, digits, '.', '_' and '-', at most %d",

@@ -52,7 +52,8 @@ struct mp_credential {
 
 /*
  * Verifies a credential whole: the log leads from the cluster's genesis to the invite's signer, the
- * invite and the node signed the certificate, its roles are within the invite's. Without an
+ * invite and the node signed the certificate, its roles are within the invite's, and the invite is
+ * not bound to another id. Without an
  * admission the invite's signer must still be an authority. An admission counts when it was signed
  * within the invite's time, and before its signer lost authority, by an authority key or by a
  * member that is_admitter() knows. The caller compares cert.xkey with the key that the stream

@@ -1,36 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/ctl_roles.h"
 #include "codec/msg_ctl.h"
 #include "ctl/commands.h"
 #include "mp/member.h"
 
 #define EXPIRES_DEFAULT_MS (24u * 60 * 60 * 1000)
-
-/* "node", "node,submit", each from one --role or --roles. */
-static int
-parse_roles(const char *text, uint32_t *roles, struct mp_error *err)
-{
-	static const struct {
-		const char *word;
-		uint32_t role;
-	} words[] = {{"node", MP_ROLE_NODE}, {"submit", MP_ROLE_SUBMIT},
-		{"observe", MP_ROLE_OBSERVE}, {"admin", MP_ROLE_ADMIN}};
-
-	while (*text != '\0') {
-		size_t n = strcspn(text, ","), i = 0;
-
-		while (i < mp_countof(words) &&
-			(strlen(words[i].word) != n || memcmp(words[i].word, text, n) != 0))
-			i++;
-		if (i == mp_countof(words))
-			return mp_fail(err, MP_EUSAGE,
-				"'%.40s' is no role; roles are node, submit, observe and admin",
-				text);
-		*roles |= words[i].role;
-		text += n;
-		text += *text == ',';
-	}
-	return 0;
-}
 
 static int
 make_request(struct mp_cmd_ctx *ctx, struct mp_ctl_local *m)
@@ -41,7 +15,7 @@ make_request(struct mp_cmd_ctx *ctx, struct mp_ctl_local *m)
 
 	for (size_t i = 0; rc == 0 && i < ctx->given_count; i++) {
 		if (strncmp(ctx->given[i].option->name, "role", 4) == 0)
-			rc = parse_roles(ctx->given[i].value, &m->roles, &ctx->err);
+			rc = mp_roles_parse(ctx->given[i].value, &m->roles, &ctx->err);
 	}
 	if (rc != 0)
 		return rc;

@@ -91,6 +91,13 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	case MP_CTL_TAKEOVER:
 		rc = mp_ctl_simple_encode(buf, r->number, run);
 		break;
+	case MP_CTL_KNOCK:
+		rc = mp_ctl_knock_encode(buf, r->record, &r->addr);
+		break;
+	case MP_CTL_GRANT:
+		rc = mp_ctl_grant_encode(buf, &r->node, r->token);
+		break;
+	case MP_CTL_PENDING:
 	case MP_CTL_RUNS:
 	case MP_CTL_LEAVE:
 	case MP_CTL_LEAVE_ANYWAY:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hostile credentials, authority logs, invites and tokens, with signatures that all hold: what is
- * accepted lies inside its input, can be built upon, and a token comes out as it went in.
+ * Hostile credentials, authority logs, invites, requests and tokens, with signatures that all hold:
+ * what is accepted lies inside its input, can be built upon, and a token comes out as it went in.
  */
 #include "fuzz.h"
 #include "null_crypto.h"
@@ -98,6 +98,21 @@ check_invite(struct mp_span in, struct mp_buf *buf)
 }
 
 static void
+check_request(struct mp_span in, struct mp_buf *buf)
+{
+	struct mp_signer signer = {.secret = NULL};
+	struct mp_request request, again;
+
+	if (mp_request_open(&null_crypto, in, &request, NULL) != 0)
+		return;
+	memcpy(signer.key, request.id.b, sizeof(signer.key));
+	mp_assert(mp_request_sign(&null_crypto, &request, &signer, buf) == 0);
+	mp_assert(buf->n == in.n && memcmp(buf->p, in.p, in.n - 64) == 0);
+	mp_assert(mp_request_open(&null_crypto, mp_buf_span(buf), &again, NULL) == 0);
+	mp_buf_clear(buf);
+}
+
+static void
 check_token(struct mp_span in, struct mp_buf *buf)
 {
 	struct mp_error err = {0};
@@ -128,6 +143,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_log(in, &buf);
 	check_invite(in, &buf);
 	check_token(in, &buf);
+	check_request(in, &buf);
 	mp_buf_fini(&buf);
 	mp_assert(heap.live == 0);
 	return 0;

@@ -431,6 +431,43 @@ play(int to, size_t at, bool cut, int *rc)
 	return seen;
 }
 
+/* One that does not know the cluster: both sides see that it knocks, and nobody takes it for one
+ * that does. */
+static void
+test_knock(void **state)
+{
+	struct mp_session_config config;
+	struct pair p;
+
+	(void)state;
+	pair_init(&p);
+	mp_session_fini(&p.s[0]);
+	pair_config(&p, 0, &config);
+	memset(config.cluster.b, 0, sizeof(config.cluster.b));
+	config.knock = true;
+	side_init(&p, 0, &config);
+	assert_int_equal(pump(&p), 0);
+	assert_true(mp_session_knocks(&p.s[0]) && mp_session_knocks(&p.s[1]));
+	assert_memory_equal(mp_session_hash(&p.s[0]), mp_session_hash(&p.s[1]), MP_SHA512_SIZE);
+	pair_fini(&p);
+
+	/* The zero cluster id without the word for it is another cluster. */
+	pair_init(&p);
+	mp_session_fini(&p.s[0]);
+	config.knock = false;
+	side_init(&p, 0, &config);
+	assert_int_equal(pump(&p), MP_ESIG);
+	assert_false(mp_session_knocks(&p.s[1]));
+	pair_fini(&p);
+
+	/* The word changed on the way does not help either: it is in the prologue. */
+	pair_init(&p);
+	assert_int_equal(p.s[0].output.p[3], 'S');
+	p.s[0].output.p[3] = 'K';
+	assert_int_equal(pump(&p), MP_ESIG);
+	pair_fini(&p);
+}
+
 static void
 test_mangled_transcripts(void **state)
 {
@@ -653,6 +690,7 @@ main(void)
 		cmocka_unit_test(test_junk),
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_other_cluster),
+		cmocka_unit_test(test_knock),
 		cmocka_unit_test(test_mangled_transcripts),
 		cmocka_unit_test(test_bad_frames),
 		cmocka_unit_test(test_message_too_long),

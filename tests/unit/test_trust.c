@@ -332,7 +332,8 @@ test_invite_fields(void **state)
 		{7, RAW("\x80"), MP_EAUTH,
 			"another invite"}, /* well-formed, but not what the certificate is for */
 		{8, RAW("\x41x"), MP_EFORMAT, NULL},
-		{9, RAW("\x01"), MP_EVERSION, NULL},
+		{9, RAW("\x01"), MP_EAUTH, "another invite"},
+		{9, RAW("\x02"), MP_EVERSION, NULL},
 		{10, RAW(H32_7), MP_ESIG, NULL},
 		{10, {NULL, 0}, MP_EFORMAT, NULL},
 		{11, RAW("\x00"), MP_EFORMAT, NULL},
@@ -507,6 +508,65 @@ test_final_form(void **state)
 		hex, "24e120fe7bca565e194ac4cb2f883a52493770ca5ef4cce99cf8a45b3f2ab1cf");
 }
 
+/* An invite that is bound is of use for one key only. */
+static void
+test_bound_invite(void **state)
+{
+	struct mp_invite v = invite_fields;
+	struct mp_trust trust = trust_of(NULL);
+	struct mp_buf bytes = buf_new(), own = buf_new();
+	struct mp_join_request q = join_request();
+	struct mp_credential cred;
+	struct mp_error err = {0};
+	struct mp_node_id id;
+
+	(void)state;
+	memcpy(id.b, who[JOINER].key, sizeof(id.b));
+	mp_invite_bind(&v, &id);
+	assert_true(mp_invite_is_for(&v, &id));
+	assert_int_equal(mp_invite_sign(c, &v, &who[AUTHORITY], &bytes), 0);
+	q.invite = mp_buf_span(&bytes);
+	assert_int_equal(mp_trust_join(c, &q, &own, &err), 0);
+	assert_int_equal(mp_credential_verify(&trust, mp_buf_span(&own), &cred, &err), 0);
+	assert_true(cred.invite.bound);
+	q.node = who[STRANGER];
+	mp_buf_clear(&own);
+	assert_int_equal(mp_trust_join(c, &q, &own, &err), MP_EAUTH);
+	assert_non_null(strstr(err.text, "somebody else"));
+	mp_buf_fini(&bytes);
+	mp_buf_fini(&own);
+}
+
+static void
+test_request(void **state)
+{
+	struct mp_request q = {.xkey = xkeys[JOINER], .name = {"joiner-1.lab"}, .person = true};
+	struct mp_buf bytes = buf_new();
+	struct mp_request out;
+	struct mp_error err = {0};
+
+	(void)state;
+	assert_int_equal(mp_request_sign(c, &q, &who[JOINER], &bytes), 0);
+	assert_true(bytes.n <= MP_REQUEST_MAX);
+	assert_int_equal(mp_request_open(c, mp_buf_span(&bytes), &out, &err), 0);
+	assert_memory_equal(out.id.b, who[JOINER].key, 32);
+	assert_memory_equal(out.xkey.b, q.xkey.b, 32);
+	assert_string_equal(out.name.s, q.name.s);
+	assert_true(out.person);
+	/* Every byte counts, and every byte is needed. */
+	for (size_t i = 0; i < bytes.n; i++) {
+		assert_int_not_equal(mp_request_open(c, mp_span(bytes.p, i), &out, &err), 0);
+		bytes.p[i] ^= 1;
+		assert_int_not_equal(mp_request_open(c, mp_buf_span(&bytes), &out, &err), 0);
+		bytes.p[i] ^= 1;
+	}
+	mp_buf_clear(&bytes);
+	memcpy(q.name.s, "a b", 4);
+	assert_int_equal(mp_request_sign(c, &q, &who[JOINER], &bytes), MP_EINVAL);
+	assert_int_equal(bytes.n, 0);
+	mp_buf_fini(&bytes);
+}
+
 int
 main(void)
 {
@@ -518,6 +578,8 @@ main(void)
 		cmocka_unit_test(test_every_byte),
 		cmocka_unit_test(test_authority_fields),
 		cmocka_unit_test(test_invite_fields),
+		cmocka_unit_test(test_bound_invite),
+		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_cert_fields),
 		cmocka_unit_test(test_admission_fields),
 		cmocka_unit_test(test_self_admission),
