@@ -22,6 +22,7 @@
 #include "ctl/client.h"
 #include "mp/error.h"
 #include "mp/limits.h"
+#include "shell/await.h"
 #include "shell/daemon.h"
 #include "shell/heap.h"
 #include "shell/state.h"
@@ -37,7 +38,8 @@ struct options {
 	struct mp_settings settings;
 	enum mp_reach reach;
 	enum mp_timing timing;
-	bool keep_failed, force, again;
+	const char *control_group;
+	bool keep_failed, force, again, trust_submitters;
 };
 
 static const char usage_text[] =
@@ -48,7 +50,8 @@ static const char usage_text[] =
 	"\n"
 	"  init    make this node's identity and a cluster, print the first invite\n"
 	"  start   serve in the foreground; on an empty state directory found a cluster\n"
-	"  join    become a member of the cluster that a seed belongs to, then serve\n"
+	"  join    become a member of the cluster that a seed belongs to, then serve; without a\n"
+	"          token it shows its fingerprint and waits until mpctl admit lets it in\n"
 	"  leave   take the running node out of its cluster, for ever\n"
 	"\n"
 	"  --state DIR             where keys and databases are kept\n"
@@ -69,6 +72,8 @@ static const char usage_text[] =
 	"  --token-file FILE       the invite token (or $MP_TOKEN); - is standard input\n"
 	"  --again                 join: control.db is damaged or lost; come back without it\n"
 	"  --force                 leave, even if what only this node has is lost by it\n"
+	"  --trust-submitters      take submissions from elsewhere, to run as this user\n"
+	"  --control-group GROUP   its members may use the control socket too\n"
 	"  --keep-failed           leave the workspaces of attempts that fail\n"
 	"  --help, --version\n";
 
@@ -172,6 +177,8 @@ serve(const struct options *o, struct mp_state *state, bool founded)
 		.options = &o->settings,
 		.ready = stdout,
 		.log = stderr,
+		.trust_submitters = o->trust_submitters,
+		.control_group = o->control_group,
 		.keep_failed = o->keep_failed};
 	struct mp_daemon *daemon = NULL;
 	struct mp_error err = {0};
@@ -238,6 +245,24 @@ check_database(const struct mp_state *state, struct mp_error *err)
 		path);
 }
 
+/* Without a token. Closes the state. */
+static int
+await_and_serve(const struct options *o, struct mp_state *state)
+{
+	struct mp_error err = {0};
+	bool shut_out;
+	int rc = mp_await_admission(state, stderr, &err);
+
+	if (rc == 0)
+		return serve(o, state, false);
+	mp_state_close(state); /* even what is fresh: others know the key by now */
+	if (rc == MP_ECANCELED)
+		return 0;
+	shut_out = rc == MP_EAUTH || rc == MP_EEXIST;
+	rc = failed(&err);
+	return shut_out ? EXIT_OUT : rc;
+}
+
 static int
 command_start(const struct options *o)
 {
@@ -248,6 +273,8 @@ command_start(const struct options *o)
 
 	if (rc != 0)
 		return failed(&err);
+	if (!state.has_credential && state.waiting)
+		return await_and_serve(o, &state);
 	founded = !state.has_credential;
 	if (founded)
 		rc = mp_state_found(&state, &err);
@@ -256,24 +283,49 @@ command_start(const struct options *o)
 	return rc != 0 ? abandon(&state, &err) : serve(o, &state, founded);
 }
 
-/* Membership is there, or begun, or comes with the token. */
+/* Without a token, is it to wait until somebody admits it? */
+static int
+waits_to_join(const struct mp_state *state, size_t seed_count, bool *waits, struct mp_error *err)
+{
+	bool alone = false;
+	int rc;
+
+	*waits = false;
+	if (seed_count == 0) {
+		*waits = !state->has_credential && state->waiting;
+		return 0;
+	}
+	if (state->joining && !state->renamed)
+		return 0;
+	rc = mp_state_is_alone(state, &alone, err);
+	*waits = rc == 0 && alone;
+	return rc;
+}
+
+/* Membership is there, or begun, or comes with the token, or is waited for. */
 static int
 take_token(const struct options *o, struct mp_state *state, char **seeds, size_t seed_count,
 	struct mp_error *err)
 {
 	bool member = state->has_credential && !state->joining;
 	struct mp_buf text;
+	bool waits = false;
 	int rc;
 
 	mp_buf_init(&text, &mp_heap, MP_TOKEN_MAX);
 	rc = read_token(o, &text, err);
+	if (rc == MP_ENOENT && (rc = waits_to_join(state, seed_count, &waits, err)) == 0)
+		rc = waits ? mp_state_wait(state, (const char *const *)seeds, seed_count, err)
+			   : MP_ENOENT;
+	if (waits)
+		goto out;
 	if (rc == 0)
 		rc = mp_state_take_token(
 			state, mp_buf_span(&text), (const char *const *)seeds, seed_count, err);
 	else if (rc == MP_ENOENT && !state->has_credential)
 		rc = mp_fail(err, MP_EUSAGE,
-			"join needs an invite token: --token-file FILE or $MP_TOKEN; 'mpctl "
-			"invite' on a member makes one");
+			"join needs SEED:PORT, the address of a member, or an invite token that "
+			"names some: --token-file FILE or $MP_TOKEN");
 	else if (rc == MP_ENOENT && state->joining && seed_count > 0)
 		rc = mp_state_set_seeds(state, (const char *const *)seeds, seed_count, err);
 	else if (rc == MP_ENOENT || member)
@@ -283,6 +335,7 @@ take_token(const struct options *o, struct mp_state *state, char **seeds, size_t
 			err->text);
 		rc = 0;
 	}
+out:
 	if (text.p != NULL)
 		mp_crypto_sodium.wipe(text.p, text.cap);
 	mp_buf_fini(&text);
@@ -320,7 +373,9 @@ command_join(const struct options *o, char **args, int count)
 		return failed(&err);
 	rc = o->again ? come_back(&state, args, (size_t)count, &err)
 		      : take_token(o, &state, args, (size_t)count, &err);
-	return rc != 0 ? abandon(&state, &err) : serve(o, &state, false);
+	if (rc != 0)
+		return abandon(&state, &err);
+	return state.waiting ? await_and_serve(o, &state) : serve(o, &state, false);
 }
 
 static bool
@@ -377,6 +432,8 @@ enum {
 	OPT_RESOURCE,
 	OPT_ZONE,
 	OPT_TOKEN_FILE,
+	OPT_TRUST_SUBMITTERS,
+	OPT_CONTROL_GROUP,
 	OPT_KEEP_FAILED,
 	OPT_FORCE,
 	OPT_HELP,
@@ -395,6 +452,8 @@ static const struct option long_options[] = {
 	{"resource", required_argument, NULL, OPT_RESOURCE},
 	{"zone", required_argument, NULL, OPT_ZONE},
 	{"token-file", required_argument, NULL, OPT_TOKEN_FILE},
+	{"trust-submitters", no_argument, NULL, OPT_TRUST_SUBMITTERS},
+	{"control-group", required_argument, NULL, OPT_CONTROL_GROUP},
 	{"keep-failed", no_argument, NULL, OPT_KEEP_FAILED},
 	{"force", no_argument, NULL, OPT_FORCE},
 	{"again", no_argument, NULL, OPT_AGAIN},
@@ -454,6 +513,12 @@ parse_option(int c, struct options *o)
 		return said("--zone", mp_settings_zone(&o->settings, optarg, &err), &err);
 	case OPT_TOKEN_FILE:
 		o->token_file = optarg;
+		return -1;
+	case OPT_TRUST_SUBMITTERS:
+		o->trust_submitters = true;
+		return -1;
+	case OPT_CONTROL_GROUP:
+		o->control_group = optarg;
 		return -1;
 	case OPT_KEEP_FAILED:
 		o->keep_failed = true;

@@ -16,6 +16,10 @@ mp_ctl_new(struct mp_env *env, const struct mp_ctl_parts *parts, struct mp_ctl *
 	if (ctl == NULL)
 		return MP_ENOMEM;
 	*ctl = (struct mp_ctl){.parts = *parts, .alloc = env->alloc};
+	if (mp_wait_new(env, &ctl->wait) != 0) {
+		mp_dealloc(env->alloc, ctl, sizeof(*ctl));
+		return MP_ENOMEM;
+	}
 	*out = ctl;
 	return 0;
 }
@@ -34,6 +38,7 @@ open_free(struct open *o)
 		mp_runs_submit_forget(ctl->parts.runs, &o->submit);
 	mp_fetch_cancel(ctl->parts.fetch, &o->fetch);
 	mp_runs_takeover_forget(ctl->parts.runs, &o->takeover);
+	open_gather_free(o);
 	mp_dealloc(ctl->alloc, o, sizeof(*o) + o->size);
 }
 
@@ -44,6 +49,7 @@ mp_ctl_free(struct mp_ctl *ctl)
 		return;
 	while (ctl->first != NULL)
 		open_free(ctl->first);
+	mp_wait_free(ctl->wait);
 	mp_dealloc(ctl->alloc, ctl, sizeof(*ctl));
 }
 
@@ -435,6 +441,15 @@ open_begin(struct open *o, struct mp_env *env)
 	case MP_CTL_DRAIN:
 		open_drain(o, env);
 		break;
+	case MP_CTL_KNOCK:
+		open_knock(o, env);
+		break;
+	case MP_CTL_PENDING:
+		open_pending(o, env);
+		break;
+	case MP_CTL_GRANT:
+		open_grant(o, env);
+		break;
 	case MP_CTL_FETCH:
 		open_fetch(o, env);
 		break;
@@ -467,6 +482,7 @@ open_new(struct mp_ctl *ctl, struct mp_span bytes)
 		.deadline_ms = MP_TIME_NEVER};
 	memcpy(o->bytes, bytes.p, bytes.n);
 	o->submit.done = submitted;
+	mp_buf_init(&o->found, ctl->alloc, 0);
 	ctl->first = o;
 	ctl->count++;
 	return o;
@@ -535,6 +551,8 @@ ctl_answered(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *fr
 		struct mp_span payload;
 		int rc;
 
+		if (open_gathered(o, env, from, ask, answer))
+			return 0;
 		if (o->state != OPEN_ASKING || o->ask != ask || o->who_next == 0 ||
 			!mp_node_id_eq(&o->who[o->who_next - 1], from))
 			continue;
@@ -591,6 +609,10 @@ ctl_move_on(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *pee
 
 	for (struct open *o = ctl->first; o != NULL; o = next) {
 		next = o->next;
+		if (o->state == OPEN_GATHERING) {
+			open_gather_on(o, env, peer);
+			continue;
+		}
 		if (o->state != OPEN_ASKING || o->who_next == 0)
 			continue;
 		if (peer != NULL ? !mp_node_id_eq(&o->who[o->who_next - 1], peer)
@@ -674,7 +696,8 @@ mp_ctl_deadline(const struct mp_ctl *ctl)
 	mp_time first = MP_TIME_NEVER;
 
 	for (const struct open *o = ctl->first; o != NULL; o = o->next) {
-		if ((o->state == OPEN_ASKING || o->state == OPEN_DECIDING) &&
+		if ((o->state == OPEN_ASKING || o->state == OPEN_DECIDING ||
+			    o->state == OPEN_GATHERING) &&
 			o->deadline_ms < first)
 			first = o->deadline_ms;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What ctl.c (requests as such), ctl_run.c (those about a run) and ctl_node.c (those about nodes)
- * share. Nobody else includes this. */
+/* What ctl.c (requests as such), ctl_run.c (those about a run), ctl_node.c (those about nodes) and
+ * ctl_wait.c (those about who waits to be admitted) share. Nobody else includes this. */
 #ifndef MP_CORE_CTL_INT_H
 #define MP_CORE_CTL_INT_H
 
@@ -8,6 +8,7 @@
 #include "core/ctl.h"
 #include "core/raft.h"
 #include "core/takeover.h"
+#include "core/wait.h"
 
 /* A leader that has not got it into the log by then has lost its majority. */
 #define MP_CTL_DECIDE_MS 10000
@@ -16,12 +17,13 @@ enum open_state {
 	OPEN_SUBMITTING,
 	OPEN_FETCHING,
 	OPEN_TAKING_OVER,
-	OPEN_WAITING,  /* for the end of the run */
-	OPEN_LOADING,  /* until the log of an ended run was read from the disk */
-	OPEN_READING,  /* what an attempt of this node has written */
-	OPEN_LEAVING,  /* for the end of this node */
-	OPEN_DECIDING, /* until it is in the run's log for good */
-	OPEN_ASKING,   /* somebody else */
+	OPEN_WAITING,   /* for the end of the run */
+	OPEN_LOADING,   /* until the log of an ended run was read from the disk */
+	OPEN_READING,   /* what an attempt of this node has written */
+	OPEN_LEAVING,   /* for the end of this node */
+	OPEN_DECIDING,  /* until it is in the run's log for good */
+	OPEN_ASKING,    /* somebody else */
+	OPEN_GATHERING, /* the answers of all others */
 };
 
 /* A request that is not answered yet. */
@@ -45,6 +47,10 @@ struct open {
 	struct mp_submit_req submit;
 	struct mp_fetch_req fetch;
 	struct mp_takeover_req takeover;
+	struct mp_node_id *asked; /* GATHERING: who has not answered */
+	size_t asked_count;
+	struct mp_buf found; /* PENDING: items of the answer, so many */
+	size_t found_count;
 	size_t size;
 	uint8_t bytes[];
 };
@@ -54,6 +60,7 @@ struct mp_ctl {
 	const struct mp_alloc *alloc;
 	struct open *first;
 	size_t count;
+	struct mp_wait *wait;
 	uint64_t asks;
 	uint64_t ends;  /* mp_runs_ends() when we looked last */
 	uint64_t loads; /* mp_runs_loads(), likewise */
@@ -78,6 +85,17 @@ void open_about_run(struct open *o, struct mp_env *env);
 void open_take(struct open *o, struct mp_env *env);
 /* Is what was asked for in the log? */
 void open_decided(struct open *o, struct mp_env *env);
+
+/* ctl_wait.c */
+void open_knock(struct open *o, struct mp_env *env);
+void open_pending(struct open *o, struct mp_env *env);
+void open_grant(struct open *o, struct mp_env *env);
+/* Is it an answer that this one waits for? Takes it then. */
+bool open_gathered(struct open *o, struct mp_env *env, const struct mp_node_id *from, uint64_t ask,
+	struct mp_span answer);
+/* GATHERING: time passes, or (peer not NULL) that one will not answer. */
+void open_gather_on(struct open *o, struct mp_env *env, const struct mp_node_id *peer);
+void open_gather_free(struct open *o);
 
 /* ctl_node.c */
 void open_nodes(struct open *o, struct mp_env *env);

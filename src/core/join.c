@@ -504,6 +504,24 @@ mp_join_check_peer(const struct mp_roster *roster, struct mp_span credential,
 }
 
 int
+mp_join_check_client(const struct mp_roster *roster, struct mp_span credential,
+	const struct mp_xkey *xkey, mp_time wall_ms, struct mp_cert *cert, struct mp_error *err)
+{
+	struct mp_credential c;
+	int rc = mp_credential_verify(mp_roster_trust(roster), credential, &c, err);
+
+	if (rc == 0 && (c.standing != MP_STANDING_JOINER || (c.cert.roles & MP_ROLE_NODE) != 0))
+		rc = mp_fail(err, MP_EAUTH, "a node's certificate does not control other nodes");
+	if (rc == 0 && memcmp(c.cert.xkey.b, xkey->b, sizeof(xkey->b)) != 0)
+		rc = mp_fail(err, MP_EAUTH, "the stream's key is not the certificate's");
+	if (rc == 0)
+		rc = mp_invite_check_time(&c.invite, wall_ms, err);
+	if (rc == 0)
+		*cert = c.cert;
+	return rc;
+}
+
+int
 mp_join_check_own(const struct mp_alloc *alloc, const struct mp_trust *trust,
 	struct mp_span credential, const struct mp_node_id *self, struct mp_name *name,
 	struct mp_error *err)

@@ -77,6 +77,11 @@ int mp_join_check_peer(const struct mp_roster *roster, struct mp_span credential
 	const struct mp_xkey *xkey, mp_time wall_ms, struct mp_node_id *id, bool *joiner,
 	struct mp_error *err);
 
+/* May one with this credential control nodes from elsewhere, as somebody with cert->roles? It is
+ * no node, its invite is good at that wall time, and it names xkey. Errors as above. */
+int mp_join_check_client(const struct mp_roster *roster, struct mp_span credential,
+	const struct mp_xkey *xkey, mp_time wall_ms, struct mp_cert *cert, struct mp_error *err);
+
 /* This node's own credential is to be good, and of its own key; what it is called in it. MP_EAUTH,
  * MP_ENOMEM, or the errors of mp_credential_verify(), with a text. */
 int mp_join_check_own(const struct mp_alloc *alloc, const struct mp_trust *trust,

@@ -10,6 +10,7 @@ libmp_core_a_SOURCES = \
 	%D%/ctl_int.h \
 	%D%/ctl_node.c \
 	%D%/ctl_run.c \
+	%D%/ctl_wait.c \
 	%D%/dgram.c \
 	%D%/dgram.h \
 	%D%/drain.c \
@@ -93,6 +94,8 @@ libmp_core_a_SOURCES = \
 	%D%/using.c \
 	%D%/want.c \
 	%D%/want.h \
+	%D%/wait.c \
+	%D%/wait.h \
 	%D%/worker.c \
 	%D%/worker.h \
 	%D%/worker_int.h \

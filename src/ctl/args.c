@@ -12,9 +12,8 @@ static const struct mp_option globals[] = {
 	{"quiet", 'q', NULL, "print errors and data only"},
 	{"help", 'h', NULL, "print help"},
 	{"version", 0, NULL, "print the version"},
-	/* Known, and refused with a reason. */
-	{"node", 0, "HOST:PORT", NULL},
-	{"identity", 0, "FILE", NULL},
+	{"node", 0, "HOST:PORT", "a node elsewhere, with --identity"},
+	{"identity", 0, "FILE", "who asks it: keys of mpctl identity new"},
 };
 
 const struct mp_cmd *
@@ -53,9 +52,10 @@ take(struct mp_cmd_ctx *ctx, const struct mp_option *option, const char *value,
 		if (ctx->given_count == MP_CMD_GIVEN_MAX)
 			return mp_fail(err, MP_EUSAGE, "too many options");
 		ctx->given[ctx->given_count++] = (struct mp_cmd_given){option, value};
-	} else if (option->help == NULL) {
-		return mp_fail(
-			err, MP_EUSAGE, "--%s is not available in this version", option->name);
+	} else if (strcmp(option->name, "node") == 0) {
+		ctx->node = value;
+	} else if (strcmp(option->name, "identity") == 0) {
+		ctx->identity = value;
 	} else if (strcmp(option->name, "state") == 0) {
 		ctx->state = value;
 	} else {
@@ -260,8 +260,6 @@ help_option(FILE *out, const struct mp_option *o)
 {
 	char left[64];
 
-	if (o->help == NULL)
-		return;
 	(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", o->letter != 0 ? "-" : " ",
 		o->letter != 0 ? o->letter : ' ', o->letter != 0 ? ", " : "  ", o->name,
 		o->arg != NULL ? " " : "", o->arg != NULL ? o->arg : "");

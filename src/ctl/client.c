@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "codec/msg_ctl.h"
+#include "crypto/key.h"
 #include "mp/limits.h"
 
 #define SOCKET_NAME "control.sock"
@@ -73,14 +74,24 @@ mp_client_open(struct mp_client *c, const struct mp_alloc *alloc, const char *st
 	return 0;
 }
 
+static void
+client_shut(struct mp_client *c)
+{
+	if (c->remote)
+		mp_stream_close(&c->stream);
+	else if (c->fd >= 0)
+		(void)close(c->fd);
+	c->fd = -1;
+}
+
 void
 mp_client_close(struct mp_client *c)
 {
 	if (c->alloc == NULL)
 		return;
-	if (c->fd >= 0)
-		(void)close(c->fd);
-	c->fd = -1;
+	client_shut(c);
+	mp_secret_free(c->secret);
+	c->secret = NULL;
 	mp_buf_fini(&c->in);
 	c->alloc = NULL;
 }
@@ -152,7 +163,8 @@ client_receive(struct mp_client *c, size_t n, struct mp_error *err)
 }
 
 static int
-client_exchange(struct mp_client *c, struct mp_span request, struct mp_error *err)
+client_exchange(
+	struct mp_client *c, struct mp_span request, struct mp_span *answer, struct mp_error *err)
 {
 	uint8_t head[FRAME_HEAD];
 	size_t n = 0;
@@ -177,7 +189,10 @@ client_exchange(struct mp_client *c, struct mp_span request, struct mp_error *er
 		n = n << 8 | c->in.p[i];
 	if (n > MP_MSG_MAX)
 		return mp_fail(err, MP_EFORMAT, "the node's answer makes no sense");
-	return client_receive(c, FRAME_HEAD + n, err);
+	rc = client_receive(c, FRAME_HEAD + n, err);
+	if (rc == 0)
+		*answer = mp_span(c->in.p + FRAME_HEAD, n);
+	return rc;
 }
 
 int
@@ -185,17 +200,19 @@ mp_client_call(
 	struct mp_client *c, struct mp_span request, struct mp_span *payload, struct mp_error *err)
 {
 	struct mp_error mine = {0};
+	struct mp_span answer = mp_span(NULL, 0);
 	int rc;
 
 	*payload = mp_span(NULL, 0);
 	if (c->fd < 0)
 		return mp_fail(err, MP_ECLOSED, "the node closed the connection");
-	rc = client_exchange(c, request, &mine);
+	if (c->remote)
+		rc = mp_client_exchange_remote(c, request, &answer, &mine);
+	else
+		rc = client_exchange(c, request, &answer, &mine);
 	if (rc != 0) {
-		(void)close(c->fd);
-		c->fd = -1;
+		client_shut(c);
 		return mp_fail(err, rc, "%s", mine.text);
 	}
-	return mp_ctl_answer_decode(
-		mp_span(c->in.p + FRAME_HEAD, c->in.n - FRAME_HEAD), payload, err);
+	return mp_ctl_answer_decode(answer, payload, err);
 }

@@ -66,7 +66,8 @@ struct mp_cmd_ctx {
 	size_t arg_count;
 	struct mp_cmd_given given[MP_CMD_GIVEN_MAX];
 	size_t given_count;
-	const char *state; /* --state, or NULL */
+	const char *state;           /* --state, or NULL */
+	const char *node, *identity; /* --node and --identity, or NULL */
 	bool json;
 	bool quiet;
 	bool help;
@@ -109,7 +110,7 @@ int mp_cmd_done(struct mp_cmd_ctx *ctx, int code);
 
 /* Where the node's state is; in ctx->state_dir. MP_EUSAGE, MP_ELIMIT. */
 int mp_cmd_state_dir(struct mp_cmd_ctx *ctx, struct mp_error *err);
-/* Connects unless it is. The errors of mp_client_open(). */
+/* Connects unless it is. The errors of mp_client_open() and mp_client_open_remote(). */
 int mp_cmd_connect(struct mp_cmd_ctx *ctx, struct mp_error *err);
 /* Encoded request (rc is its encoder's) to the answer's payload, connecting if need be. buf is
  * finished. *payload is borrowed until the next call. */

@@ -13,8 +13,6 @@ ABSENT(retry, "retry", "RUN", "run again what failed");
 ABSENT(priority, "priority", "RUN N", "change how urgent a run is");
 ABSENT(verify, "verify", "RUN", "check the signatures from pipeline to artifact");
 ABSENT(trace, "trace", "RUN", "print when what ran");
-ABSENT(pending, "pending", "", "list nodes that wait to be admitted");
-ABSENT(admit, "admit", "FINGERPRINT", "let a node in");
 ABSENT(revoke, "revoke", "NODE", "shut a node out for ever");
 ABSENT(authority, "authority", "export", "move the authority key");
 
@@ -37,6 +35,9 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_top,
 	&mp_cmd_cache,
 	&mp_cmd_invite,
+	&mp_cmd_pending,
+	&mp_cmd_admit,
+	&mp_cmd_identity,
 	&mp_cmd_validate,
 	&mp_cmd_compile,
 	&mp_cmd_plan,
@@ -48,8 +49,6 @@ const struct mp_cmd *const mp_cmds[] = {
 	&absent_priority,
 	&absent_verify,
 	&absent_trace,
-	&absent_pending,
-	&absent_admit,
 	&absent_revoke,
 	&absent_authority,
 };

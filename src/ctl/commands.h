@@ -5,17 +5,20 @@
 
 #include "ctl/cmd.h"
 
+extern const struct mp_cmd mp_cmd_admit;
 extern const struct mp_cmd mp_cmd_cache;
 extern const struct mp_cmd mp_cmd_cancel;
 extern const struct mp_cmd mp_cmd_compile;
 extern const struct mp_cmd mp_cmd_drain;
 extern const struct mp_cmd mp_cmd_graph;
 extern const struct mp_cmd mp_cmd_health;
+extern const struct mp_cmd mp_cmd_identity;
 extern const struct mp_cmd mp_cmd_invite;
 extern const struct mp_cmd mp_cmd_logs;
 extern const struct mp_cmd mp_cmd_node;
 extern const struct mp_cmd mp_cmd_nodes;
 extern const struct mp_cmd mp_cmd_outputs;
+extern const struct mp_cmd mp_cmd_pending;
 extern const struct mp_cmd mp_cmd_plan;
 extern const struct mp_cmd mp_cmd_resolve;
 extern const struct mp_cmd mp_cmd_run;

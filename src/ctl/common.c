@@ -138,6 +138,16 @@ mp_cmd_connect(struct mp_cmd_ctx *ctx, struct mp_error *err)
 		return 0;
 	mp_client_close(&ctx->client);
 	ctx->connected = false;
+	if (ctx->node != NULL && ctx->state != NULL)
+		return mp_fail(err, MP_EUSAGE, "--state and --node: only one of them");
+	if (ctx->node != NULL && ctx->identity == NULL)
+		return mp_fail(err, MP_EUSAGE,
+			"--node needs --identity FILE; mpctl identity new --out FILE makes one");
+	if (ctx->node != NULL) {
+		rc = mp_client_open_remote(&ctx->client, ctx->alloc, ctx->node, ctx->identity, err);
+		ctx->connected = rc == 0;
+		return rc;
+	}
 	rc = mp_cmd_state_dir(ctx, err);
 	if (rc == 0)
 		rc = mp_client_open(&ctx->client, ctx->alloc, ctx->state_dir, err);

@@ -2,6 +2,7 @@
 # The commands of mpctl, one file each, and what they share.
 noinst_LIBRARIES += libmp-ctl.a
 libmp_ctl_a_SOURCES = \
+	%D%/admit.c \
 	%D%/args.c \
 	%D%/blobs.c \
 	%D%/blobs.h \
@@ -9,6 +10,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/cancel.c \
 	%D%/client.c \
 	%D%/client.h \
+	%D%/client_remote.c \
 	%D%/cmd.h \
 	%D%/cmds.c \
 	%D%/commands.h \
@@ -27,6 +29,9 @@ libmp_ctl_a_SOURCES = \
 	%D%/gather.h \
 	%D%/graph.c \
 	%D%/health.c \
+	%D%/identity.c \
+	%D%/identity.h \
+	%D%/identity_cmd.c \
 	%D%/inputs.c \
 	%D%/inputs.h \
 	%D%/invite.c \
@@ -40,6 +45,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/node.c \
 	%D%/nodes.c \
 	%D%/outputs.c \
+	%D%/pending.c \
 	%D%/plan.c \
 	%D%/problems.c \
 	%D%/problems.h \
@@ -60,6 +66,8 @@ libmp_ctl_a_SOURCES = \
 	%D%/visit.c \
 	%D%/visit.h \
 	%D%/wait.c \
+	%D%/waiting.c \
+	%D%/waiting.h \
 	%D%/writer.c \
 	%D%/writer.h \
 	%D%/writer_int.h \

@@ -52,6 +52,7 @@ mp_ctlsock_finish(struct mp_ctlsock *sock)
 {
 	if (!sock->closing || sock->handles > 0 || sock->works > 0)
 		return;
+	mp_ctlsock_guests_free(sock);
 	if (sock->closed != NULL)
 		sock->closed(sock->closed_ctx);
 	free(sock->path);
@@ -165,6 +166,8 @@ mp_ctlsock_reply(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes
 {
 	struct mp_ctlsock_client *c;
 
+	if (request != REQUEST_NONE && mp_ctlsock_guest_reply(sock, request, bytes, last))
+		return;
 	if (request == REQUEST_NONE || (c = client_find(sock, request)) == NULL || c->answered)
 		return;
 	c->answered = last;
@@ -330,8 +333,26 @@ on_sweep(uv_timer_t *timer)
 
 /* ---- connections ---- */
 
+/* Is it in that group, its first one or another? */
 static bool
-peer_allowed(const uv_pipe_t *pipe)
+peer_in_group(int fd, const struct ucred *cred, gid_t group)
+{
+	gid_t groups[256];
+	socklen_t size = sizeof(groups);
+
+	if (cred->gid == group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0)
+		return false;
+	for (size_t i = 0; i < size / sizeof(groups[0]); i++) {
+		if (groups[i] == group)
+			return true;
+	}
+	return false;
+}
+
+static bool
+peer_allowed(const struct mp_ctlsock *sock, const uv_pipe_t *pipe)
 {
 	struct ucred cred;
 	socklen_t size = sizeof(cred);
@@ -340,7 +361,8 @@ peer_allowed(const uv_pipe_t *pipe)
 	if (uv_fileno((const uv_handle_t *)pipe, &fd) != 0 ||
 		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &size) != 0)
 		return false;
-	return cred.uid == 0 || cred.uid == geteuid();
+	return cred.uid == 0 || cred.uid == geteuid() ||
+	       (sock->config.has_group && peer_in_group(fd, &cred, sock->config.group));
 }
 
 static void
@@ -371,8 +393,9 @@ on_connection(uv_stream_t *listener, int status)
 		(void)uv_timer_start(&sock->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 	if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0)
 		client_close(c);
-	else if (!peer_allowed(&c->pipe))
-		client_refuse(c, MP_EAUTH, "only this node's user and root may use the socket");
+	else if (!peer_allowed(sock, &c->pipe))
+		client_refuse(c, MP_EAUTH,
+			"only this node's user, root and its control group may use the socket");
 	else if (sock->client_count > MP_CTLSOCK_CLIENTS_MAX)
 		client_refuse(c, MP_EBUSY, "too many clients; try again");
 	else
@@ -474,6 +497,14 @@ mp_ctlsock_open(
 	}
 	sock->config = *config;
 	fd = bind_socket(config->path, err);
+	if (fd >= 0 && config->has_group &&
+		(lchown(config->path, (uid_t)-1, config->group) != 0 ||
+			chmod(config->path, 0660) != 0)) {
+		(void)mp_fail(err, MP_EAUTH, "%s: cannot be given to the control group: %s",
+			config->path, strerror(errno));
+		(void)close(fd);
+		fd = -1;
+	}
 	if (fd < 0) {
 		free(sock->path);
 		free(sock);

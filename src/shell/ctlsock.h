@@ -2,7 +2,8 @@
 /*
  * STATE/control.sock: requests of mpctl, framed as codec/msg_ctl.h says.
  *
- * Who connects must be this process's user or root (SO_PEERCRED); others are cut off. A connection
+ * Who connects must be this process's user or root (SO_PEERCRED), or where there is a control group
+ * a member of it (SO_PEERGROUPS); others are cut off. A connection
  * has one request under way, and the next one is taken when its answer was written. Requests
  * 150–199 are answered here, from the cache on the thread pool or by the callbacks; all others go
  * to `request`. What is no request at all is answered with an error, and the connection closed. A
@@ -18,6 +19,7 @@
 #include "shell/cache.h"
 #include "util/buf.h"
 
+#include <sys/types.h>
 #include <uv.h>
 
 /* Connections at a time. More: closed at once. */
@@ -34,18 +36,25 @@ struct mp_ctlsock_config {
 	uv_loop_t *loop;        /* borrowed until closed */
 	struct mp_cache *cache; /* likewise */
 	const char *path;       /* of the socket; copied */
+	bool has_group;         /* members of `group` may connect */
+	gid_t group;
 	/* A request for the core; bytes are borrowed for the call. */
 	void (*request)(void *ctx, uint64_t request, struct mp_span bytes);
 	/* Who asked has gone; do not answer any more. Only for what has no last answer yet. */
 	void (*closed)(void *ctx, uint64_t request);
-	/* Appends a token. MP_ENOENT and others with a text: it cannot be made here. */
 	/* Names the authority whose key is kept here in a takeover record, and signs it. */
 	int (*sign_takeover)(void *ctx, struct mp_span takeover, struct mp_buf *out,
 		struct mp_sig *sig, struct mp_error *err);
+	/* Appends a token. MP_ENOENT and others with a text: it cannot be made here. */
 	int (*invite)(void *ctx, uint32_t roles, uint64_t expires_ms, struct mp_buf *token,
 		struct mp_error *err);
 	/* mpctl node set. */
 	int (*set)(void *ctx, const struct mp_settings *change, struct mp_error *err);
+	/* The same, for the key of this request alone. */
+	int (*admit)(void *ctx, struct mp_span request, uint32_t roles, uint64_t expires_ms,
+		struct mp_buf *token, struct mp_error *err);
+	/* To a guest. */
+	void (*guest_answer)(void *ctx, uint64_t guest, struct mp_span bytes);
 	/* Fills all but `items`; what it points to is good until the callback is called again. */
 	void (*info)(void *ctx, struct mp_ctl_info *info);
 	void *ctx;
@@ -60,6 +69,15 @@ int mp_ctlsock_open(
 /* bytes is a whole answer; copied. last: the request is over. Nothing for a request that is closed
  * or over. */
 void mp_ctlsock_reply(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes, bool last);
+
+/*
+ * A request that came over a stream (shell/peers.h), from one who may ask it; answered by
+ * guest_answer, maybe before this returns. MP_EBUSY: the last one of this guest is not answered
+ * yet; MP_ENOMEM.
+ */
+int mp_ctlsock_guest_ask(struct mp_ctlsock *sock, uint64_t guest, struct mp_span bytes);
+/* It has gone, whether it waits for an answer or not. */
+void mp_ctlsock_guest_gone(struct mp_ctlsock *sock, uint64_t guest);
 
 /* Cuts off everybody and removes the socket; closed(ctx) once, on the loop, then *sock is gone. No
  * callback of the config is called any more. */

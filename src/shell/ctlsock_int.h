@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What ctlsock.c, which owns the connections, shares with ctlsock_local.c, which answers. */
+/* What ctlsock.c, which owns the connections, shares with ctlsock_local.c, which answers, and
+ * ctlsock_guest.c, whose requests come over streams. */
 #ifndef MP_SHELL_CTLSOCK_INT_H
 #define MP_SHELL_CTLSOCK_INT_H
 
@@ -12,6 +13,7 @@ struct mp_ctlsock {
 	uv_timer_t sweep; /* runs while there are clients */
 	struct mp_ctlsock_client *clients;
 	size_t client_count;
+	struct mp_ctlsock_guest *guests; /* requests of theirs that are under way */
 	uint64_t last_request;
 	size_t handles; /* open uv handles, of clients too */
 	size_t works;   /* on the thread pool */
@@ -26,6 +28,11 @@ void mp_ctlsock_local(struct mp_ctlsock *sock, uint64_t request, struct mp_span 
 /* The last answer to a request: a payload, or with rc != 0 an error. */
 void mp_ctlsock_answer(struct mp_ctlsock *sock, uint64_t request, int rc, struct mp_span payload,
 	const struct mp_error *err);
+
+/* Is it a guest's request? Then it was answered. */
+bool mp_ctlsock_guest_reply(
+	struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes, bool last);
+void mp_ctlsock_guests_free(struct mp_ctlsock *sock);
 
 /* After the last work is done: completes a close that waits for it. */
 void mp_ctlsock_finish(struct mp_ctlsock *sock);

@@ -119,6 +119,7 @@ on_work(uv_work_t *req)
 		w->rc = work_cache(w);
 		break;
 	case MP_CTL_INVITE:
+	case MP_CTL_ADMIT:
 	case MP_CTL_INFO:
 	case MP_CTL_SIGN_TAKEOVER:
 	case MP_CTL_NODE_SET:
@@ -190,7 +191,11 @@ local_invite(struct mp_ctlsock *sock, uint64_t request, const struct mp_ctl_loca
 
 	mp_buf_init(&token, &mp_heap, MP_CTL_TOKEN_MAX);
 	mp_buf_init(&payload, &mp_heap, MP_CTL_TOKEN_MAX + 16);
-	rc = sock->config.invite(sock->config.ctx, m->roles, m->expires_ms, &token, &err);
+	if (m->number == MP_CTL_ADMIT)
+		rc = sock->config.admit(
+			sock->config.ctx, m->bytes, m->roles, m->expires_ms, &token, &err);
+	else
+		rc = sock->config.invite(sock->config.ctx, m->roles, m->expires_ms, &token, &err);
 	mp_cbor_w_init(&w, &payload);
 	mp_cbor_w_text_n(&w, (const char *)token.p, token.n);
 	mp_ctlsock_answer(sock, request, rc != 0 ? rc : w.rc, mp_buf_span(&payload), &err);
@@ -277,6 +282,7 @@ mp_ctlsock_local(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes
 		local_start(sock, request, bytes);
 		break;
 	case MP_CTL_INVITE:
+	case MP_CTL_ADMIT:
 		local_invite(sock, request, &m);
 		break;
 	case MP_CTL_SIGN_TAKEOVER:

@@ -42,9 +42,14 @@ struct mp_daemon_config {
 	enum mp_timing timing;
 	const struct mp_settings
 		*options; /* that it was started with; node.conf counts before them */
-	FILE *ready;      /* the ready line goes here; NULL for none */
-	FILE *log;        /* one line an event */
-	bool keep_failed; /* leave the workspaces of attempts that fail */
+	/* Whoever may submit may run commands: what comes from elsewhere is only taken with one of
+	 * these. */
+	bool trust_submitters;
+	const char *control_group; /* may use the control socket as the owner does; NULL: none */
+	const char *run_as;        /* user whom modules run as; NULL: this process's */
+	FILE *ready;               /* the ready line goes here; NULL for none */
+	FILE *log;                 /* one line an event */
+	bool keep_failed;          /* leave the workspaces of attempts that fail */
 };
 
 /*

@@ -2,6 +2,7 @@
 /* The daemon's side of the control socket. */
 #include "shell/daemon_int.h"
 
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -51,6 +52,15 @@ on_invite(
 		d->advertised_count, token, err);
 }
 
+static int
+on_admit(void *ctx, struct mp_span request, uint32_t roles, uint64_t expires_ms,
+	struct mp_buf *token, struct mp_error *err)
+{
+	struct mp_daemon *d = ctx;
+
+	return mp_state_admit(d->config.state, request, roles, (mp_time)expires_ms, token, err);
+}
+
 /* By enum mp_counter. */
 static const char *const counters[MP_COUNTER_COUNT] = {"datagrams_junk", "datagrams_stranger",
 	"datagrams_forged", "datagrams_replayed", "datagrams_malformed", "messages_malformed",
@@ -92,6 +102,18 @@ on_info(void *ctx, struct mp_ctl_info *info)
 	info->counter_count = mp_countof(d->info_counters);
 }
 
+static int
+find_group(const char *name, gid_t *out, struct mp_error *err)
+{
+	const struct group *g = getgrnam(name);
+
+	if (g == NULL)
+		return mp_fail(
+			err, MP_EUSAGE, "--control-group %.100s: there is no such group", name);
+	*out = g->gr_gid;
+	return 0;
+}
+
 int
 mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err)
 {
@@ -102,6 +124,8 @@ mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err)
 		.request = on_request,
 		.closed = on_request_closed,
 		.invite = on_invite,
+		.admit = on_admit,
+		.guest_answer = mp_daemon_guest_answer,
 		.sign_takeover = on_sign_takeover,
 		.set = on_set,
 		.info = on_info,
@@ -109,5 +133,11 @@ mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err)
 
 	if (!mp_state_path(d->config.state, "control.sock", path))
 		return mp_fail(err, MP_ELIMIT, "the state directory's path is too long");
+	config.has_group = d->config.control_group != NULL;
+	if (config.has_group && find_group(d->config.control_group, &config.group, err) != 0)
+		return err->code;
+	if (mp_state_open_to(d->config.state, config.has_group, config.group,
+		    d->config.run_as != NULL, err) != 0)
+		return err->code;
 	return mp_ctlsock_open(&config, &d->ctlsock, err);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the daemon share: daemon.c steps the node, daemon_blob.c works for it on the
- * thread pool, daemon_members.c tells of members, daemon_net.c has the sockets, daemon_open.c
+ * thread pool, daemon_guest.c speaks to those that are no nodes, daemon_members.c
+ * tells of members, daemon_net.c has the sockets, daemon_open.c
  * sets everything up and takes it down. */
 #ifndef MP_SHELL_DAEMON_INT_H
 #define MP_SHELL_DAEMON_INT_H
@@ -141,6 +142,13 @@ void mp_daemon_unbind(struct mp_daemon *d);
 /* A part has closed; d->closing counts those that have not. Runs the loop until there is none. */
 void mp_daemon_part_closed(void *ctx);
 void mp_daemon_loop_drain(struct mp_daemon *d);
+
+/* Streams that are not of nodes: as mp_peers_config and mp_ctlsock_config say. */
+int mp_daemon_on_client(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
+	struct mp_peers_guest *out, struct mp_error *err);
+void mp_daemon_on_guest(void *ctx, const struct mp_peers_guest *guest, struct mp_span bytes);
+void mp_daemon_on_guest_gone(void *ctx, uint64_t guest);
+void mp_daemon_guest_answer(void *ctx, uint64_t guest, struct mp_span bytes);
 
 /* Opens the control socket; what is asked there goes to the node. */
 int mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err);

@@ -5,6 +5,8 @@ libmp_shell_a_CPPFLAGS = $(AM_CPPFLAGS) $(UV_CFLAGS) $(SQLITE_CFLAGS) $(ZSTD_CFL
 libmp_shell_a_SOURCES = \
 	%D%/addr.c \
 	%D%/addr.h \
+	%D%/await.c \
+	%D%/await.h \
 	%D%/cache.c \
 	%D%/cache.h \
 	%D%/cache_check.c \
@@ -18,6 +20,7 @@ libmp_shell_a_SOURCES = \
 	%D%/control.h \
 	%D%/ctlsock.c \
 	%D%/ctlsock.h \
+	%D%/ctlsock_guest.c \
 	%D%/ctlsock_int.h \
 	%D%/ctlsock_local.c \
 	%D%/daemon.c \
@@ -25,6 +28,7 @@ libmp_shell_a_SOURCES = \
 	%D%/daemon_blob.c \
 	%D%/daemon_caps.c \
 	%D%/daemon_ctl.c \
+	%D%/daemon_guest.c \
 	%D%/daemon_int.h \
 	%D%/daemon_log.c \
 	%D%/daemon_members.c \
@@ -55,6 +59,7 @@ libmp_shell_a_SOURCES = \
 	%D%/peers.c \
 	%D%/peers.h \
 	%D%/peers_conn.c \
+	%D%/peers_guest.c \
 	%D%/peers_int.h \
 	%D%/sql.c \
 	%D%/sql.h \
@@ -66,6 +71,9 @@ libmp_shell_a_SOURCES = \
 	%D%/tools_kept.h \
 	%D%/tools_probe.c \
 	%D%/tools_probe.h \
+	%D%/state_wait.c \
+	%D%/stream.c \
+	%D%/stream.h \
 	%D%/udp.c \
 	%D%/udp.h \
 	%D%/workspace.c \

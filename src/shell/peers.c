@@ -53,8 +53,8 @@ mp_peers_find(const struct mp_peers *peers, const struct mp_node_id *id, enum mp
 	for (struct mp_dlist *l = peers->conns.next; l != &peers->conns; l = l->next) {
 		struct mp_conn *c = mp_container_of(l, struct mp_conn, link);
 
-		if (c == but || c->state >= MP_CONN_RETIRED || !c->id_known || c->klass != klass ||
-			!mp_node_id_eq(&c->id, id))
+		if (c == but || c->is_guest || c->state >= MP_CONN_RETIRED || !c->id_known ||
+			c->klass != klass || !mp_node_id_eq(&c->id, id))
 			continue;
 		if (c->state == MP_CONN_OPEN)
 			return c;

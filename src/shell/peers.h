@@ -14,6 +14,10 @@
  * or its window closed for path_ms. A stream that was used within MP_PEERS_WATCH_MS is asked for a
  * sign of life when nothing passes: who waits for an answer on it learns soon that there will be
  * none, even where only the other side has seen the path cut.
+ *
+ * Two kinds of guests are no peers: one that knocks says in its handshake who it is, gets one
+ * answer, and is no more than that; a client has proved that it may control the node from
+ * elsewhere, and asks and is answered as on the control socket.
  */
 #ifndef MP_SHELL_PEERS_H
 #define MP_SHELL_PEERS_H
@@ -23,11 +27,21 @@
 #include "mp/effect.h"
 #include "mp/error.h"
 #include "mp/event.h"
+#include "mp/member.h"
 #include "shell/addr.h"
 
 #include <uv.h>
 
 struct mp_peers;
+
+struct mp_peers_guest {
+	uint64_t number; /* of its stream */
+	bool knocks;
+	struct mp_node_id id;
+	struct mp_name name;
+	uint32_t roles; /* of a client */
+	struct mp_addr addr;
+};
 
 struct mp_peers_config {
 	uv_loop_t *loop; /* all borrowed until closed */
@@ -42,6 +56,14 @@ struct mp_peers_config {
 	/* As mp_node_check_peer(). */
 	int (*check)(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
 		struct mp_node_id *id, bool *joiner, struct mp_error *err);
+	/* May it control this node? Fills id, name and roles. As check; NULL: nobody may. */
+	int (*client)(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
+		struct mp_peers_guest *out, struct mp_error *err);
+	/* A guest speaks: a client its request, and one that knocks, once, who it is (a request of
+	 * codec/record_cert.h that was verified). Answered by mp_peers_answer(). */
+	void (*guest)(void *ctx, const struct mp_peers_guest *guest, struct mp_span bytes);
+	/* It has gone. May be called from inside mp_peers_answer(). */
+	void (*guest_gone)(void *ctx, uint64_t number);
 	/* Has this joiner become a member? */
 	bool (*member)(void *ctx, const struct mp_node_id *id);
 	struct mp_span (*credential)(void *ctx);
@@ -60,6 +82,8 @@ struct mp_peers_config {
 /* To greet, or path_ms if that is more; for a joiner to become a member. */
 #define MP_PEERS_GREETING_MS 5000
 #define MP_PEERS_JOINER_MS   30000
+/* Clients at a time. More: refused. */
+#define MP_PEERS_CLIENTS_MAX 64
 /* A stream is watched for so long after its last message. */
 #define MP_PEERS_WATCH_MS 20000
 
@@ -84,6 +108,8 @@ void mp_peers_send(struct mp_peers *peers, const struct mp_effect *send);
 /* LINK_UP with who it is, or REFUSED or FAILED with that address and a zero id. */
 void mp_peers_connect(struct mp_peers *peers, const struct mp_addr *addr);
 void mp_peers_drop(struct mp_peers *peers, const struct mp_node_id *id);
+/* A message to a guest; nothing when it has gone. */
+void mp_peers_answer(struct mp_peers *peers, uint64_t number, struct mp_span bytes);
 
 void mp_peers_stats(const struct mp_peers *peers, struct mp_peers_stats *out);
 

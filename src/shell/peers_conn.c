@@ -8,6 +8,7 @@
 #include "codec/cbor.h"
 #include "crypto/key.h"
 #include "mp/limits.h"
+#include "shell/stream.h"
 
 #define PROTO_MIN       1
 #define PROTO_MAX       1
@@ -57,8 +58,8 @@ conn_used(struct mp_conn *c)
 	mp_peers_hurry(c->peers);
 }
 
-static void
-conn_proved(struct mp_conn *c)
+void
+mp_conn_proved(struct mp_conn *c)
 {
 	if (c->unproved)
 		c->peers->unproved--;
@@ -147,7 +148,7 @@ conn_event(struct mp_conn *c, enum mp_link_state state)
 static void
 conn_end(struct mp_conn *c)
 {
-	conn_proved(c);
+	mp_conn_proved(c);
 	conn_set(c, MP_CONN_CLOSING);
 	mp_dlist_remove(&c->link);
 	mp_dlist_remove(&c->dirty);
@@ -169,7 +170,9 @@ mp_conn_close(struct mp_conn *c, enum mp_link_state state, const struct mp_error
 		peers->stats.rejected++;
 	if (err != NULL && err->code != 0)
 		peers->config.trouble(peers->config.ctx, &c->addr, err);
-	if (was == MP_CONN_OPEN)
+	if (c->is_guest && was == MP_CONN_OPEN)
+		peers->config.guest_gone(peers->config.ctx, c->guest.number);
+	else if (was == MP_CONN_OPEN)
 		conn_event(c, MP_LINK_DOWN);
 	else if (was < MP_CONN_OPEN && c->opener)
 		conn_event(c, state == MP_LINK_REFUSED ? MP_LINK_REFUSED : MP_LINK_FAILED);
@@ -188,7 +191,8 @@ bool
 mp_conn_hurries(const struct mp_conn *c)
 {
 	return c->state <= MP_CONN_GREETING || c->state == MP_CONN_RETIRED ||
-	       (c->state == MP_CONN_OPEN && (c->joiner || c->watched));
+	       (c->state == MP_CONN_OPEN &&
+		       (c->joiner || c->watched || (c->is_guest && c->guest.knocks)));
 }
 
 /* ---- sending ---- */
@@ -332,7 +336,7 @@ conn_up(struct mp_conn *c, struct mp_span credential)
 	bool news = true;
 
 	if (!c->joiner)
-		conn_proved(c);
+		mp_conn_proved(c);
 	if (old != NULL && old->state == MP_CONN_OPEN) {
 		news = conn_second(c, old);
 	} else {
@@ -365,7 +369,9 @@ conn_reply(struct mp_conn *c, bool empty)
 
 	mp_buf_init(&buf, peers->config.alloc, MP_FRAME_MAX);
 	mp_cbor_w_init(&w, &buf);
-	if (!empty) {
+	if (!empty && mp_session_knocks(&c->session)) {
+		w.rc = mp_guest_greeting(c, &buf);
+	} else if (!empty) {
 		mp_cbor_w_array(&w, 2);
 		mp_cbor_w_uint(&w, c->opener ? (uint64_t)c->klass : 0);
 		mp_cbor_w_span(&w, peers->config.credential(peers->config.ctx));
@@ -389,13 +395,17 @@ conn_check(struct mp_conn *c, const struct mp_session_event *ev, struct mp_span 
 	bool joiner;
 	int rc;
 
+	if (mp_session_knocks(&c->session))
+		return mp_guest_knock(c, ev, credential, err);
 	mp_cbor_r_init(&r, ev->data);
 	mp_cbor_r_array_exact(&r, 2);
-	klass = mp_cbor_r_uint(&r, MP_CLASS_BULK);
+	klass = mp_cbor_r_uint(&r, c->opener ? MP_CLASS_BULK : MP_STREAM_CLASS_CLIENT);
 	*credential = mp_cbor_r_bytes(&r, MP_CREDENTIAL_MAX);
 	rc = mp_cbor_r_end(&r);
 	if (rc != 0)
 		return mp_fail(err, rc, "malformed greeting");
+	if (klass == MP_STREAM_CLASS_CLIENT)
+		return mp_guest_client(c, ev, *credential, err);
 	rc = peers->config.check(peers->config.ctx, *credential, &ev->peer, &id, &joiner, err);
 	if (rc != 0)
 		return rc;
@@ -430,8 +440,14 @@ conn_handshake(struct mp_conn *c, const struct mp_session_event *ev)
 	if (credential.n > 0)
 		memcpy(copy, credential.p, credential.n);
 	rc = conn_reply(c, ev->step == 3);
-	if (rc == 0)
+	if (rc == 0 && c->is_guest) {
+		if (!c->guest.knocks)
+			mp_conn_proved(c);
+		conn_set(c, MP_CONN_OPEN);
+		mp_guest_up(c, mp_span(copy, credential.n));
+	} else if (rc == 0) {
 		conn_up(c, mp_span(copy, credential.n));
+	}
 	return rc;
 }
 
@@ -443,6 +459,10 @@ conn_message(struct mp_conn *c, struct mp_span bytes)
 	struct mp_event ev = {.kind = MP_EV_MESSAGE};
 
 	conn_used(c);
+	if (c->is_guest) {
+		mp_guest_message(c, bytes);
+		return;
+	}
 	ev.u.message.peer = c->id;
 	ev.u.message.klass = c->klass;
 	ev.u.message.bytes = bytes;
@@ -602,7 +622,7 @@ conn_timeout_joiner(struct mp_conn *c)
 
 	if (peers->config.member(peers->config.ctx, &c->id)) {
 		c->joiner = false;
-		conn_proved(c);
+		mp_conn_proved(c);
 	} else {
 		mp_conn_fail(c, MP_ETIMEOUT, "was invited, and has not become a member");
 	}
@@ -620,6 +640,9 @@ mp_conn_timeout(struct mp_conn *c)
 		mp_conn_fail(c, MP_ETIMEOUT, "the greeting takes too long");
 	else if (c->state == MP_CONN_RETIRED && !c->write_busy &&
 		 age > (c->opener ? RETIRED_MS : ABANDONED_MS))
+		mp_conn_close(c, MP_LINK_DOWN, NULL);
+	else if (c->state == MP_CONN_OPEN && c->is_guest && c->guest.knocks &&
+		 age > MP_PEERS_GREETING_MS)
 		mp_conn_close(c, MP_LINK_DOWN, NULL);
 	else if (c->state == MP_CONN_OPEN && c->joiner && age > MP_PEERS_JOINER_MS)
 		conn_timeout_joiner(c);

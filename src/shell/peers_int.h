@@ -43,7 +43,9 @@ struct mp_conn {
 	bool unreached; /* an address before this one did not even refuse */
 	bool doomed;    /* by mp_peers_drop() */
 	bool watched;   /* its path is asked for signs of life */
-	bool id_known;  /* who we want, or who it turned out to be */
+	bool is_guest;  /* no node: never used for peers */
+	struct mp_peers_guest guest;
+	bool id_known; /* who we want, or who it turned out to be */
 	struct mp_node_id id;
 	enum mp_class klass;
 	struct mp_addr addr;
@@ -67,7 +69,8 @@ struct mp_peers {
 	struct mp_dlist conns; /* newest last */
 	struct mp_dlist dirty;
 	size_t unproved;
-	size_t handles; /* open uv handles */
+	uint64_t guests; /* numbers of streams so far */
+	size_t handles;  /* open uv handles */
 	bool closing;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
@@ -94,6 +97,22 @@ void mp_conn_fail(struct mp_conn *c, int code, const char *text);
 void mp_conn_timeout(struct mp_conn *c);
 /* Has it a deadline? */
 bool mp_conn_hurries(const struct mp_conn *c);
+
+/* It has proved membership, or that it may control us. */
+void mp_conn_proved(struct mp_conn *c);
+
+/* ---- guests (peers_guest.c) ---- */
+
+/* What one that knocks is told: [cluster32]. An error of the buffer. */
+int mp_guest_greeting(const struct mp_conn *c, struct mp_buf *buf);
+/* Who is it? 0 and it is a guest, or an error with a text. */
+int mp_guest_knock(struct mp_conn *c, const struct mp_session_event *ev, struct mp_span *request,
+	struct mp_error *err);
+int mp_guest_client(struct mp_conn *c, const struct mp_session_event *ev, struct mp_span credential,
+	struct mp_error *err);
+/* Its stream is OPEN. Either may close it. */
+void mp_guest_up(struct mp_conn *c, struct mp_span request);
+void mp_guest_message(struct mp_conn *c, struct mp_span bytes);
 
 /* ---- all of them (peers.c) ---- */
 

@@ -382,7 +382,7 @@ choose_name(struct mp_state *state, const char *name, struct mp_error *err)
 	state->renamed = state->has_credential;
 	if (name != NULL)
 		memcpy(state->name.s, name, strlen(name) + 1);
-	else
+	else if (!state->waiting || !mp_node_name_valid(mp_span_str(state->name.s)))
 		default_name(state->name.s, 64);
 	return 0;
 }
@@ -506,6 +506,7 @@ mp_state_open(const char *dir, const char *name, struct mp_state *out, struct mp
 	if (rc != 0 || (rc = check_marker(out, err)) != 0 || (rc = take_lock(out, err)) != 0 ||
 		(rc = load_keys(out, err)) != 0 || (rc = load_credential(out, err)) != 0 ||
 		(rc = load_returned(out, err)) != 0 || (rc = load_seeds(out, err)) != 0 ||
+		(rc = mp_state_load_waiting(out, err)) != 0 ||
 		(rc = choose_name(out, name, err)) != 0 || (rc = load_port(out, err)) != 0 ||
 		(rc = load_network(out, err)) != 0)
 		mp_state_abandon(out);
@@ -528,8 +529,9 @@ void
 mp_state_abandon(struct mp_state *state)
 {
 	static const char *const files[] = {"node.key", "authority.key", "credential", "joining",
-		"port", "network", "control.db", "control.db-wal", "control.db-shm", "cache.db",
-		"cache.db-wal", "cache.db-shm", "control.sock", MARKER, MARKER ".new", "lock"};
+		"waiting", "port", "network", "control.db", "control.db-wal", "control.db-shm",
+		"cache.db", "cache.db-wal", "cache.db-shm", "control.sock", MARKER, MARKER ".new",
+		"lock"};
 
 	/* Without the lock it may have become somebody else's. */
 	if (state->fresh && state->has_lock) {
@@ -614,4 +616,24 @@ mp_state_save_settings(
 		rc = mp_state_write(state, SETTINGS, buf.p, buf.n, err);
 	mp_buf_fini(&buf);
 	return rc;
+}
+
+int
+mp_state_open_to(
+	const struct mp_state *state, bool has_group, gid_t group, bool all, struct mp_error *err)
+{
+	static const char *const databases[] = {"control.db", "control.db-wal", "control.db-shm",
+		"cache.db", "cache.db-wal", "cache.db-shm"};
+
+	/* All other files are made so. */
+	for (size_t i = 0; i < mp_countof(databases); i++) {
+		if (fchmodat(state->dir_fd, databases[i], 0600, 0) != 0 && errno != ENOENT)
+			return fail_errno(err, state, databases[i]);
+	}
+	if (has_group && fchown(state->dir_fd, (uid_t)-1, group) != 0)
+		return mp_fail(err, MP_EAUTH, "%s: cannot be given to the control group: %s",
+			state->dir, strerror(errno));
+	if (fchmod(state->dir_fd, all ? 0711 : has_group ? 0710 : 0700) != 0)
+		return fail_errno(err, state, ".");
+	return 0;
 }

@@ -8,6 +8,7 @@
  *   authority.key the cluster's authority key, where it is kept on-line (0600)
  *   credential    authority log, invite, certificate, and the founder's admission
  *   joining       seeds to ask, from taking a token until this node is a member
+ *   waiting       seeds to knock at without a token, and the cluster that the first one named
  *   port          as picked at the first start
  *   node.conf     what an operator says that it can do
  *   network       where it listens, where others reach it, its timings, as said last
@@ -26,6 +27,8 @@
 #include "mp/limits.h"
 #include "mp/member.h"
 #include "util/buf.h"
+
+#include <sys/types.h>
 
 #define MP_STATE_SEEDS_MAX 16
 #define MP_STATE_SEED_SIZE 280 /* HOST:PORT and a NUL */
@@ -51,6 +54,9 @@ struct mp_state {
 	bool has_credential;
 	bool founder; /* this node made the cluster */
 	bool joining; /* it has a credential and is not known to be a member yet */
+	bool waiting; /* to be admitted without a token, to `pin` if that is known */
+	bool pinned;
+	struct mp_cluster_id pin;
 	uint8_t credential[MP_CREDENTIAL_MAX];
 	size_t credential_size;
 	struct mp_name name;
@@ -58,7 +64,7 @@ struct mp_state {
 	uint16_t port; /* as used last; 0 none */
 	struct mp_state_network network;
 	mp_time returned_ms; /* wall: when it came back without its control.db; 0: it never did */
-	char seeds[MP_STATE_SEEDS_MAX][MP_STATE_SEED_SIZE]; /* joining: to ask */
+	char seeds[MP_STATE_SEEDS_MAX][MP_STATE_SEED_SIZE]; /* joining, waiting: to ask */
 	size_t seed_count;
 	/* What mp_state_open() has made, for mp_state_abandon(): */
 	bool fresh;           /* all that is in the directory */
@@ -94,6 +100,16 @@ int mp_state_found(struct mp_state *state, struct mp_error *err);
 int mp_state_take_token(struct mp_state *state, struct mp_span token, const char *const *seeds,
 	size_t seed_count, struct mp_error *err);
 
+/* From now on it waits to be admitted, by these seeds or (none) those kept. MP_EINVAL, MP_EIO,
+ * MP_EFULL. */
+int mp_state_wait(
+	struct mp_state *state, const char *const *seeds, size_t count, struct mp_error *err);
+/* A seed is of that cluster: no other one will do. MP_ECLUSTER, MP_EIO, MP_EFULL. */
+int mp_state_pin(struct mp_state *state, const struct mp_cluster_id *cluster, struct mp_error *err);
+/* Is what is here a cluster of its own, of which nothing would be missed? The errors of reading
+ * control.db. */
+int mp_state_is_alone(const struct mp_state *state, bool *alone, struct mp_error *err);
+
 /* Other seeds than those kept. MP_EINVAL, MP_EIO, MP_EFULL. */
 int mp_state_set_seeds(
 	struct mp_state *state, const char *const *seeds, size_t seed_count, struct mp_error *err);
@@ -116,6 +132,11 @@ int mp_state_sign_takeover(const struct mp_state *state, struct mp_span takeover
 int mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
 	const char *const *seeds, size_t seed_count, struct mp_buf *token, struct mp_error *err);
 
+/* A token for who signed this request (codec/record_cert.h), and nobody else. As
+ * mp_state_invite(), or the errors of mp_request_open(). */
+int mp_state_admit(const struct mp_state *state, struct mp_span request, uint32_t roles,
+	mp_time valid_ms, struct mp_buf *token, struct mp_error *err);
+
 /* What the next start takes when nothing else is said. MP_EIO, MP_EFULL, MP_EAUTH. */
 int mp_state_set_port(struct mp_state *state, uint16_t port, struct mp_error *err);
 int mp_state_set_network(
@@ -127,6 +148,11 @@ int mp_state_load_settings(
 	const struct mp_state *state, struct mp_settings *out, struct mp_error *err);
 int mp_state_save_settings(
 	const struct mp_state *state, const struct mp_settings *settings, struct mp_error *err);
+
+/* Who may pass through the directory, besides its owner: that group, or everybody. What is in it
+ * stays the owner's alone. MP_EAUTH, MP_EIO. */
+int mp_state_open_to(
+	const struct mp_state *state, bool has_group, gid_t group, bool all, struct mp_error *err);
 
 /* DIR/leaf; false when it does not fit. */
 bool mp_state_path(const struct mp_state *state, const char *leaf, char out[MP_PATH_MAX + 1]);

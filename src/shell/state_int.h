@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What state.c, the directory and its small files, shares with state_trust.c, who is in them. */
+/* What state.c, the directory and its small files, shares with state_trust.c, who is in them,
+ * and state_wait.c, who is not yet. */
 #ifndef MP_SHELL_STATE_INT_H
 #define MP_SHELL_STATE_INT_H
 
@@ -15,6 +16,16 @@ int mp_state_write(const struct mp_state *state, const char *leaf, const void *p
 	struct mp_error *err);
 /* Gone, or never there. */
 void mp_state_remove(const struct mp_state *state, const char *leaf);
+
+/* `waiting`, if it is there. */
+int mp_state_load_waiting(struct mp_state *state, struct mp_error *err);
+/* MP_ECLUSTER: it waits for another one. */
+int mp_state_check_pin(
+	const struct mp_state *state, const struct mp_cluster_id *cluster, struct mp_error *err);
+/* It waits no more. */
+void mp_state_waited(struct mp_state *state);
+/* The start of it, in hex. */
+void mp_state_short_id(char out[17], const struct mp_cluster_id *cluster);
 
 /* Cluster and name out of the credential, and whether it has the founder's admission. MP_ECORRUPT.
  */

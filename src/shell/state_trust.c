@@ -119,6 +119,8 @@ mp_state_found(struct mp_state *state, struct mp_error *err)
 	rc = mp_key_save(authority, path, err);
 	if (rc == 0)
 		rc = keep_credential(state, mp_buf_span(&buf), err);
+	if (rc == 0)
+		mp_state_waited(state);
 out:
 	mp_secret_free(authority);
 	mp_secret_free(inviter);
@@ -187,8 +189,8 @@ read_contents(const struct mp_state *state, struct contents *out, struct mp_erro
 	return rc;
 }
 
-static void
-short_id(char out[17], const struct mp_cluster_id *cluster)
+void
+mp_state_short_id(char out[17], const struct mp_cluster_id *cluster)
 {
 	for (int i = 0; i < 8; i++)
 		(void)snprintf(out + (size_t)(2 * i), 3, "%02x", cluster->b[i]);
@@ -213,13 +215,24 @@ check_cluster(const struct mp_state *state, const struct mp_cluster_id *cluster,
 	*member = same && (found.member || !state->joining);
 	if (same || (found.others == 0 && found.runs == 0 && (state->founder || state->joining)))
 		return 0;
-	short_id(ours, &state->cluster);
-	short_id(theirs, cluster);
+	mp_state_short_id(ours, &state->cluster);
+	mp_state_short_id(theirs, cluster);
 	return mp_fail(err, MP_ECLUSTER,
 		"%s: belongs to cluster %s, which has %zu other members and %zu runs here; the "
 		"token is "
 		"of cluster %s; give another directory with --state",
 		state->dir, ours, found.others, found.runs, theirs);
+}
+
+int
+mp_state_is_alone(const struct mp_state *state, bool *alone, struct mp_error *err)
+{
+	struct contents found = {.others = 0};
+	int rc = state->has_credential ? read_contents(state, &found, err) : 0;
+
+	*alone = found.others == 0 && found.runs == 0 &&
+		 (!state->has_credential || state->founder || state->joining);
+	return rc;
 }
 
 /* ---- taking a token ---- */
@@ -330,6 +343,7 @@ token_take(struct mp_state *state, const struct mp_token *token, const char *con
 		rc = keep_credential(state, mp_buf_span(&buf), err);
 	if (rc == 0) {
 		state->joining = true;
+		mp_state_waited(state);
 		mp_state_remove(state, "authority.key");
 	}
 	mp_buf_fini(&buf);
@@ -350,9 +364,12 @@ mp_state_take_token(struct mp_state *state, struct mp_span text, const char *con
 	mp_buf_init(&bytes, &mp_heap, MP_TOKEN_MAX);
 	rc = mp_token_decode(&mp_crypto_sodium, text, &bytes, token, err);
 	if (rc == 0)
+		rc = mp_state_check_pin(state, &token->authority.cluster, err);
+	if (rc == 0)
 		rc = check_cluster(state, &token->authority.cluster, &member, err);
 	if (rc == 0 && member) {
 		mp_state_joined(state);
+		mp_state_waited(state);
 	} else if (rc == 0) {
 		rc = mp_invite_check_time(&token->invite, mp_state_wall_ms(), err);
 		if (rc == 0)
@@ -444,26 +461,54 @@ mp_state_sign_takeover(const struct mp_state *state, struct mp_span takeover, st
 	return rc != 0 ? mp_fail(err, rc, "takeover: %s", mp_strerror(rc)) : 0;
 }
 
-int
-mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
-	const char *const *seeds, size_t seed_count, struct mp_buf *text, struct mp_error *err)
+/* With the authority kept here, from about now on. */
+static int
+invite_sign(const struct mp_state *state, struct mp_invite *invite, mp_time valid_ms,
+	struct mp_buf *text, struct mp_error *err)
 {
-	struct mp_invite invite = {.cluster = state->cluster,
-		.roles = roles,
-		.not_before_ms = mp_state_wall_ms() - 60000, /* clocks differ a little */
-		.seed_count = mp_min_size(seed_count, MP_INVITE_SEEDS_MAX)};
 	struct mp_secret *authority = NULL;
 	int rc = authority_load(state, &authority, err);
 
 	if (rc != 0)
 		return rc;
-	invite.expires_ms = mp_state_wall_ms() + valid_ms;
+	invite->cluster = state->cluster;
+	invite->not_before_ms = mp_state_wall_ms() - 60000; /* clocks differ a little */
+	invite->expires_ms = mp_state_wall_ms() + valid_ms;
+	rc = invite_make(state, authority, invite, text, err);
+	mp_secret_free(authority);
+	return rc;
+}
+
+int
+mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
+	const char *const *seeds, size_t seed_count, struct mp_buf *text, struct mp_error *err)
+{
+	struct mp_invite invite = {
+		.roles = roles, .seed_count = mp_min_size(seed_count, MP_INVITE_SEEDS_MAX)};
+
 	for (size_t i = 0; i < invite.seed_count; i++)
 		invite.seeds[i] = mp_span_str(seeds[i]);
 	mp_key_random(invite.nonce, sizeof(invite.nonce));
-	rc = invite_make(state, authority, &invite, text, err);
-	mp_secret_free(authority);
-	return rc;
+	return invite_sign(state, &invite, valid_ms, text, err);
+}
+
+int
+mp_state_admit(const struct mp_state *state, struct mp_span request, uint32_t roles,
+	mp_time valid_ms, struct mp_buf *text, struct mp_error *err)
+{
+	struct mp_invite invite = {.roles = roles};
+	struct mp_request who;
+	int rc = mp_request_open(&mp_crypto_sodium, request, &who, err);
+
+	if (rc != 0)
+		return rc;
+	if (who.person == ((roles & MP_ROLE_NODE) != 0))
+		return mp_fail(err, MP_EUSAGE,
+			who.person ? "%s is a person: a role among submit, observe and admin"
+				   : "%s is a node: the roles must have node among them",
+			who.name.s);
+	mp_invite_bind(&invite, &who.id);
+	return invite_sign(state, &invite, valid_ms, text, err);
 }
 
 int

@@ -2,6 +2,7 @@
 # The programs as a user has them; clusters of real daemons on loopback. Each script may run beside
 # the others.
 cli_tests = \
+	%D%/cluster_admit.sh \
 	%D%/cluster_again.sh \
 	%D%/cluster_cache.sh \
 	%D%/cluster_caps.sh \
@@ -21,6 +22,7 @@ cli_tests = \
 	%D%/cluster_leave.sh \
 	%D%/cluster_lost.sh \
 	%D%/cluster_release.sh \
+	%D%/cluster_remote.sh \
 	%D%/cluster_once.sh \
 	%D%/cluster_resources.sh \
 	%D%/cluster_restart.sh \

@@ -7,6 +7,7 @@
 
 #include "codec/manifest.h"
 #include "codec/msg_ctl.h"
+#include "codec/record_cert.h"
 #include "mp/pipeline.h"
 
 #define OPEN_MAX 64
@@ -197,6 +198,39 @@ sim_client_resolve(
 	mp_buf_fini(&bytes);
 }
 
+#define STRANGERS 5
+
+/* One that has no invite knocks, or somebody asks who has. */
+static void
+client_stranger(struct sim_host *host)
+{
+	struct sim *sim = host->sim;
+	uint64_t which = sim->client->numbers / 4 % STRANGERS;
+	struct mp_request q = {.name = {"stranger"}};
+	struct mp_addr addr = {.ip = {7}, .port = 7};
+	struct mp_signer self = {.secret = NULL};
+	enum mp_ctl_number what = MP_CTL_KNOCK;
+	struct mp_buf record, bytes;
+	struct mp_secret *secret;
+
+	mp_buf_init(&record, &sim->alloc, 4096);
+	mp_buf_init(&bytes, &sim->alloc, 4096);
+	secret = sim_secret_new(2000000 + which, &q.id, &q.xkey);
+	self.secret = secret;
+	memcpy(self.key, q.id.b, sizeof(self.key));
+	if (mp_rng_below(&sim->rng, 2) == 0) {
+		what = MP_CTL_PENDING;
+		mp_assert(mp_ctl_simple_encode(&bytes, what, NULL) == 0);
+	} else {
+		mp_assert(mp_request_sign(&sim_crypto, &q, &self, &record) == 0);
+		mp_assert(mp_ctl_knock_encode(&bytes, mp_buf_span(&record), &addr) == 0);
+	}
+	(void)client_ask(host, what, 0, mp_buf_span(&bytes));
+	sim_secret_free(secret);
+	mp_buf_fini(&record);
+	mp_buf_fini(&bytes);
+}
+
 void
 sim_client_look(struct sim_host *host)
 {
@@ -209,6 +243,10 @@ sim_client_look(struct sim_host *host)
 	struct mp_buf bytes;
 	int rc = 0;
 
+	if (sim->client->numbers % 4 == 3) {
+		client_stranger(host);
+		return;
+	}
 	if ((what == MP_CTL_SHOW || what == MP_CTL_WAIT) && !sim->client->acknowledged[run])
 		what = MP_CTL_RUNS;
 	run_hex(&sim->client->runs[run], hex);
@@ -243,6 +281,39 @@ submitted(struct sim_host *host, uint32_t run_number, int rc, struct mp_span pay
 	sim_check_acknowledged(host, &client->runs[run_number]);
 }
 
+/* Whoever waits has proved its key, is listed once, and nothing was given to it. */
+static void
+check_stranger(struct sim *sim, const struct request *r, struct mp_span payload)
+{
+	struct mp_node_id seen[STRANGERS];
+	struct mp_ctl_pending p;
+	struct mp_request who;
+	struct mp_span token;
+	struct mp_cbor_r list;
+	size_t n;
+
+	if (r->what == MP_CTL_KNOCK) {
+		if (mp_ctl_knocked_decode(payload, &token) != 0 || token.n != 0)
+			sim_fail(sim, "a stranger was given something");
+		return;
+	}
+	mp_cbor_r_init(&list, payload);
+	n = mp_cbor_r_array(&list, MP_CTL_PENDING_MAX);
+	if (n > STRANGERS)
+		sim_fail(sim, "%zu wait, of %d", n, STRANGERS);
+	for (size_t i = 0; i < n && i < STRANGERS; i++) {
+		mp_ctl_pending_next(&list, &p);
+		if (list.rc != 0 || mp_request_open(&sim_crypto, p.request, &who, NULL) != 0)
+			sim_fail(sim, "one waits that has proved nothing");
+		seen[i] = who.id;
+		for (size_t k = 0; k < i; k++) {
+			if (mp_node_id_eq(&seen[k], &who.id))
+				sim_fail(sim, "one waits twice");
+		}
+	}
+	sim->sometimes[SIM_LISTED] += n > 0;
+}
+
 void
 sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, bool last)
 {
@@ -269,6 +340,8 @@ sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, 
 		submitted(host, r->run, rc, payload, &err);
 	else if (rc != 0)
 		sim_trace(sim, host, "request %d is refused: %s", (int)r->what, err.text);
+	else if (r->what == MP_CTL_KNOCK || r->what == MP_CTL_PENDING)
+		check_stranger(sim, r, payload);
 	host->left = host->left || (r->what == MP_CTL_LEAVE && rc == 0);
 	if (r->what == MP_CTL_WAIT && rc == 0 &&
 		!sim_check_run_ended(sim, &sim->client->runs[r->run]))

@@ -78,6 +78,7 @@ struct sim_shelf;
 	X(RUN_SUCCEEDED, 200, "a run succeeded")                                                   \
 	X(RUN_FAILED, 200, "a run failed")                                                         \
 	X(RUN_CANCELLED, 200, "a run was cancelled")                                               \
+	X(LISTED, 400, "one that waits to be admitted was listed")                                 \
 	X(REFUSED, 200, "a submission was refused")                                                \
 	X(FIVE_ELECTORS, 200, "a run had five electors")                                           \
 	X(DATAGRAM_LOST, 200, "a datagram was lost")                                               \

@@ -383,3 +383,8 @@ tests_unit_test_recall_SOURCES = %D%/test_recall.c %D%/lead_world.h %D%/fake_cry
 	%D%/roster.h
 tests_unit_test_recall_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_recall_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_wait
+tests_unit_test_wait_SOURCES = %D%/test_wait.c
+tests_unit_test_wait_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_wait_LDADD = libmp-core.a $(UNIT_CRYPTO_LIBS)

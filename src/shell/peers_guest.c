@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams of who is no node: one that knocks, or a client. */
+#include "codec/cbor.h"
+#include "codec/record_cert.h"
+#include "shell/peers_int.h"
+
+static struct mp_conn *
+guest_find(const struct mp_peers *peers, uint64_t number)
+{
+	for (struct mp_dlist *l = peers->conns.next; l != &peers->conns; l = l->next) {
+		struct mp_conn *c = mp_container_of(l, struct mp_conn, link);
+
+		if (c->is_guest && c->guest.number == number)
+			return c;
+	}
+	return NULL;
+}
+
+void
+mp_peers_answer(struct mp_peers *peers, uint64_t number, struct mp_span bytes)
+{
+	struct mp_conn *c = guest_find(peers, number);
+	uint64_t lost = peers->stats.lost;
+
+	if (c == NULL)
+		return;
+	mp_conn_send(c, bytes);
+	if (peers->stats.lost != lost) /* it would wait for ever */
+		mp_conn_fail(c, MP_ELIMIT, "does not take its answers");
+}
+
+int
+mp_guest_greeting(const struct mp_conn *c, struct mp_buf *buf)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 1);
+	mp_cbor_w_bytes(&w, c->peers->config.cluster.b, sizeof(c->peers->config.cluster.b));
+	return w.rc;
+}
+
+int
+mp_guest_knock(struct mp_conn *c, const struct mp_session_event *ev, struct mp_span *request,
+	struct mp_error *err)
+{
+	struct mp_request who;
+	int rc = mp_request_open(c->peers->config.crypto, ev->data, &who, err);
+
+	if (rc == 0 && memcmp(who.xkey.b, ev->peer.b, sizeof(who.xkey.b)) != 0)
+		rc = mp_fail(err, MP_EAUTH, "the stream's key is not the request's");
+	if (rc != 0)
+		return rc;
+	c->is_guest = true;
+	c->guest = (struct mp_peers_guest){.knocks = true, .id = who.id, .name = who.name};
+	*request = ev->data;
+	return 0;
+}
+
+int
+mp_guest_client(struct mp_conn *c, const struct mp_session_event *ev, struct mp_span credential,
+	struct mp_error *err)
+{
+	struct mp_peers *peers = c->peers;
+	struct mp_peers_guest guest = {.knocks = false};
+	size_t clients = 0;
+	int rc = MP_EAUTH;
+
+	for (struct mp_dlist *l = peers->conns.next; l != &peers->conns; l = l->next) {
+		const struct mp_conn *other = mp_container_of(l, struct mp_conn, link);
+
+		clients += other->is_guest && !other->guest.knocks;
+	}
+	if (clients >= MP_PEERS_CLIENTS_MAX)
+		return mp_fail(err, MP_ELIMIT, "too many clients");
+	if (peers->config.client != NULL)
+		rc = peers->config.client(peers->config.ctx, credential, &ev->peer, &guest, err);
+	if (rc != 0)
+		return rc;
+	c->is_guest = true;
+	c->guest = guest;
+	return 0;
+}
+
+void
+mp_guest_up(struct mp_conn *c, struct mp_span request)
+{
+	struct mp_peers *peers = c->peers;
+
+	c->guest.number = ++peers->guests;
+	c->guest.addr = c->addr;
+	c->id = c->guest.id;
+	c->id_known = true;
+	if (c->guest.knocks)
+		peers->config.guest(peers->config.ctx, &c->guest, request);
+}
+
+void
+mp_guest_message(struct mp_conn *c, struct mp_span bytes)
+{
+	struct mp_peers *peers = c->peers;
+
+	if (c->guest.knocks)
+		mp_conn_fail(c, MP_EFORMAT, "knocks, and may say nothing else");
+	else
+		peers->config.guest(peers->config.ctx, &c->guest, bytes);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit/trust.h"
+
+#include "codec/ctl_roles.h"
+#include "codec/msg_ctl.h"
+#include "codec/token.h"
+#include "core/wait.h"
+
+static struct mp_env env;
+static struct mp_wait *room;
+
+static void
+room_open(void)
+{
+	env = (struct mp_env){
+		.alloc = &alloc, .crypto = c, .cluster = cluster, .now_ms = 1000, .wall_ms = NOW};
+	assert_int_equal(mp_wait_new(&env, &room), 0);
+}
+
+static struct mp_addr
+addr_of(uint8_t ip)
+{
+	return (struct mp_addr){.ip = {ip}, .port = 7};
+}
+
+/* A knock by a key of our making. */
+static int
+knock(uint32_t key, uint8_t ip, struct mp_span *token, struct mp_node_id *id)
+{
+	struct mp_request q = {.name = {"joiner"}};
+	struct mp_addr addr = addr_of(ip);
+	struct mp_buf bytes = buf_new();
+	struct mp_secret *secret;
+	struct mp_signer self;
+	uint8_t seed[32] = {1};
+	int rc;
+
+	memcpy(seed + 4, &key, sizeof(key));
+	assert_int_equal(mp_secret_from_bytes(&secret, seed, seed), 0);
+	self.secret = secret;
+	mp_secret_public(secret, self.key);
+	mp_secret_xkey(secret, &q.xkey);
+	if (id != NULL)
+		memcpy(id->b, self.key, sizeof(id->b));
+	assert_int_equal(mp_request_sign(c, &q, &self, &bytes), 0);
+	rc = mp_wait_knock(room, &env, mp_buf_span(&bytes), &addr, token, NULL);
+	mp_buf_fini(&bytes);
+	mp_secret_free(secret);
+	return rc;
+}
+
+static size_t
+count(void)
+{
+	size_t n = 0;
+
+	while (mp_wait_at(room, &env, n) != NULL)
+		n++;
+	return n;
+}
+
+static void
+test_knocks(void **state)
+{
+	const struct mp_waiting *w;
+	struct mp_span token;
+	struct mp_node_id id;
+
+	(void)state;
+	room_open();
+	assert_int_equal(count(), 0);
+	assert_int_equal(knock(1, 1, &token, &id), 0);
+	assert_int_equal(token.n, 0);
+	env.now_ms += MP_WAIT_MS / 2;
+	env.wall_ms += MP_WAIT_MS / 2;
+	assert_int_equal(knock(1, 1, &token, NULL), 0);
+	w = mp_wait_at(room, &env, 0);
+	assert_true(mp_node_id_eq(&w->who.id, &id));
+	assert_int_equal(w->since_ms, NOW);
+	assert_int_equal(count(), 1);
+	env.now_ms += MP_WAIT_MS; /* it was heard of since */
+	assert_int_equal(count(), 1);
+	env.now_ms++;
+	assert_int_equal(count(), 0);
+	assert_int_not_equal(mp_wait_knock(room, &env, mp_span("x", 1), &w->addr, &token, NULL), 0);
+	assert_int_equal(count(), 0);
+	mp_wait_free(room);
+}
+
+static void
+test_bounds(void **state)
+{
+	struct mp_span token;
+	uint32_t key = 0;
+
+	(void)state;
+	room_open();
+	for (unsigned ip = 1; ip <= MP_WAIT_MAX / MP_WAIT_SOURCE_MAX; ip++) {
+		for (unsigned i = 0; i < MP_WAIT_SOURCE_MAX; i++)
+			assert_int_equal(knock(++key, (uint8_t)ip, &token, NULL), 0);
+		assert_int_equal(knock(9999, (uint8_t)ip, &token, NULL), MP_EBUSY);
+		assert_int_equal(knock(key, (uint8_t)ip, &token, NULL), 0); /* it is there */
+	}
+	assert_int_equal(count(), MP_WAIT_MAX);
+	assert_int_equal(knock(9999, 99, &token, NULL), MP_EBUSY);
+	env.now_ms += MP_WAIT_MS + 1;
+	assert_int_equal(knock(9999, 99, &token, NULL), 0);
+	assert_int_equal(count(), 1);
+	mp_wait_free(room);
+}
+
+/* A token by that authority for that key, or for all. */
+static void
+token_make(int authority, const struct mp_node_id *id, struct mp_buf *text)
+{
+	struct mp_token *token = calloc(1, sizeof(*token));
+	struct mp_invite v = invite_fields;
+	struct mp_buf bytes = buf_new();
+
+	if (id != NULL)
+		mp_invite_bind(&v, id);
+	assert_int_equal(mp_invite_sign(c, &v, &who[authority], &bytes), 0);
+	token->log = mp_buf_span(&log_bytes);
+	token->invite_bytes = mp_buf_span(&bytes);
+	memset(token->seed, 1 + INVITE, sizeof(token->seed));
+	mp_buf_clear(text);
+	assert_int_equal(mp_token_encode(c, token, text), 0);
+	mp_buf_fini(&bytes);
+	free(token);
+}
+
+static void
+test_grants(void **state)
+{
+	struct mp_trust trust = trust_of(NULL);
+	struct mp_buf text = buf_new();
+	struct mp_node_id id, other;
+	struct mp_span token;
+
+	(void)state;
+	room_open();
+	assert_int_equal(knock(1, 1, &token, &id), 0);
+	assert_int_equal(knock(2, 1, &token, &other), 0);
+	token_make(AUTHORITY, NULL, &text);
+	assert_int_equal(
+		mp_wait_grant(room, &env, &trust, &id, mp_buf_span(&text), NULL), MP_EAUTH);
+	token_make(AUTHORITY, &other, &text);
+	assert_int_equal(
+		mp_wait_grant(room, &env, &trust, &id, mp_buf_span(&text), NULL), MP_EAUTH);
+	token_make(STRANGER, &id, &text);
+	assert_int_equal(
+		mp_wait_grant(room, &env, &trust, &id, mp_buf_span(&text), NULL), MP_EAUTH);
+	assert_int_equal(count(), 2);
+	token_make(AUTHORITY, &id, &text);
+	assert_int_equal(mp_wait_grant(room, &env, &trust, &id, mp_buf_span(&text), NULL), 0);
+	assert_int_equal(count(), 1);
+	assert_int_equal(knock(2, 1, &token, NULL), 0);
+	assert_int_equal(token.n, 0);
+	for (int i = 0; i < 2; i++) { /* it may have been lost on the way */
+		assert_int_equal(knock(1, 1, &token, NULL), 0);
+		assert_true(mp_span_eq(token, mp_buf_span(&text)));
+	}
+	assert_int_equal(count(), 1);
+	env.now_ms += MP_WAIT_GRANT_MS;
+	assert_int_equal(knock(1, 1, &token, NULL), 0);
+	assert_int_equal(token.n, 0);
+	env.cluster.b[0] ^= 1;
+	assert_int_equal(
+		mp_wait_grant(room, &env, &trust, &id, mp_buf_span(&text), NULL), MP_ECLUSTER);
+	env.cluster = cluster;
+	for (uint32_t i = 0; i < MP_WAIT_GRANTS_MAX + 1; i++) { /* the oldest goes */
+		env.now_ms++;
+		memcpy(id.b, &i, sizeof(i));
+		token_make(AUTHORITY, &id, &text);
+		assert_int_equal(
+			mp_wait_grant(room, &env, &trust, &id, mp_buf_span(&text), NULL), 0);
+	}
+	mp_buf_fini(&text);
+	mp_wait_free(room);
+}
+
+static int
+check(uint64_t number, uint32_t roles, bool runs)
+{
+	struct mp_buf b = buf_new();
+	struct mp_cbor_w w;
+	int rc;
+
+	mp_cbor_w_init(&w, &b);
+	mp_cbor_w_array(&w, 1);
+	mp_cbor_w_uint(&w, number);
+	rc = mp_ctl_check_role(mp_buf_span(&b), roles, runs, NULL);
+	mp_buf_fini(&b);
+	return rc;
+}
+
+static void
+test_roles(void **state)
+{
+	const uint32_t see = MP_ROLE_OBSERVE, run = MP_ROLE_SUBMIT, all = MP_ROLE_ADMIN;
+	char text[MP_ROLES_TEXT];
+	uint32_t roles = 0;
+
+	(void)state;
+	for (uint64_t n = 0; n < 300; n++) {
+		uint32_t need = mp_ctl_role_of(n);
+
+		assert_int_equal(check(n, all, true), need != 0 ? 0 : MP_EAUTH);
+		assert_int_equal(check(n, see, true), need == see ? 0 : MP_EAUTH);
+		assert_int_equal(check(n, run, true), need == see || need == run ? 0 : MP_EAUTH);
+		/* A node's own role is none of these. */
+		assert_int_equal(check(n, MP_ROLE_NODE, true), MP_EAUTH);
+		if (need == run)
+			assert_int_equal(check(n, all, false), MP_EAUTH);
+	}
+	assert_int_equal(mp_ctl_role_of(MP_CTL_NODES), see);
+	assert_int_equal(mp_ctl_role_of(MP_CTL_BLOB_WRITE), run);
+	assert_int_equal(mp_ctl_role_of(MP_CTL_ADMIT), all);
+	assert_int_equal(mp_ctl_role_of(MP_CTL_KNOCK), 0);
+	assert_int_equal(mp_ctl_role_of(MP_CTL_LEAVE), 0);
+	assert_int_equal(mp_ctl_check_role(mp_span("", 0), all, true, NULL), MP_EFORMAT);
+	assert_int_equal(mp_roles_parse("node,submit,observe,admin", &roles, NULL), 0);
+	assert_int_equal(roles, MP_ROLES_ALL);
+	mp_roles_format(text, roles);
+	assert_string_equal(text, "node,submit,observe,admin");
+	assert_int_equal(mp_roles_parse("root", &roles, NULL), MP_EUSAGE);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_knocks),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_grants),
+		cmocka_unit_test(test_roles),
+	};
+
+	if (mp_key_init() != 0)
+		return 1;
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
