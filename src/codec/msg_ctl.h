@@ -169,7 +169,7 @@ enum mp_ctl_local_number {
 	 * key is kept here. */
 	MP_CTL_SIGN_TAKEOVER = 158,
 	MP_CTL_NODE_SET = 159, /* [159, settings] -> null, codec/settings.h; kept and told */
-	MP_CTL_ADMIT = 170, /* [170, request, roles, expires_ms] -> token, text, for it alone */
+	MP_CTL_ADMIT = 170,    /* [170, request, roles, expires_ms] -> token, text, for it alone */
 };
 
 #define MP_CTL_STAT_MAX 4096
