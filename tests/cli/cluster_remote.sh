@@ -78,7 +78,8 @@ tap_same 'a request in a file is admitted' 0 $?
 tap_check 'the token is of no use to another one' test $? -ne 0
 "$mpctl" identity accept "$tap_tmp/sam.token" --identity "$tap_tmp/sam" >/dev/null
 tap_same 'its owner takes it' 0 $?
-tap_same 'and needs nobody else' 2 "$(far sam "$address" nodes --json | jq '.nodes | length')"
+tap_same 'and needs nobody else' 2 \
+	"$(far sam "$address" nodes --json | jq '.nodes | length')"
 refuses 'a node that does not trust submitters takes nothing' 5 sam "$address" submit "$pipeline"
 tap_check 'it says why' grep -q -e '--trust-submitters' "$tap_tmp/err"
 tap_check 'and how it would' grep -q -e '--run-as USER' "$tap_tmp/err"
@@ -110,7 +111,8 @@ refuses 'but does not submit where nobody does' 5 ada "$address" submit "$pipeli
 "$mpctl" identity new --out "$tap_tmp/tim" --name tim >/dev/null 2>&1
 ctl alpha admit --request "$tap_tmp/tim.request" --role observe --expires 3s >"$tap_tmp/token3"
 "$mpctl" identity accept "$tap_tmp/token3" --identity "$tap_tmp/tim" >/dev/null 2>"$tap_tmp/err"
-tap_same 'before its end it is good' 2 "$(far tim "$address" nodes --json | jq '.nodes | length')"
+tap_same 'before its end it is good' 2 \
+	"$(far tim "$address" nodes --json | jq '.nodes | length')"
 expired()
 {
 	! far tim "$address" nodes >/dev/null 2>"$tap_tmp/err"
