@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Many real nodes on loopback. They join at once; some are killed while others stand still for
-# twenty seconds; all come back. Nobody who is well is ever declared dead, by anybody, and in the
-# end all agree. $MANY nodes: 12 in `make check`, 50 in `make many`, which measures them as well.
+# twenty seconds; all come back; all are killed and come back. Nobody who is well is ever declared
+# dead, by anybody, and in the end all agree. $MANY nodes: 12 in `make check`, 50 in `make many`,
+# which measures them as well.
 . "${top_srcdir:=.}/tests/cli/lib.sh"
 : "${MANY:=12}" "${MANY_IDLE:=0}"
 [ "$MANY_IDLE" -eq 0 ] || {
@@ -153,6 +154,15 @@ done
 # shellcheck disable=SC2086
 agreed 45 'who was killed is back, everywhere' alive "$MANY" $everybody
 tap_same 'nobody who was well was ever called dead' '' "$(slandered)"
+since=$(now_ms)
+for name in $everybody; do
+	node_kill "$name"
+done
+for name in $everybody; do
+	begin "$name" start
+done
+# shellcheck disable=SC2086
+agreed 60 'all are killed and started again: all know all' alive "$MANY" $everybody
 for name in $everybody; do
 	view "$name" >"$tap_tmp/view.$name"
 done

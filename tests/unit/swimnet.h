@@ -69,7 +69,7 @@ net_connect(struct net *net, size_t a, size_t b)
 
 	if (na->link[b] && !net->no_streams)
 		return true;
-	if (net->no_streams || net->cut[a][b] || net->cut[b][a]) {
+	if (net->no_streams || net->cut[a][b] || net->cut[b][a] || nb->out) {
 		net_link_event(net, a, b, MP_LINK_FAILED, 3000);
 		return false;
 	}
@@ -424,7 +424,7 @@ static inline int
 net_parts(struct net *net, struct net_node *n)
 {
 	struct mp_swim_config config = {
-		.addrs = &n->addr, .addr_count = 1, .caps = mp_buf_span(&n->caps)};
+		.addrs = &n->addr, .addr_count = n->out ? 0 : 1, .caps = mp_buf_span(&n->caps)};
 	int rc = mp_join_credential_name(mp_buf_span(&n->credential), &config.name);
 
 	assert_int_equal(rc, 0);

@@ -102,6 +102,7 @@ struct net_write {
 
 struct net_node {
 	bool exists, up, fatal, member;
+	bool out; /* it tells no address, and nobody can open a stream to it */
 	size_t index;
 	struct unit_heap heap;
 	struct mp_alloc alloc;
