@@ -40,7 +40,7 @@ look_at_state(struct mp_diagnosis *d, const struct mp_snap_member *m, const char
 		mp_problem_say(p, "%s does not answer and is suspected to be dead", name);
 		mp_problem_advise(p, "nothing yet: it has some seconds to say that it lives");
 	}
-	if (m->path == MP_PATH_TCP) {
+	if (m->path == MP_PATH_TCP && !m->reaches_out) {
 		p = mp_problem_add(&d->problems, "tcp_only", false, name);
 		mp_problem_say(
 			p, "datagrams between this node and %s get lost; streams work", name);

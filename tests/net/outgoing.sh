@@ -56,6 +56,12 @@ by_streams()
 	[ "$(field n2 n4 .path)" = tcp ]
 }
 tap_check 'streams are the path' until_true 20 by_streams
+healthy()
+{
+	ctl "$1" health >/dev/null 2>&1
+}
+tap_check 'and nothing is wrong with that' until_true 20 healthy n2
+tap_check 'for it, too' until_true 20 healthy n4
 tap_same 'others have addresses' all "$(field n4 n2 .reach)"
 
 head -c 3000000 /dev/urandom >"$tap_tmp/input"
