@@ -38,7 +38,7 @@ struct options {
 	struct mp_settings settings;
 	enum mp_reach reach;
 	enum mp_timing timing;
-	const char *control_group;
+	const char *control_group, *run_as;
 	bool keep_failed, force, again, trust_submitters;
 };
 
@@ -72,6 +72,8 @@ static const char usage_text[] =
 	"  --token-file FILE       the invite token (or $MP_TOKEN); - is standard input\n"
 	"  --again                 join: control.db is damaged or lost; come back without it\n"
 	"  --force                 leave, even if what only this node has is lost by it\n"
+	"  --run-as USER           modules run as USER and see neither keys, databases nor each "
+	"other\n"
 	"  --trust-submitters      take submissions from elsewhere, to run as this user\n"
 	"  --control-group GROUP   its members may use the control socket too\n"
 	"  --keep-failed           leave the workspaces of attempts that fail\n"
@@ -179,6 +181,7 @@ serve(const struct options *o, struct mp_state *state, bool founded)
 		.log = stderr,
 		.trust_submitters = o->trust_submitters,
 		.control_group = o->control_group,
+		.run_as = o->run_as,
 		.keep_failed = o->keep_failed};
 	struct mp_daemon *daemon = NULL;
 	struct mp_error err = {0};
@@ -434,6 +437,7 @@ enum {
 	OPT_TOKEN_FILE,
 	OPT_TRUST_SUBMITTERS,
 	OPT_CONTROL_GROUP,
+	OPT_RUN_AS,
 	OPT_KEEP_FAILED,
 	OPT_FORCE,
 	OPT_HELP,
@@ -454,6 +458,7 @@ static const struct option long_options[] = {
 	{"token-file", required_argument, NULL, OPT_TOKEN_FILE},
 	{"trust-submitters", no_argument, NULL, OPT_TRUST_SUBMITTERS},
 	{"control-group", required_argument, NULL, OPT_CONTROL_GROUP},
+	{"run-as", required_argument, NULL, OPT_RUN_AS},
 	{"keep-failed", no_argument, NULL, OPT_KEEP_FAILED},
 	{"force", no_argument, NULL, OPT_FORCE},
 	{"again", no_argument, NULL, OPT_AGAIN},
@@ -469,12 +474,29 @@ said(const char *option, int rc, const struct mp_error *err)
 	return rc == 0 ? -1 : usage_error(option, err->text);
 }
 
+/* Who may do what. False: it is another one. */
+static bool
+parse_rights(int c, struct options *o)
+{
+	if (c == OPT_TRUST_SUBMITTERS)
+		o->trust_submitters = true;
+	else if (c == OPT_CONTROL_GROUP)
+		o->control_group = optarg;
+	else if (c == OPT_RUN_AS)
+		o->run_as = optarg;
+	else
+		return false;
+	return true;
+}
+
 /* -1: go on; else the exit code. */
 static int
 parse_option(int c, struct options *o)
 {
 	struct mp_error err = {0};
 
+	if (parse_rights(c, o))
+		return -1;
 	switch (c) {
 	case OPT_STATE:
 		o->state = optarg;
@@ -513,12 +535,6 @@ parse_option(int c, struct options *o)
 		return said("--zone", mp_settings_zone(&o->settings, optarg, &err), &err);
 	case OPT_TOKEN_FILE:
 		o->token_file = optarg;
-		return -1;
-	case OPT_TRUST_SUBMITTERS:
-		o->trust_submitters = true;
-		return -1;
-	case OPT_CONTROL_GROUP:
-		o->control_group = optarg;
 		return -1;
 	case OPT_KEEP_FAILED:
 		o->keep_failed = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shell/daemon_int.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +172,24 @@ open_databases(struct mp_daemon *d, struct mp_error *err)
 	return mp_cache_open(path, &d->cache, err);
 }
 
+/* Whom modules run as. */
+static int
+find_user(const char *name, struct mp_run_as *out, struct mp_error *err)
+{
+	const struct passwd *pw = getpwnam(name);
+
+	if (pw == NULL)
+		return mp_fail(err, MP_EUSAGE, "--run-as %.100s: there is no such user", name);
+	if (pw->pw_uid == 0)
+		return mp_fail(err, MP_EUSAGE, "--run-as %.100s: not root", name);
+	if (geteuid() != 0)
+		return mp_fail(err, MP_EUSAGE,
+			"--run-as needs a node that was started by root; without it modules run as "
+			"the user of the node");
+	*out = (struct mp_run_as){.uid = pw->pw_uid, .gid = MP_RUN_AS_GID};
+	return 0;
+}
+
 static int
 open_exec(struct mp_daemon *d, struct mp_error *err)
 {
@@ -185,10 +204,18 @@ open_exec(struct mp_daemon *d, struct mp_error *err)
 		.report = mp_daemon_on_exec,
 		.failed = mp_daemon_on_exec_failed,
 		.ctx = d};
-	int rc;
+	struct mp_run_as who;
+	int rc = 0;
 
 	(void)mp_state_path(d->config.state, "work", path);
-	rc = mp_exec_open(&config, &d->exec, err);
+	if (d->config.run_as != NULL) {
+		rc = find_user(d->config.run_as, &who, err);
+		config.run_as = &who;
+		if (rc == 0)
+			rc = mp_state_open_to(d->config.state, false, 0, true, err);
+	}
+	if (rc == 0)
+		rc = mp_exec_open(&config, &d->exec, err);
 	if (rc == 0)
 		d->has_executor = false; /* it is exec's now */
 	return rc;

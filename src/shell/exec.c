@@ -411,6 +411,8 @@ mp_exec_open(const struct mp_exec_config *config, struct mp_exec **out, struct m
 		rc = mp_fail(err, MP_ENOMEM, "%s", mp_strerror(MP_ENOMEM));
 	if (rc == 0)
 		rc = mp_workspace_root_open(config->work_dir, &x->root, err);
+	if (rc == 0 && config->run_as != NULL)
+		rc = mp_workspace_root_share(x->root, config->run_as, err);
 	if (rc == 0)
 		rc = exec_watch(x, err);
 	if (rc == 0) {

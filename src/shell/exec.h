@@ -11,19 +11,21 @@
 #include "mp/work.h"
 #include "shell/cache.h"
 #include "shell/executor.h"
+#include "shell/workspace.h"
 
 #include <uv.h>
 
 struct mp_exec;
 
 struct mp_exec_config {
-	uv_loop_t *loop;             /* borrowed until closed */
-	struct mp_executor executor; /* taken on success */
-	struct mp_cache *cache;      /* borrowed until closed */
-	const char *work_dir;        /* STATE/work, absolute; copied */
-	const char *node_name;       /* MP_NODE; copied */
-	const char *path;            /* PATH of commands; NULL for a default; copied */
-	bool keep_failed;            /* leave the workspaces of attempts that fail */
+	uv_loop_t *loop;                /* borrowed until closed */
+	struct mp_executor executor;    /* taken on success */
+	struct mp_cache *cache;         /* borrowed until closed */
+	const char *work_dir;           /* STATE/work, absolute; copied */
+	const char *node_name;          /* MP_NODE; copied */
+	const char *path;               /* PATH of commands; NULL for a default; copied */
+	const struct mp_run_as *run_as; /* NULL: as this process; copied */
+	bool keep_failed;               /* leave the workspaces of attempts that fail */
 	/* On the loop's thread, never from inside a call. The report and all in it is good until it
 	 * returns. Per request: STARTED at most once, then DONE exactly once. */
 	void (*report)(void *ctx, const struct mp_exec_report *report);

@@ -225,6 +225,8 @@ exec_make_spawn(struct exec_attempt *a)
 	a->spawn.dir = exec_path(a, "w");
 	a->spawn.out = exec_path(a, "out");
 	a->spawn.err = exec_path(a, "err");
+	a->spawn.uid = a->ws.uid;
+	a->spawn.gid = a->ws.gid;
 	a->spawn.timeout_ms = a->spec->timeout_ms;
 	a->spawn.grace_ms = a->spec->grace_ms;
 	a->spawn.keep_max = MP_OUTPUT_KEEP_MAX;

@@ -159,8 +159,13 @@ job_spawn(struct keeper *k, struct mp_error *err)
 {
 	struct keeper_job *j = &k->job;
 	const struct mp_keeper_spawn *s = &j->spawn.u.spawn;
-	struct mp_spawn spawn = {
-		.argv = s->argv, .env = s->env, .dir = s->dir, .in = k->null, .err = -1};
+	struct mp_spawn spawn = {.argv = s->argv,
+		.env = s->env,
+		.dir = s->dir,
+		.uid = s->uid,
+		.gid = s->gid,
+		.in = k->null,
+		.err = -1};
 	int rc = MP_EIO;
 
 	if (job_unleased(j))

@@ -48,6 +48,8 @@ msg_put_spawn(struct mp_cbor_w *w, const struct mp_keeper_spawn *s)
 	mp_cbor_w_uint(w, s->grace_ms);
 	mp_cbor_w_uint(w, s->keep_max);
 	mp_cbor_w_uint(w, s->lease_ms);
+	mp_cbor_w_uint(w, s->uid);
+	mp_cbor_w_uint(w, s->gid);
 }
 
 static void
@@ -202,6 +204,8 @@ msg_get_spawn(struct mp_cbor_r *r, struct mp_keeper_spawn *s)
 	s->grace_ms = mp_cbor_r_uint(r, UINT64_MAX);
 	s->keep_max = mp_cbor_r_uint(r, UINT64_MAX);
 	s->lease_ms = mp_cbor_r_uint(r, INT64_MAX);
+	s->uid = (uid_t)mp_cbor_r_uint(r, UINT32_MAX);
+	s->gid = (gid_t)mp_cbor_r_uint(r, UINT32_MAX);
 	if (r->rc == 0 && s->argv[0] == NULL)
 		r->rc = MP_EFORMAT;
 }

@@ -35,8 +35,10 @@ struct mp_keeper_spawn {
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t grace_ms;   /* between SIGTERM and SIGKILL */
 	uint64_t keep_max;   /* of stdout and stderr each */
-	uint64_t lease_ms;   /* CLOCK_BOOTTIME: it may live until then; 0: for ever */
-	void *mem;           /* of a decoded one, for mp_keeper_msg_fini() */
+	uid_t uid;           /* as struct mp_spawn has them */
+	gid_t gid;
+	uint64_t lease_ms; /* CLOCK_BOOTTIME: it may live until then; 0: for ever */
+	void *mem;         /* of a decoded one, for mp_keeper_msg_fini() */
 };
 
 struct mp_keeper_exited {

@@ -12,6 +12,8 @@ struct mp_spawn {
 	char *const *argv; /* argv[0] without a slash is looked for in PATH of env */
 	char *const *env;
 	const char *dir;
+	uid_t uid; /* runs as that user, in that group and no other one, without a way to more */
+	gid_t gid; /* rights; both 0: as the caller */
 	int in, out, err; /* become 0, 1, 2; all others are closed */
 };
 

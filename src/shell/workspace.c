@@ -21,6 +21,9 @@
 /* Others may remove a run's directory at the moment when we want to use it. */
 #define ROOT_TRIES 100
 
+/* Folders in folders that are laid; a path has no room for more. */
+#define WORKSPACE_DEPTH_MAX (MP_PATH_MAX / 2)
+
 #define RUN_NAME_SIZE (2 * sizeof(struct mp_run_id) + 1)
 
 struct mp_workspace_root {
@@ -31,6 +34,9 @@ struct mp_workspace_root {
 	size_t clean_count;
 	uint64_t clean_next;
 	char run[RUN_NAME_SIZE]; /* whose directory is left for its next attempt */
+	bool shared;             /* with a user of which attempts have groups of their own */
+	struct mp_run_as who;
+	uint32_t groups; /* used so far */
 };
 
 int
@@ -109,6 +115,107 @@ mp_workspace_root_close(struct mp_workspace_root *r)
 	free(r);
 }
 
+/* ---- another user ---- */
+
+/* Can a user that owns nothing there get to it? */
+static int
+root_check_path(const char *path, struct mp_error *err)
+{
+	char part[MP_PATH_MAX + 1];
+	struct stat st;
+
+	for (size_t i = 1; path[i] != '\0' && i < sizeof(part); i++) {
+		if (path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (stat(part, &st) == 0 && (st.st_mode & S_IXOTH) == 0)
+			return mp_fail(err, MP_EAUTH,
+				"--run-as: its user cannot pass through %s; chmod o+x it, or use a "
+				"state directory elsewhere",
+				part);
+	}
+	return 0;
+}
+
+int
+mp_workspace_root_share(
+	struct mp_workspace_root *r, const struct mp_run_as *who, struct mp_error *err)
+{
+	int rc = root_check_path(r->path, err);
+
+	if (rc != 0)
+		return rc;
+	if (fchmod(r->fd, 0711) != 0)
+		return workspace_fail(err, r->path);
+	if (fchown(r->fd, (uid_t)-1, who->gid + MP_RUN_AS_GROUPS - 1) != 0 ||
+		fchown(r->fd, (uid_t)-1, who->gid) != 0 || fchown(r->fd, (uid_t)-1, 0) != 0)
+		return mp_fail(err, MP_EAUTH,
+			"--run-as: each attempt needs a group of its own, from %u on, and they "
+			"cannot be used here (in a container they are to be mapped): %s",
+			(unsigned)who->gid, strerror(errno));
+	r->who = *who;
+	r->shared = true;
+	return 0;
+}
+
+/* Gives all in the directory away. Nobody else works in it yet. */
+static int
+workspace_chown(int fd, const struct mp_workspace *ws, unsigned depth, struct mp_error *err)
+{
+	DIR *dir = depth < WORKSPACE_DEPTH_MAX ? fdopendir(fd) : NULL; /* has fd from now on */
+	const struct dirent *e;
+	struct stat st;
+	int rc = 0;
+
+	if (dir == NULL) {
+		(void)close(fd);
+		return workspace_fail(err, ws->name);
+	}
+	while (rc == 0 && (e = readdir(dir)) != NULL) {
+		int sub;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		if (fchownat(fd, e->d_name, ws->uid, ws->gid, AT_SYMLINK_NOFOLLOW) != 0 ||
+			fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+			rc = workspace_fail(err, e->d_name);
+		} else if (S_ISDIR(st.st_mode)) {
+			sub = openat(
+				fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+			rc = sub < 0 ? workspace_fail(err, e->d_name)
+				     : workspace_chown(sub, ws, depth + 1, err);
+		}
+	}
+	(void)closedir(dir);
+	return rc;
+}
+
+/* To the user, in a group that no other attempt has. $MP_OUTPUT is there already: nothing else can
+ * be made beside what we keep. */
+static int
+root_give(struct mp_workspace_root *r, struct mp_workspace *ws, struct mp_error *err)
+{
+	int fd;
+
+	uv_mutex_lock(&r->lock);
+	ws->gid = r->who.gid + (gid_t)(r->groups++ % MP_RUN_AS_GROUPS);
+	uv_mutex_unlock(&r->lock);
+	ws->uid = r->who.uid;
+	fd = openat(ws->fd, "value", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return workspace_fail(err, ws->name);
+	(void)close(fd);
+	fd = openat(ws->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return workspace_fail(err, ws->name);
+	if (workspace_chown(fd, ws, 0, err) != 0)
+		return MP_EIO;
+	if (fchown(ws->fd, 0, ws->gid) != 0 || fchmod(ws->fd, 0710) != 0)
+		return workspace_fail(err, ws->name);
+	return 0;
+}
+
 /* ---- making ---- */
 
 static void
@@ -158,7 +265,8 @@ root_enter_run(struct mp_workspace_root *r, const char *name)
 	uv_mutex_unlock(&r->lock);
 	if (old[0] != '\0' && strcmp(old, run) != 0)
 		(void)unlinkat(r->fd, old, AT_REMOVEDIR); /* when it is empty */
-	(void)mkdirat(r->fd, run, 0700);
+	if (mkdirat(r->fd, run, 0700) == 0 && r->shared)
+		(void)fchmodat(r->fd, run, 0711, 0);
 }
 
 static bool
@@ -221,6 +329,8 @@ mp_workspace_lay(struct mp_workspace_root *root, struct mp_cache *cache,
 	}
 	if (rc == 0)
 		rc = workspace_lay_all(ws->fd, cache, req, status, err);
+	if (rc == 0 && root->shared)
+		rc = root_give(root, ws, err);
 	if (rc != 0)
 		(void)mp_workspace_remove(root, ws, false, NULL);
 	return rc;

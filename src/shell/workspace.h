@@ -10,6 +10,12 @@
  *       value   $MP_OUTPUT, when the command writes it
  *       out err what it printed, when it printed
  *
+ * With another user to run as (DESIGN 3) each attempt has a group of its own. The attempt's
+ * directory belongs to us and lets only that group pass, so that neither another user nor another
+ * attempt of the same one gets in, by whatever path; what is in it belongs to that user and group.
+ * As nobody else has the group, no other process of the user may trace the attempt's either, or
+ * look through its links in /proc (ptrace(2), "Ptrace access mode checking").
+ *
  * All functions block on disks: they run on the thread pool. Nothing below w/ is ever followed
  * through a link, neither when laying nor when collecting.
  */
@@ -21,6 +27,8 @@
 #include "mp/work.h"
 #include "shell/cache.h"
 
+#include <sys/types.h>
+
 struct mp_workspace_root;
 
 /* STATE/work, made when absent, and emptied: no attempt outlives its node. `path` is absolute.
@@ -28,10 +36,28 @@ struct mp_workspace_root;
 int mp_workspace_root_open(const char *path, struct mp_workspace_root **out, struct mp_error *err);
 void mp_workspace_root_close(struct mp_workspace_root *root);
 
+/* Who is to work in the workspaces from now on. */
+struct mp_run_as {
+	uid_t uid;
+	gid_t gid; /* the first of MP_RUN_AS_GROUPS that are nobody else's */
+};
+
+/* So many attempts are made before a group is used again. */
+#define MP_RUN_AS_GROUPS 65536u
+#define MP_RUN_AS_GID    0x4d500000u
+
+/* Lets that user get to its workspaces, and finds out whether it can. Before the first is made. The
+ * caller is root. MP_EAUTH with what to do: a directory above is closed to it, or the system has no
+ * such groups; MP_EIO. */
+int mp_workspace_root_share(
+	struct mp_workspace_root *root, const struct mp_run_as *who, struct mp_error *err);
+
 struct mp_workspace {
 	int fd;     /* the attempt's directory; -1 when there is none */
 	char *path; /* absolute; owned */
 	char *name; /* below the root: RUN/NAME.M-T-C; owned */
+	uid_t uid;  /* whose it is; 0: ours */
+	gid_t gid;
 };
 
 /*

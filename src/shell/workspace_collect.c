@@ -21,6 +21,7 @@
 
 struct collecting {
 	struct mp_cache *cache;
+	uid_t uid; /* whose files they are; 0: that is not asked */
 	const char *const *patterns;
 	size_t pattern_count;
 	bool *hits; /* of the patterns */
@@ -75,8 +76,12 @@ collect_regular(struct collecting *c, int dir, const char *name, struct mp_error
 		fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return workspace_fail(err, c->path);
-	rc = fstat(fd, &st) != 0 ? workspace_fail(err, c->path)
-				 : mp_cache_put_file(c->cache, fd, &ref, err);
+	rc = fstat(fd, &st) != 0 ? workspace_fail(err, c->path) : 0;
+	/* A hard link to what its user may not read must not get it read by us. */
+	if (rc == 0 && c->uid != 0 && st.st_uid != c->uid)
+		rc = mp_fail(err, MP_EINVAL, "belongs to another user");
+	if (rc == 0)
+		rc = mp_cache_put_file(c->cache, fd, &ref, err);
 	if (rc != 0)
 		(void)mp_wrap(err, "%s", c->path);
 	(void)close(fd);
@@ -342,7 +347,8 @@ int
 mp_workspace_collect(struct mp_workspace *ws, struct mp_cache *cache, const char *const *patterns,
 	size_t n, struct mp_workspace_yield *out, struct mp_error *err)
 {
-	struct collecting c = {.cache = cache, .patterns = patterns, .pattern_count = n};
+	struct collecting c = {
+		.cache = cache, .uid = ws->uid, .patterns = patterns, .pattern_count = n};
 	struct mp_workspace_yield y = {0};
 	size_t i;
 	int rc;

@@ -23,7 +23,7 @@ done
 # `src/...` and the like in back quotes; a word in capitals or an X stands for a name.
 paths()
 {
-	for page in README.md ARCHITECTURE.md CONTRIBUTING.md; do
+	for page in README.md ARCHITECTURE.md CONTRIBUTING.md SECURITY.md; do
 		grep -oE '`(src|include|tests|man|contrib)/[A-Za-z0-9_./-]*`' "$page" |
 			tr -d '`' | grep -vE '_X|MODULE|\.log$' |
 			while read -r path; do
@@ -36,7 +36,7 @@ lint_silent 'paths that the pages name exist' paths
 if command -v codespell >/dev/null; then
 	lint_silent 'codespell finds nothing' codespell --quiet-level=3 \
 		--ignore-words=tests/lint/codespell.words --skip='tests/fuzz/corpus,*.cbor' \
-		README.md ARCHITECTURE.md CONTRIBUTING.md NEWS bootstrap .ci/run \
+		README.md ARCHITECTURE.md CONTRIBUTING.md SECURITY.md NEWS bootstrap .ci/run \
 		include src tests man contrib
 else
 	tap_skip 'codespell finds nothing' 'codespell is not installed'
