@@ -362,6 +362,17 @@ come_back(struct mp_state *state, char **seeds, size_t seed_count, struct mp_err
 	return rc;
 }
 
+/* The seeds that were given are not asked, and may be another cluster's. */
+static void
+say_member(const struct mp_state *state)
+{
+	(void)fprintf(stderr,
+		"mpnode: %s is a member of cluster %02x%02x%02x%02x... already, and serves it; to "
+		"join another one, give an empty --state\n",
+		state->name.s, state->cluster.b[0], state->cluster.b[1], state->cluster.b[2],
+		state->cluster.b[3]);
+}
+
 static int
 command_join(const struct options *o, char **args, int count)
 {
@@ -378,6 +389,8 @@ command_join(const struct options *o, char **args, int count)
 		      : take_token(o, &state, args, (size_t)count, &err);
 	if (rc != 0)
 		return abandon(&state, &err);
+	if (count > 0 && !state.waiting && !state.joining)
+		say_member(&state);
 	return state.waiting ? await_and_serve(o, &state) : serve(o, &state, false);
 }
 

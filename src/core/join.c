@@ -379,6 +379,7 @@ static int
 admit(struct mp_join *join, struct mp_env *env, struct mp_span credential,
 	const struct mp_member **m, struct mp_error *err)
 {
+	const struct mp_member *self = mp_roster_find(join->roster, &env->self);
 	struct mp_signer signer = {.secret = env->secret};
 	struct mp_member *added;
 	struct mp_buf admitted;
@@ -388,6 +389,8 @@ admit(struct mp_join *join, struct mp_env *env, struct mp_span credential,
 	mp_buf_init(&admitted, env->alloc, MP_CREDENTIAL_MAX);
 	rc = mp_trust_admit(
 		mp_roster_trust(join->roster), credential, &signer, env->wall_ms, &admitted, err);
+	if (rc == MP_EAUTH && self != NULL) /* it may be this node's clock that is wrong */
+		(void)mp_wrap(err, "at %s", self->name.s);
 	if (rc == 0 || rc == MP_EEXIST) { /* EEXIST: admitted elsewhere, its credential says so */
 		rc = mp_roster_add(
 			join->roster, env, rc == 0 ? mp_buf_span(&admitted) : credential, &added);

@@ -360,12 +360,20 @@ daemon_may_say(struct mp_daemon *d, const uint8_t source[16])
 void
 mp_daemon_on_trouble(void *ctx, const struct mp_addr *addr, const struct mp_error *err)
 {
+	struct mp_daemon *d = ctx;
+	const uint8_t *cluster = d->config.state->cluster.b;
 	char text[MP_ADDR_TEXT];
 
-	if (!daemon_may_say(ctx, addr->ip))
+	if (!daemon_may_say(d, addr->ip))
 		return;
 	mp_addr_format(text, addr);
-	mp_daemon_log(ctx, "stream: %s: %s", text, err->text);
+	if (err->code == MP_ESIG && d->config.state->joining)
+		mp_daemon_log(d,
+			"stream: %s: is of another cluster than the invite (%02x%02x%02x%02x...), "
+			"as it seems; mpctl health there tells; trying again",
+			text, cluster[0], cluster[1], cluster[2], cluster[3]);
+	else
+		mp_daemon_log(d, "stream: %s: %s", text, err->text);
 }
 
 void

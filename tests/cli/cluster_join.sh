@@ -65,6 +65,10 @@ tap_same 'it stops' 0 $?
 begin beta join --listen 127.0.0.1:0 --token-file "$tap_tmp/nothing"
 tap_check 'to join twice is to start' until_true 20 is_ready beta
 tap_same 'at the old port' "$beta_address" "$(node_address beta)"
+"$mpnode" join "$address" --state "$tap_tmp/beta" </dev/null >/dev/null 2>"$tap_tmp/err"
+tap_same 'twice at a time is refused' 1 $?
+tap_check 'it says which process to stop' \
+	grep -q "in use by process $(node_pid beta); stop it" "$tap_tmp/err"
 tap_check 'all know all' until_true 20 knows alpha 2
 
 begin gamma join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/token" --name beta
@@ -84,6 +88,10 @@ tap_same 'its port stays' "$loner_address" "$(node_address loner)"
 tap_check 'all know all' until_true 20 knows loner 4
 node_start other
 ctl other invite >"$tap_tmp/foreign"
+node_stop loner
+begin loner join "$(node_address other)" --listen 127.0.0.1:0
+tap_check "a member does not ask another cluster's seed" until_true 20 is_ready loner
+tap_check 'it says so, and what to do' said loner 'is a member of cluster .* empty --state'
 node_stop alpha
 for name in alpha loner; do
 	[ $name = alpha ] || node_stop loner

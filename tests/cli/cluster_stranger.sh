@@ -40,6 +40,8 @@ said()
 	[ -s "$tap_tmp/stray.log" ] || ! kill -0 "$stray" 2>/dev/null
 }
 tap_check "another cluster's token: it says why not" until_true 20 said
+tap_check "another cluster's token: and what to look at" \
+	grep -q 'another cluster than the invite .*mpctl health' "$tap_tmp/stray.log"
 tap_diag <"$tap_tmp/stray.log"
 tap_same "another cluster's token: never ready" '' "$(cat "$tap_tmp/stray.ready")"
 tap_same "another cluster's token: no member" 1 "$(ctl alpha nodes --json | jq '.nodes | length')"
@@ -55,6 +57,8 @@ expired()
 }
 until_true 10 expired
 refused 'an expired token' late --token-file "$tap_tmp/expired"
+tap_check 'an expired token: since when, and what to do' \
+	grep -q 'expired [0-9]* s ago.*mpctl invite' "$tap_tmp/err"
 
 ctl alpha invite >"$tap_tmp/token"
 tr 'a-y' 'b-z' <"$tap_tmp/token" >"$tap_tmp/mangled"

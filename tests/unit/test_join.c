@@ -107,6 +107,23 @@ test_expired_invite(void **state)
 	net_free(net);
 }
 
+/* One of the clocks is wrong: whose, and by how much, is for a person to find out. */
+static void
+test_early_invite(void **state)
+{
+	struct net *net = net_cluster(4, 1);
+	struct net_node *n = net_add(net);
+
+	(void)state;
+	net->nodes[0].wall_skew_ms = -2 * NET_HOUR;
+	assert_true(net_start(net, 1));
+	net_until(net, 5000, state_of(net, 1) == MP_JOIN_REFUSED);
+	assert_non_null(strstr(error_of(net, 1), ": the invite is not valid for another"));
+	assert_non_null(strstr(error_of(net, 1), "the clock here is that much, or more, behind"));
+	assert_false(n->member);
+	net_free(net);
+}
+
 static void
 test_name_taken(void **state)
 {
@@ -287,6 +304,7 @@ main(void)
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_seed_not_ready),
 		cmocka_unit_test(test_expired_invite),
+		cmocka_unit_test(test_early_invite),
 		cmocka_unit_test(test_name_taken),
 		cmocka_unit_test(test_left_may_not_return),
 		cmocka_unit_test(test_again),

@@ -538,6 +538,21 @@ test_bound_invite(void **state)
 }
 
 static void
+test_invite_time(void **state)
+{
+	struct mp_error err = {0};
+
+	(void)state;
+	assert_int_equal(mp_invite_check_time(&invite_fields, NOW, &err), 0);
+	assert_int_equal(mp_invite_check_time(&invite_fields, LATER, &err), 0);
+	assert_int_equal(mp_invite_check_time(&invite_fields, NOW - 90000, &err), MP_EAUTH);
+	assert_non_null(strstr(err.text, "for another 91 s: the clock here is that much"));
+	assert_int_equal(mp_invite_check_time(&invite_fields, LATER + 5000, &err), MP_EAUTH);
+	assert_non_null(strstr(err.text, "expired 5 s ago"));
+	assert_non_null(strstr(err.text, "mpctl invite"));
+}
+
+static void
 test_request(void **state)
 {
 	struct mp_request q = {.xkey = xkeys[JOINER], .name = {"joiner-1.lab"}, .person = true};
@@ -579,6 +594,7 @@ main(void)
 		cmocka_unit_test(test_authority_fields),
 		cmocka_unit_test(test_invite_fields),
 		cmocka_unit_test(test_bound_invite),
+		cmocka_unit_test(test_invite_time),
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_cert_fields),
 		cmocka_unit_test(test_admission_fields),
