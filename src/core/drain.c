@@ -109,11 +109,13 @@ mp_drain_set(struct mp_drain *drain, struct mp_env *env, bool on, struct mp_span
 		(struct mp_drain_state){.on = on, .since_ms = env->wall_ms > 0 ? env->wall_ms : 0};
 	if (on && by.n > 0)
 		memcpy(drain->state.by, by.p, mp_min_size(by.n, MP_NAME_MAX));
-	rc = drain_put(env, &drain->state);
+	rc = drain_apply(drain, env);
 	if (rc == 0)
-		rc = drain_apply(drain, env);
-	if (rc != 0)
+		rc = drain_put(env, &drain->state);
+	if (rc != 0) {
 		drain->state = before;
+		(void)drain_apply(drain, env);
+	}
 	return rc;
 }
 

@@ -14,7 +14,7 @@
 #define ENTRIES_MAX 256
 #define FILE_MAX    65536
 #define AGE_S       (24 * 60 * 60)
-#define WAIT_TRIES  500
+#define WAIT_TRIES  3000
 #define WAIT_NS     20000000
 
 /* Of one tool: a line of the file. */

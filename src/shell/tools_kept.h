@@ -11,7 +11,7 @@
 
 struct mp_tools_kept;
 
-/* Reads it, and keeps others from it until it is closed; waits for them up to ten seconds, or until
+/* Reads it, and keeps others from it until it is closed; waits for them up to a minute, or until
  * *stop, or with NULL for stop not at all. NULL: there is none, which the others take. */
 struct mp_tools_kept *mp_tools_kept_open(const atomic_bool *stop);
 /* Writes it, if something was put. */

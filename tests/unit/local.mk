@@ -277,6 +277,10 @@ tests_unit_test_once_SOURCES = %D%/test_once.c %D%/fake_crypto.h %D%/graph.h %D%
 tests_unit_test_once_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_once_LDADD = $(UNIT_LIBS)
 
+unit_tests += tests/unit/test_drain
+tests_unit_test_drain_SOURCES = %D%/test_drain.c
+tests_unit_test_drain_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_drain_LDADD = $(UNIT_LIBS)
 unit_tests += tests/unit/test_using
 tests_unit_test_using_SOURCES = %D%/test_using.c %D%/worker_world.h %D%/blob_world.h \
 	%D%/fake_crypto.h
