@@ -148,12 +148,12 @@ swim_peer(struct mp_swim *swim, const struct mp_member *m)
 	return &swim->peers[m->slot];
 }
 
-/* Can anything of ours get there? A member that nobody reaches has to have opened a stream. */
+/* Can anything of ours get there? Who tells no address, or has not spoken yet, has to have opened a
+ * stream. */
 static inline bool
-swim_reaches(const struct mp_swim *swim, const struct mp_member *m)
+swim_reaches(const struct mp_member *m)
 {
-	return m->addr_count > 0 ||
-	       (swim->own.addr_count > 0 && mp_member_reaches_out(m) && m->link_up);
+	return m->addr_count > 0 || m->link_up;
 }
 
 /* Follows the roster: a peer for each member. MP_ENOMEM. */

@@ -345,6 +345,11 @@ tests_unit_test_worker_SOURCES = %D%/test_worker.c %D%/worker_world.h %D%/blob_w
 tests_unit_test_worker_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_worker_LDADD = $(UNIT_LIBS)
 
+unit_tests += tests/unit/test_addr
+tests_unit_test_addr_SOURCES = %D%/test_addr.c
+tests_unit_test_addr_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_addr_LDADD = $(SHELL_LIBS)
+
 unit_tests += tests/unit/test_peers
 tests_unit_test_peers_SOURCES = %D%/test_peers.c %D%/peers_world.h
 tests_unit_test_peers_CPPFLAGS = $(SHELL_CPPFLAGS)
