@@ -180,8 +180,7 @@ mp_node_new(const struct mp_node_config *config, struct mp_node **out, struct mp
 		.profile = config->profile != NULL ? config->profile : &mp_profile_lan,
 		.self = config->self,
 		.cluster = config->cluster,
-		/* What was counted before is lost, and seconds are more than boots. What knows of
-		 * a boot above this came after the return: runs.c. */
+		/* What was counted before is lost, and seconds are more than boots: runs.c. */
 		.boot = (uint64_t)(config->returned_ms / 1000)};
 	if (config->seed_count > 0)
 		memcpy(node->seeds, config->seeds, config->seed_count * sizeof(node->seeds[0]));
