@@ -557,6 +557,12 @@ mp_raft_leader(const struct mp_raft *raft)
 }
 
 bool
+mp_raft_hears(const struct mp_raft *raft, mp_time now_ms)
+{
+	return raft->leader != RAFT_NOBODY && now_ms - raft->heard_ms < raft->election_ms;
+}
+
+bool
 mp_raft_corrupt(const struct mp_raft *raft)
 {
 	return raft->corrupt;

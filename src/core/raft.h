@@ -166,6 +166,8 @@ const struct mp_node_id *mp_raft_peer(const struct mp_raft *raft, size_t i);
 /* This node is the mirror. */
 bool mp_raft_mirrors(const struct mp_raft *raft);
 const struct mp_node_id *mp_raft_leader(const struct mp_raft *raft); /* NULL: not known */
+/* A leader was heard so lately that nobody would stand. */
+bool mp_raft_hears(const struct mp_raft *raft, mp_time now_ms);
 /* What a certified leader says contradicts what is committed here: this elector is mute until it is
  * restarted, and has lost what it had then. */
 bool mp_raft_corrupt(const struct mp_raft *raft);

@@ -245,8 +245,8 @@ box_rest(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 
 	if (leads)
 		box_sign_end(runs, env, box);
-	else if (mp_raft_leader(box->raft) != NULL)
-		box->ticking = false;
+	else if (mp_raft_hears(box->raft, env->now_ms))
+		box->ticking = false; /* a leader at rest is not missed */
 	if ((box->asked || !leads || !mp_raft_settled(box->raft)) &&
 		env->now_ms < box->awake_until_ms)
 		return;
