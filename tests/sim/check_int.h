@@ -124,6 +124,8 @@ bool check_vote_row(
 	const struct sim_host *host, const struct mp_run_id *id, struct check_vote *out);
 /* Rows of this run were lost there, and it is not known to count again. */
 bool check_lost(const struct sim *sim, const struct check_run *run, uint32_t host);
+/* It has written down how the run ended. */
+bool check_end_on_disk(const struct sim *sim, const struct check_run *run, uint32_t host);
 void check_regained(struct sim_host *host, const struct check_run *run, uint64_t term, bool votes);
 void check_mute(struct sim_host *host, const struct mp_msg_raft *m);
 

@@ -8,6 +8,7 @@
 #include "codec/manifest.h"
 #include "codec/msg_ctl.h"
 #include "codec/record_cert.h"
+#include "codec/record_run.h"
 #include "mp/pipeline.h"
 
 #define OPEN_MAX 64
@@ -231,6 +232,49 @@ client_stranger(struct sim_host *host)
 	mp_buf_fini(&bytes);
 }
 
+/* ---- taking over ---- */
+
+void
+sim_client_takeover(struct sim_host *host, uint32_t run_number)
+{
+	struct sim *sim = host->sim;
+	char hex[2 * sizeof(struct mp_run_id) + 1];
+	struct mp_buf bytes;
+
+	run_hex(&sim->client->runs[run_number], hex);
+	mp_buf_init(&bytes, &sim->alloc, 4096);
+	mp_assert(mp_ctl_simple_encode(&bytes, MP_CTL_TAKEOVER, hex) == 0);
+	sim_trace(sim, host, "take over run %" PRIu32, run_number);
+	(void)client_ask(host, MP_CTL_TAKEOVER, run_number, mp_buf_span(&bytes));
+	mp_buf_fini(&bytes);
+}
+
+/* What the node proposes is signed, and goes back to it. */
+static void
+takeover_sign(struct sim_host *host, uint32_t run_number, struct mp_span payload)
+{
+	struct sim *sim = host->sim;
+	struct mp_buf record, bytes;
+	struct mp_takeover t;
+	struct mp_cbor_r r;
+	struct mp_span proposed;
+	struct mp_sig sig;
+
+	mp_cbor_r_init(&r, payload);
+	proposed = mp_cbor_r_bytes(&r, MP_CTL_TAKEOVER_MAX);
+	if (mp_cbor_r_end(&r) != 0 || mp_takeover_decode(proposed, &t) != 0) {
+		sim_fail(sim, "host %" PRIu32 " proposes no takeover", host->index);
+		return;
+	}
+	mp_buf_init(&record, &sim->alloc, MP_TAKEOVER_MAX);
+	mp_buf_init(&bytes, &sim->alloc, 4096);
+	sim_trust_take_over(sim, &t, &record, &sig);
+	mp_assert(mp_ctl_take_encode(&bytes, mp_buf_span(&record), &sig) == 0);
+	(void)client_ask(host, MP_CTL_TAKE, run_number, mp_buf_span(&bytes));
+	mp_buf_fini(&record);
+	mp_buf_fini(&bytes);
+}
+
 void
 sim_client_look(struct sim_host *host)
 {
@@ -347,8 +391,11 @@ sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, 
 		!sim_check_run_ended(sim, &sim->client->runs[r->run]))
 		sim_fail(sim, "host %" PRIu32 " says that a run has ended, and it has not",
 			host->index);
+	sim->sometimes[SIM_TAKEN_OVER] += rc == 0 && r->what == MP_CTL_TAKE;
 	if (last)
 		r->number = 0;
+	if (rc == 0 && r->what == MP_CTL_TAKEOVER)
+		takeover_sign(host, r->run, payload);
 }
 
 void

@@ -153,7 +153,8 @@ fault_wipe(struct sim *sim, uint64_t arg)
 		return;
 	sim_at(sim, soon(sim, sim->plan.wipe_every), fault_wipe, arg);
 	/* Boots that are forgotten are counted in seconds. */
-	if (host->node == NULL || !host->ready || sim_host_wall(host) < host->returned_ms + 5000)
+	if (host->node == NULL || !host->ready ||
+		sim_host_wall(host) < host->returned_ms + 1000 * ((mp_time)host->life + 5))
 		return;
 	(void)sim_fault_wipe(host);
 	sim_at(sim, sim->now + down_for(sim), fault_start, host->index);
@@ -408,6 +409,8 @@ sim_fault_heal(struct sim *sim)
 	sim_net_heal(sim);
 	if (sim_chance(sim, sim->plan.gone))
 		fault_lose(sim);
+	if (sim->plan.takeover)
+		sim_takeover_lose(sim);
 	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
 		struct sim_host *host = &sim->hosts[i];
 

@@ -33,6 +33,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/seed.c \
 	%D%/shelf.c \
 	%D%/sim.h \
+	%D%/takeover.c \
 	%D%/trust.c \
 	%D%/world.c
 tests_sim_mpsim_LDADD = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(FYAML_LIBS)
@@ -83,6 +84,7 @@ sim_scenarios = \
 	%D%/scenarios/power-cut.sim \
 	%D%/scenarios/refused-late.sim \
 	%D%/scenarios/survivor.sim \
+	%D%/scenarios/takeover.sim \
 	%D%/scenarios/two-hosts.sim \
 	%D%/scenarios/worker-crash.sim
 

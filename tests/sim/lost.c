@@ -82,21 +82,26 @@ may_lose(const struct sim *sim, const struct check_run *run, uint32_t host)
 	return whole >= check_majority(run);
 }
 
+bool
+check_end_on_disk(const struct sim *sim, const struct check_run *run, uint32_t host)
+{
+	struct mp_span row = sim_disk_row(&sim->hosts[host], MP_TABLE_KNOWN, run_key(&run->id));
+	struct mp_cbor_r r;
+
+	if (row.p == NULL)
+		return false;
+	mp_cbor_r_init(&r, row);
+	(void)mp_cbor_r_array(&r, 2);
+	(void)mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
+	return mp_cbor_r_peek(&r) != MP_CBOR_NULL;
+}
+
 /* It has ended, and another one has that on its disk. */
 static bool
 run_over(const struct sim *sim, const struct check_run *run, uint32_t host)
 {
 	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
-		struct mp_span row =
-			sim_disk_row(&sim->hosts[i], MP_TABLE_KNOWN, run_key(&run->id));
-		struct mp_cbor_r r;
-
-		if (i == host || row.p == NULL)
-			continue;
-		mp_cbor_r_init(&r, row);
-		(void)mp_cbor_r_array(&r, 2);
-		(void)mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
-		if (mp_cbor_r_peek(&r) != MP_CBOR_NULL)
+		if (i != host && check_end_on_disk(sim, run, i))
 			return true;
 	}
 	return false;

@@ -125,6 +125,13 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 		plan->job_max += 2 * SIM_SEC;
 	}
 	plan->survivor = plan->hosts == 2 && plan->once == 0;
+	/* One that loses two of three electors, and what they had. */
+	if (plan->hosts > 3 && plan->once == 0 && plan->damage == 0 && plan->gone == 0 &&
+		plan->wipe_every == 0 && mp_rng_below(&r, 2) == 0) {
+		plan->takeover = true;
+		plan->electors = plan->copies = 3;
+		plan->job_max += 2 * SIM_SEC;
+	}
 	if (plan->once > 0)
 		draw_once(plan, &r);
 }

@@ -21,6 +21,7 @@
  *   leave HOST              for ever
  *   wipe HOST               crash, and lose all rows
  *   power-cut               of all at once; they come back by themselves
+ *   lose                    two of three electors of a run for good; an operator takes it over
  *   cut A B | cut A > B     both directions, or what A says to B
  *   isolate HOST            cut from everybody
  *   part electors | part workers    the leader from the other electors, or from who is none
@@ -310,6 +311,8 @@ do_command(struct script *s, char **w, size_t n)
 		return do_expect(s, w[1], strtoull(w[2], NULL, 10));
 	else if (strcmp(w[0], "part") == 0 && n == 2)
 		sim_fault_part_leader(script_sim(s), strcmp(w[1], "electors") == 0);
+	else if (strcmp(w[0], "lose") == 0)
+		sim_takeover_lose(script_sim(s));
 	else if (strcmp(w[0], "power-cut") == 0)
 		sim_fault_power_cut(script_sim(s));
 	else if (strcmp(w[0], "cancel") == 0 && n == 3 && host_arg(s, w[2]) != NULL)

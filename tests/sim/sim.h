@@ -15,6 +15,7 @@
  *   jobs.c   the executor: how long a module takes and how it ends
  *   model.c  what modules read and leave
  *   client.c who submits, cancels and looks
+ *   takeover.c who takes a run over
  *   check.c  the invariants that show in logs and views, after every step
  *   effect.c the invariants that show in what a node asks for, before it is done
  *   once.c   lost.c  the same, of `once` modules, and of electors that have lost their rows
@@ -47,6 +48,7 @@ typedef int64_t sim_time;
 #define SIM_SEC   (1000 * SIM_MS)
 #define SIM_NEVER INT64_MAX
 
+struct mp_takeover;
 struct sim;
 struct sim_check;
 struct sim_client;
@@ -110,6 +112,7 @@ struct sim_shelf;
 	X(WIPED, 2000, "a host came back without its control.db")                                  \
 	X(BLOB_FETCHED, 200, "a blob came from a peer")                                            \
 	X(GENERATION_2, 20000, "a run went on in another generation")                              \
+	X(TAKEN_OVER, 5000, "an operator took a run over")                                         \
 	X(SURVIVOR, 20000, "a mirror took its run over by itself")                                 \
 	X(DECLARED_DEAD, 200, "a node was declared dead")                                          \
 	X(CACHED, 200, "a result of another run was taken")                                        \
@@ -155,6 +158,7 @@ struct sim_plan {
 	bool inputs;       /* runs have input files */
 	bool wide;         /* no module needs another */
 	bool survivor;     /* the mirror of a run may go on by itself */
+	bool takeover;     /* most electors of a run are lost for good, and it is taken over */
 	uint32_t contents; /* so many different pipelines among the runs; 0: all are different */
 	bool fresh;        /* equal pipelines have one input that differs */
 	uint32_t once;     /* chance that a module is a `once` one */
@@ -249,6 +253,11 @@ bool sim_chance(struct sim *sim, uint32_t per_mille);
 /* As sim_deliver, of a message on a stream: dropped when sim_net_lost() says so. */
 void sim_deliver_stream(
 	struct sim_host *host, sim_time when, const struct mp_event *ev, uint64_t stream);
+
+/* ---- takeover.c ---- */
+
+void sim_takeover_lose(struct sim *sim);
+void sim_takeover_look(struct sim *sim, uint64_t arg);
 
 /* ---- host.c ---- */
 
@@ -405,6 +414,8 @@ void sim_client_resolve(
 bool sim_client_cancel(struct sim_host *host, uint32_t run_number);
 /* The host is asked to leave the cluster; it has left when that is answered. */
 void sim_client_leave(struct sim_host *host);
+/* An operator with the authority's key, who also signs. */
+void sim_client_takeover(struct sim_host *host, uint32_t run);
 void sim_client_look(struct sim_host *host);
 void sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, bool last);
 void sim_client_down(struct sim_host *host); /* its clients are told nothing */
@@ -447,6 +458,9 @@ int sim_script_run(const char *file, bool trace, char *why, size_t size);
 /* ---- trust.c ---- */
 
 void sim_trust_init(struct sim *sim, struct sim_host *host); /* keys and credential; host 0 first */
+/* In the authority's name. */
+void sim_trust_take_over(
+	struct sim *sim, struct mp_takeover *t, struct mp_buf *record, struct mp_sig *sig);
 const struct mp_cluster_id *sim_trust_cluster(const struct sim *sim);
 
 /* ---- crypto.c ---- */

@@ -2,6 +2,7 @@
 /* The cluster that every simulation is about: host 0 founds it and has invited all the others. */
 #include "sim.h"
 
+#include "codec/record_run.h"
 #include "codec/record_trust.h"
 
 #define NEVER_EXPIRES (1700000000000 + (mp_time)1000 * 24 * 3600 * 1000)
@@ -100,6 +101,24 @@ sim_trust_init(struct sim *sim, struct sim_host *host)
 	memcpy(host->credential, buf.p, buf.n);
 	host->credential_size = buf.n;
 	mp_buf_fini(&buf);
+}
+
+void
+sim_trust_take_over(
+	struct sim *sim, struct mp_takeover *t, struct mp_buf *record, struct mp_sig *sig)
+{
+	struct mp_secret *authority;
+	struct mp_node_id id;
+	struct mp_xkey unused;
+	struct mp_hash h;
+
+	(void)sim;
+	authority = sim_secret_new(1000001, &id, &unused);
+	memcpy(t->signer, id.b, sizeof(t->signer));
+	mp_assert(mp_takeover_encode(record, t) == 0);
+	h = mp_record_hash(&sim_crypto, mp_buf_span(record));
+	sim_crypto.sign(authority, sig, mp_span(h.b, sizeof(h.b)));
+	sim_secret_free(authority);
 }
 
 const struct mp_cluster_id *
