@@ -5,8 +5,10 @@
 #include "ctl/commands.h"
 #include "ctl/diagnose.h"
 
-/* Runs that are looked into; the newest. */
+/* Runs that are looked into, the newest; how long for one, and for all. */
 #define RUNS_MAX 32
+#define RUN_MS   8000
+#define RUNS_MS  30000
 
 struct health {
 	struct mp_cmd_ctx *ctx;
@@ -40,7 +42,9 @@ look_at_run(struct health *h, const struct mp_run_id *id)
 	mp_cmd_run_hex(hex, id);
 	mp_buf_init(&buf, h->ctx->alloc, 128);
 	rc = mp_ctl_page_encode(&buf, MP_CTL_SHOW, hex, 0, 0);
+	h->ctx->deadline_ms = mp_client_now_ms() + RUN_MS;
 	rc = mp_cmd_call(h->ctx, rc, &buf, &payload, &err);
+	h->ctx->deadline_ms = 0;
 	if (rc == 0)
 		rc = mp_show_decode(payload, &show);
 	if (rc == 0 && show.state != MP_RUN_STALLED)
@@ -56,6 +60,7 @@ look_at_runs(struct health *h)
 	struct mp_list list;
 	struct mp_span payload;
 	struct mp_buf buf;
+	mp_time until_ms = mp_client_now_ms() + RUNS_MS;
 	size_t n = 0;
 	int rc;
 
@@ -68,7 +73,7 @@ look_at_runs(struct health *h)
 		if (!mp_run_state_ended(run.state))
 			open[n++] = run.run;
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && mp_client_now_ms() < until_ms; i++)
 		look_at_run(h, &open[i]);
 	return rc;
 }

@@ -11,8 +11,9 @@
 #include "ctl/visit.h"
 
 #define PAUSE_S   1
-#define RUNS_MAX  16 /* that have not ended; the newest */
-#define ROWS_LEFT 1  /* of the screen: the cursor's */
+#define RUNS_MAX  16   /* that have not ended; the newest */
+#define RUN_MS    2000 /* whoever leads one may be out of reach */
+#define ROWS_LEFT 1    /* of the screen: the cursor's */
 
 static const struct mp_column summary_columns[] = {
 	{"summary", "cluster", false, 0},
@@ -147,7 +148,9 @@ show_run(struct top *t, const struct mp_run_id *id, mp_time wall_ms)
 	mp_cmd_run_hex(hex, id);
 	mp_buf_init(&buf, t->ctx->alloc, 128);
 	rc = mp_ctl_page_encode(&buf, MP_CTL_SHOW, hex, 0, 0);
+	t->ctx->deadline_ms = mp_client_now_ms() + RUN_MS;
 	rc = mp_cmd_call(t->ctx, rc, &buf, &payload, &err);
+	t->ctx->deadline_ms = 0;
 	if (rc == 0 && mp_show_decode(payload, &show) == 0)
 		write_run(t->w, &show, wall_ms);
 }
