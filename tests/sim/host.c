@@ -208,7 +208,9 @@ sim_host_pause(struct sim_host *host, sim_time until)
 	sim_trace(host->sim, host, "pause for %.3f s", (double)(until - host->sim->now) / 1e6);
 	host->sim->pauses++;
 	host->sim->sometimes[SIM_PAUSED]++;
-	host->paused_until = until;
+	/* A shorter one within a longer one wakes nobody, or what waits would be overtaken. */
+	if (until > host->paused_until)
+		host->paused_until = until;
 }
 
 /* ---- steps ---- */

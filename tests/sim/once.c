@@ -113,8 +113,10 @@ check_once_exec(struct sim_host *host, struct check_run *run, const struct mp_ex
 	struct sim *sim = host->sim;
 
 	if (!m->begun || !mp_attempt_eq(&m->began, id))
-		sim_fail(sim, "I12: host %" PRIu32 " runs %s, which has not begun by the log",
-			host->index, name);
+		sim_fail(sim,
+			"I12: host %" PRIu32 " runs %s of run %s, number %" PRIu32
+			", which has not begun by the log",
+			host->index, name, check_run_text(&run->id), id->counter);
 	else if (m->began_runs++ > 0)
 		sim_fail(sim, "I12: host %" PRIu32 " runs %s, which it did before", host->index,
 			name);
