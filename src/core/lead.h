@@ -13,9 +13,10 @@
  *
  * A leader of a run that had begun before first asks every live member what it runs and holds for
  * it, and adopts that. Attempts that the log has as running are withheld until their worker has
- * answered or counts as lost; everything else until all have answered or refuse connections, or a
- * heartbeat's time is over. ASSIGNED is logged and not awaited; FINISHED is committed before
- * dependants are released and before the worker is told to forget (SETTLED).
+ * answered or counts as lost; everything else until all have answered or refuse connections, but
+ * one heartbeat's time at most for who led before or is suspected, and four for the others.
+ * ASSIGNED is logged and not awaited; FINISHED is committed before dependants are released and
+ * before the worker is told to forget (SETTLED).
  *
  * An attempt is lost at once when its worker has left, refuses connections, or answers without it
  * in a newer boot; after two answers in a row without it; and on silence of max(15 s, a tenth of
@@ -53,7 +54,7 @@ struct mp_shelf;
 #define MP_LEAD_ASK_MS 5000
 /* An attempt that was handed out is in the log after this, or with the next entry if that comes
  * first: it need not be there before (DESIGN 5), and the disks have half as much to do. */
-#define MP_LEAD_UNLOGGED_MS 10
+#define MP_LEAD_UNLOGGED_MS 4
 /* A worker that said that it is full is left alone until it says that a slot is free. In case that
  * word is lost it is asked after so long, twice as long the next time, up to the maximum: each
  * question is an entry of the log. */

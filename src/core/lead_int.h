@@ -98,7 +98,8 @@ struct mp_lead {
 	mp_time unlogged_ms; /* to be logged by then; NEVER: there are none */
 	bool log_refused;    /* the log did not take them: no more are handed out */
 	size_t awaited;      /* workers that are */
-	mp_time collect_ms;  /* they are waited for until then, at most */
+	mp_time collect_ms;  /* they are waited for until then, */
+	mp_time patient_ms;  /* and those who should answer until then, at most */
 	mp_time began_ms;
 	mp_time check_ms;   /* when to look for the lost and the silent */
 	mp_time backoff_ms; /* the first of backoffs */

@@ -4,6 +4,8 @@
 
 /* The lost and the silent are looked for so often. */
 #define CHECK_MS 1000
+/* A busy machine may take longer to say what it runs than to say that it lives. */
+#define PATIENT_BEATS 4
 /* What the log did not take is proposed again after this. */
 #define AGAIN_MS 200
 
@@ -225,6 +227,7 @@ begin_asking(struct mp_lead *lead, struct mp_env *env)
 		lead->awaited += w->awaited;
 	}
 	lead->collect_ms = env->now_ms + env->profile->heartbeat_ms;
+	lead->patient_ms = env->now_ms + PATIENT_BEATS * env->profile->heartbeat_ms;
 }
 
 void
@@ -235,13 +238,28 @@ lead_answered(struct mp_lead *lead, struct lead_worker *w)
 	w->awaited = false;
 }
 
-/* Who has not answered may run what the log knows nothing of: a leader that is cut off from the
- * other electors hands out for a while what it cannot log. */
+/* Not who led before, for its silence may be why we lead; nor who is suspected. */
+static bool
+should_answer(const struct mp_lead *lead, const struct lead_worker *w)
+{
+	return mp_roster_slot(lead->c.roster, w->slot)->state == MP_MEMBER_ALIVE &&
+	       !mp_node_id_eq(&w->id, &lead->c.run->leader_before);
+}
+
+/* Who has not answered may run what the log knows nothing of: it was handed out just before its
+ * leader was lost, or by one that is cut off from the other electors. */
 static bool
 lead_collects(struct mp_lead *lead, const struct mp_env *env)
 {
-	if (env->now_ms >= lead->collect_ms)
-		lead->awaited = 0;
+	if (lead->awaited == 0 || env->now_ms < lead->collect_ms)
+		return lead->awaited > 0;
+	for (size_t i = 0; i < lead->worker_cap; i++) {
+		struct lead_worker *w = lead->workers[i];
+
+		if (w != NULL && (env->now_ms >= lead->patient_ms || !should_answer(lead, w)))
+			lead_answered(lead, w);
+	}
+	lead->collect_ms = lead->patient_ms;
 	return lead->awaited > 0;
 }
 

@@ -253,6 +253,8 @@ apply_term_start(struct mp_run *run, const struct mp_raft_entry *entry)
 	if (rc != 0)
 		return rc;
 	run->term = entry->term;
+	if (!mp_node_id_eq(&run->leader, &leader))
+		run->leader_before = run->leader;
 	run->leader = leader;
 	if (mp_term_generation(entry->term) == run->generation)
 		return 0;

@@ -69,6 +69,7 @@ struct mp_run {
 	uint64_t applied;      /* index of the last entry */
 	uint64_t term;         /* of the last TERM_START */
 	struct mp_node_id leader;
+	struct mp_node_id leader_before; /* the last other one; zero: none */
 	bool opened;
 	bool cancelled; /* CANCEL was said */
 	struct mp_name cancelled_by;

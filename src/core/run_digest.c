@@ -65,6 +65,7 @@ mp_run_digest(const struct mp_run *run, const struct mp_crypto *crypto, struct m
 	digest_u64(&d, run->applied);
 	digest_u64(&d, run->term);
 	digest_bytes(&d, run->leader.b, sizeof(run->leader.b));
+	digest_bytes(&d, run->leader_before.b, sizeof(run->leader_before.b));
 	digest_u64(&d, (uint64_t)run->opened << 1 | (uint64_t)run->cancelled);
 	digest_bytes(&d, run->cancelled_by.s, strlen(run->cancelled_by.s));
 	digest_u64(&d, (uint64_t)run->outcome);

@@ -158,15 +158,33 @@ test_takeover(void **state)
 static void
 test_takeover_silent(void **state)
 {
+	struct mp_work_state running;
 	struct world w;
 
 	(void)state;
 	take_over(&w);
 	world_plan(&w);
+	/* Who led before is not waited for long. */
+	w.run.leader_before = *world_id(&w, 2);
+	running = (struct mp_work_state){w.items[0].id, MP_WORK_RUNNING};
+	assert_int_equal(w.items[0].worker, 1);
+	assert_int_equal(world_status(&w, 1, world_asked(&w, 1), 1, &running, 1), 0);
+	assert_int_equal(world_status(&w, 0, world_asked(&w, 0), 1, NULL, 0), 0);
+	assert_int_equal(world_status(&w, 3, world_asked(&w, 3), 1, NULL, 0), 0);
 	world_sleep(&w, 240 - MP_LEAD_UNLOGGED_MS);
 	world_settle(&w);
 	assert_int_equal(mp_lead_outstanding(w.lead), 2);
 	world_sleep(&w, 10 + MP_LEAD_UNLOGGED_MS);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 4);
+	world_fini(&w);
+	/* Of the others a busy one may take longer. */
+	take_over(&w);
+	world_plan(&w);
+	world_sleep(&w, 900);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 2);
+	world_sleep(&w, 100);
 	world_settle(&w);
 	assert_int_equal(mp_lead_outstanding(w.lead), 4);
 	world_fini(&w);
@@ -191,7 +209,7 @@ test_disowned(void **state)
 	assert_int_equal(world_count(&w, first.worker, MP_MSG_WORK_STATUS_REQ), 1);
 	assert_int_equal(
 		world_status(&w, first.worker, world_asked(&w, first.worker), 1, NULL, 0), 0);
-	world_sleep(&w, 250);
+	world_sleep(&w, 1000);
 	world_settle(&w);
 	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
 	assert_int_equal(w.run.modules[0].lost, 1);
@@ -212,7 +230,7 @@ test_old_answer(void **state)
 	world_plan(&w);
 	seq = world_asked(&w, 3);
 	assert_true(seq > 0);
-	world_sleep(&w, 250);
+	world_sleep(&w, 1000);
 	world_plan(&w);
 	assert_int_equal(w.items[2].worker, 3);
 	assert_int_equal(world_status(&w, 3, seq, 1, NULL, 0), 0);

@@ -156,6 +156,9 @@ test_reassigned_and_adopted(void **state)
 	assert_int_equal(assigned(&f, attempt(&f, 0, 2), 2), 0);
 	assert_int_equal(f.run.modules[0].attempts, 1);
 	assert_int_equal(term_start(&f, 4, &nodes[2]), 0);
+	assert_true(mp_node_id_eq(&f.run.leader_before, &nodes[0]));
+	assert_int_equal(term_start(&f, 4, &nodes[2]), 0);
+	assert_true(mp_node_id_eq(&f.run.leader_before, &nodes[0]));
 	assert_int_equal(f.run.term, 4);
 	assert_int_equal(assigned(&f, old, 1), 0);
 	assert_true(mp_attempt_eq(&f.run.modules[0].attempt, &old));
