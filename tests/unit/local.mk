@@ -303,6 +303,13 @@ tests_unit_test_open_SOURCES = %D%/test_open.c %D%/open_world.h %D%/fake_crypto.
 	%D%/pipeline_case.h %D%/roster.h
 tests_unit_test_open_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_open_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+unit_tests += tests/unit/test_open_inputs
+tests_unit_test_open_inputs_SOURCES = %D%/test_open_inputs.c %D%/open_world.h %D%/fake_crypto.h \
+	%D%/pipeline_case.h %D%/roster.h
+tests_unit_test_open_inputs_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_open_inputs_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
 unit_tests += tests/unit/test_runs_restore
 tests_unit_test_runs_restore_SOURCES = %D%/test_runs_restore.c %D%/fake_crypto.h %D%/roster.h \
 	%D%/runs_case.h %D%/runs_cluster.h %D%/runs_world.h

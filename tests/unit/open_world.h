@@ -108,7 +108,7 @@ mp_hold_cancel(struct mp_hold *h, struct mp_hold_req *req)
 
 /* ---- the world ---- */
 
-static int
+static inline int
 member_of(const struct mp_node_id *id)
 {
 	return id->b[0] - 1;
@@ -120,7 +120,7 @@ id_of(const struct world *w, int member)
 	return &w->roster.members[member].id;
 }
 
-static bool
+static inline bool
 opened(void *ctx, struct mp_env *env, const struct mp_run_id *run, struct mp_span record)
 {
 	struct world *w = ctx;
@@ -133,7 +133,7 @@ opened(void *ctx, struct mp_env *env, const struct mp_run_id *run, struct mp_spa
 	return w->begins;
 }
 
-static void
+static inline void
 done(struct mp_submit_req *req, struct mp_env *env, int rc, const struct mp_run_id *run,
 	const char *text)
 {
@@ -147,14 +147,14 @@ done(struct mp_submit_req *req, struct mp_env *env, int rc, const struct mp_run_
 	memcpy(w->text, text, strlen(text) + 1);
 }
 
-static void
+static inline void
 begin(struct world *w)
 {
 	w->env.wall_ms = 1700000000000 + w->env.now_ms;
 	mp_out_begin(w->env.out);
 }
 
-static void
+static inline void
 hear(struct world *w, int to, struct mp_span bytes)
 {
 	struct said *s = &w->said[w->said_count++];
@@ -187,7 +187,7 @@ hear(struct world *w, int to, struct mp_span bytes)
 		w->holder_count++;
 }
 
-static void
+static inline void
 end(struct world *w)
 {
 	const struct mp_effect *fx;
@@ -206,7 +206,7 @@ end(struct world *w)
 static const char one_module[] = "meshpipe: 1\nname: one\nmodules:\n  a: { run: [\"true\"] }\n";
 
 /* n0, which opens, and others. */
-static void
+static inline void
 world_init_yaml(struct world *w, size_t members, const char *yaml)
 {
 	struct mp_open_parts parts = {
@@ -237,13 +237,13 @@ world_init_yaml(struct world *w, size_t members, const char *yaml)
 	assert_int_equal(mp_open_new(&w->env, &parts, &w->open), 0);
 }
 
-static void
+static inline void
 world_init(struct world *w, size_t members)
 {
 	world_init_yaml(w, members, one_module);
 }
 
-static void
+static inline void
 world_fini(struct world *w)
 {
 	mp_open_free(w->open);
@@ -254,7 +254,7 @@ world_fini(struct world *w)
 	assert_int_equal(w->own_heap.live, 0);
 }
 
-static int
+static inline int
 submit_as(struct world *w, const struct mp_submission *s, struct mp_error *err)
 {
 	int rc;
@@ -266,7 +266,7 @@ submit_as(struct world *w, const struct mp_submission *s, struct mp_error *err)
 }
 
 /* The pipeline without anything. */
-static int
+static inline int
 submit(struct world *w)
 {
 	struct mp_submission s = {.pipeline = mp_buf_span(&w->pipeline)};
@@ -275,7 +275,7 @@ submit(struct world *w)
 	return submit_as(w, &s, &err);
 }
 
-static void
+static inline void
 tick(struct world *w, mp_time ms)
 {
 	w->env.now_ms += ms;
@@ -286,7 +286,7 @@ tick(struct world *w, mp_time ms)
 }
 
 /* Submitted, and the electors are asked. */
-static void
+static inline void
 ask(struct world *w)
 {
 	assert_int_equal(submit(w), 0);
@@ -295,7 +295,7 @@ ask(struct world *w)
 	tick(w, 0);
 }
 
-static int
+static inline int
 accept(struct world *w, int member, const struct mp_run_id *run)
 {
 	struct mp_run_id copy = *run;
@@ -308,7 +308,7 @@ accept(struct world *w, int member, const struct mp_run_id *run)
 	return rc;
 }
 
-static int
+static inline int
 refuse(struct world *w, int member, const struct mp_run_id *run, const char *text)
 {
 	struct mp_run_id copy = *run;
@@ -321,7 +321,7 @@ refuse(struct world *w, int member, const struct mp_run_id *run, const char *tex
 	return rc;
 }
 
-static void
+static inline void
 link_of(struct world *w, int member, enum mp_link_state state)
 {
 	w->said_count = 0;
@@ -330,7 +330,7 @@ link_of(struct world *w, int member, enum mp_link_state state)
 	end(w);
 }
 
-static void
+static inline void
 begun(struct world *w, const struct mp_run_id *run)
 {
 	struct mp_run_id copy = *run;
@@ -353,7 +353,7 @@ told(const struct world *w, enum mp_msg_work kind)
 	return to;
 }
 
-static unsigned
+static inline unsigned
 electors(const struct world *w)
 {
 	unsigned who = 0;
