@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/mutant.h"
 #include "core/swim_impl.h"
 
 #define CANDIDATES 16
@@ -48,6 +49,8 @@ transmissions(const struct mp_swim *swim)
 
 	for (; power < swim->peer_count + 1; power *= 10)
 		digits++;
+	if (MP_MUTANT(TOLD_EIGHT_TIMES))
+		return 8;
 	return digits <= 3 ? 12 : (uint8_t)(4 * digits);
 }
 
@@ -201,7 +204,7 @@ mp_swim_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m
 	if (to == NULL && !swim_reaches(m))
 		return;
 	/* An accused member hears it first, so that its answer refutes. */
-	if (mp_swim_accused(swim, m))
+	if (mp_swim_accused(swim, m) && !MP_MUTANT(STALE_IGNORED))
 		(void)fill_accusation(&f, m);
 	if (record != NULL)
 		(void)fill_record(&f, record);

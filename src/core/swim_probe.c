@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/mutant.h"
 #include "core/swim_impl.h"
 
 /* Of what is under way at a time; few, so that it stays short on the wire. */
@@ -70,6 +71,8 @@ target_next(struct mp_swim *swim, struct mp_env *env)
 			}
 		}
 		slot = swim->order[swim->order_at++];
+		if (MP_MUTANT(PROBED_BY_CHANCE))
+			slot = (uint32_t)mp_rng_below(&env->rng, swim->peer_count);
 		m = swim_member(swim, slot);
 		if (slot != swim->self && may_probe(swim, m) &&
 			(m->state == MP_MEMBER_ALIVE || m->state == MP_MEMBER_SUSPECT))
@@ -178,7 +181,8 @@ probe_ask(struct mp_swim *swim, struct mp_env *env)
 	for (size_t i = 0; i < probe->relay_count; i++)
 		mp_swim_send(swim, env, swim_member(swim, probe->relays[i]), NULL, &record);
 	record = ping_make(swim, env, MP_SWIM_PING, probe->seq);
-	mp_swim_send_stream(swim, env, m, &record);
+	if (!MP_MUTANT(NO_STREAM_PROBE))
+		mp_swim_send_stream(swim, env, m, &record);
 }
 
 static void
@@ -312,9 +316,11 @@ static void
 soft_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	const struct mp_swim_record *record)
 {
+	if (MP_MUTANT(LOAD_GOSSIPED) && m->load.used != record->u.ping.load.used)
+		mp_swim_tell(swim, env, m->slot, NEWS_STATEMENT);
 	swim_edit(swim, m)->load = record->u.ping.load;
 	swim->compared = true;
-	if (record->u.ping.view == swim->digest) {
+	if (record->u.ping.view == swim->digest || MP_MUTANT(DIGEST_IGNORED)) {
 		swim->mismatches = 0;
 		swim->mismatches_max = SWIM_MISMATCHES;
 	} else if (++swim->mismatches >= swim->mismatches_max) {
@@ -395,6 +401,9 @@ mp_swim_contact_dead(struct mp_swim *swim, struct mp_env *env)
 	for (size_t i = 0; i < n; i++) {
 		const struct mp_member *m = swim_member(swim, slots[i]);
 
+		if (MP_MUTANT(DEAD_FORGOTTEN) &&
+			env->now_ms - swim_peer(swim, m)->dead_ms > env->profile->dead_contact_ms)
+			continue;
 		swim_peer(swim, m)->addr++;
 		mp_swim_ping(swim, env, m);
 		/* It may have been away when we joined: a stream tells it who we are. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/caps.h"
+#include "core/mutant.h"
 #include "core/swim_impl.h"
 
 #define CAPS_REPLY_MAX (1024u * 1024)
@@ -64,7 +65,8 @@ mp_swim_want(struct mp_swim *swim, struct mp_env *env, const struct mp_member *f
 	mp_time due = about != NULL ? env->now_ms + SWIM_WANT_MS : env->now_ms;
 	mp_time pause_ms = swim->peer_count <= SWIM_FEW ? SWIM_PULL_FEW_MS : SWIM_PULL_MS;
 
-	if (!swim->started || swim->leaving || from->slot == swim->self)
+	if (!swim->started || swim->leaving || from->slot == swim->self ||
+		(about != NULL && MP_MUTANT(UNKNOWN_DROPPED)))
 		return;
 	if (due < swim->pulled_ms + pause_ms && swim->pulled_ms > 0)
 		due = swim->pulled_ms + pause_ms;

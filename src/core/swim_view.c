@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "core/mutant.h"
 #include "core/swim_impl.h"
 
 /* ---- the digest ---- */
@@ -100,7 +101,7 @@ expire_set(struct mp_swim *swim, const struct mp_env *env, struct swim_peer *pee
 	if (present(swim) < SWIM_CONFIRM_MAX + 2)
 		confirmations = SWIM_CONFIRM_MAX; /* there is nobody to wait for */
 	peer->expire_ms = peer->suspect_ms + max - (max - min) * share[confirmations] / 1000;
-	if (peer->expire_ms < env->now_ms)
+	if (peer->expire_ms < env->now_ms && !MP_MUTANT(SUSPECTED_LATE))
 		peer->expire_ms =
 			env->now_ms; /* shortened to a time that is over: that is not late */
 	if (peer->expire_ms < swim->suspicion_ms)
@@ -128,7 +129,7 @@ isolation_check(struct mp_swim *swim, struct mp_env *env)
 		lived += fell || state == MP_MEMBER_ALIVE;
 		silent += fell;
 	}
-	cut = silent > 2 && silent * 5 > lived * 2;
+	cut = silent > 2 && silent * 5 > lived * 2 && !MP_MUTANT(NEVER_CUT_OFF);
 	if (cut && swim->isolated_since_ms == MP_TIME_NEVER) {
 		swim->isolated_since_ms = env->now_ms;
 		swim->health = SWIM_HEALTH_MAX;
@@ -217,7 +218,8 @@ answer_stale(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m
 {
 	struct swim_peer *peer = swim_peer(swim, m);
 
-	if (!mp_swim_accused(swim, m) || env->now_ms - peer->replied_ms < SWIM_REPLY_MS)
+	if (!mp_swim_accused(swim, m) || MP_MUTANT(STALE_IGNORED) ||
+		(env->now_ms - peer->replied_ms < SWIM_REPLY_MS && !MP_MUTANT(REPLY_FLOOD)))
 		return;
 	peer->replied_ms = env->now_ms;
 	mp_swim_tell(swim, env, m->slot, NEWS_ACCUSATION);
@@ -373,6 +375,8 @@ accuse(struct mp_swim *swim, struct mp_env *env, struct mp_member *m, bool fresh
 	if (news)
 		mp_swim_tell(swim, env, m->slot, NEWS_ACCUSATION);
 	expire_set(swim, env, peer);
+	if (dead && MP_MUTANT(DEAD_BY_HEARSAY))
+		dead_set(swim, env, m);
 }
 
 int
@@ -400,7 +404,8 @@ mp_swim_accuse(struct mp_swim *swim, struct mp_env *env, const struct mp_member 
 		return MP_EFORMAT;
 	fresh = incarnation > m->incarnation;
 	edit = swim_edit(swim, m);
-	edit->incarnation = incarnation;
+	if (record->kind != MP_SWIM_DEAD || !MP_MUTANT(DEAD_RAISES_NOT))
+		edit->incarnation = incarnation;
 	accuse(swim, env, edit, fresh, record);
 	mp_swim_view_changed(swim, env, m);
 	return 0;
@@ -483,6 +488,8 @@ mp_swim_judge(struct mp_swim *swim, struct mp_env *env)
 void
 mp_swim_excuse(struct mp_swim *swim, mp_time late_ms)
 {
+	if (MP_MUTANT(TIMERS_FIRST))
+		return;
 	mp_swim_health_add(swim, 1);
 	if (swim->probe.slot != SWIM_NONE) {
 		if (swim->probe.ask_ms != MP_TIME_NEVER)

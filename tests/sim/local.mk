@@ -107,11 +107,17 @@ table: tests/sim/mpsim
 	tests/sim/mpsim --table membership
 
 # Historical bugs, built in one after the other: the simulator has to find each.
-mutants: tests/sim/mpsim tests/unit/test_raft
+mutant_units = tests/unit/test_raft tests/unit/test_swim tests/unit/test_swim_late \
+	tests/unit/test_swim_turns
+mutant_objects = test_raft: $(tests_unit_test_raft_OBJECTS); \
+	test_swim: $(tests_unit_test_swim_OBJECTS); \
+	test_swim_late: $(tests_unit_test_swim_late_OBJECTS); \
+	test_swim_turns: $(tests_unit_test_swim_turns_OBJECTS)
+mutants: tests/sim/mpsim $(mutant_units)
 	top_srcdir=$(top_srcdir) CC='$(CC)' compile='$(DEFS) $(AM_CPPFLAGS) $(CPPFLAGS) \
 		$(AM_CFLAGS) $(CFLAGS)' objects='$(tests_sim_mpsim_OBJECTS)' \
 		libs='$(tests_sim_mpsim_LDADD) $(LIBS)' \
-		unit_objects='$(tests_unit_test_raft_OBJECTS)' \
+		unit_objects='$(mutant_objects)' \
 		unit_libs='$(tests_unit_test_raft_LDADD) $(LIBS)' \
 		$(SHELL) $(srcdir)/tests/sim/mutants.sh
 .PHONY: long-scenarios member-seeds mutants seeds table

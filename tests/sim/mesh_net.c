@@ -46,11 +46,17 @@ mesh_addr(uint32_t place)
 	return addr;
 }
 
+static uint32_t
+place_of(const struct mp_addr *addr)
+{
+	return (uint32_t)addr->ip[13] << 16 | (uint32_t)addr->ip[14] << 8 | addr->ip[15];
+}
+
 /* Who listens there; NULL: nobody ever did. */
 static struct mesh_node *
 node_at(struct mesh *mesh, const struct mp_addr *addr)
 {
-	uint32_t place = (uint32_t)addr->ip[13] << 16 | (uint32_t)addr->ip[14] << 8 | addr->ip[15];
+	uint32_t place = place_of(addr);
 
 	if (place >= mesh->plan.nodes || mesh->at[place] == MESH_NONE)
 		return NULL;
@@ -226,6 +232,7 @@ struct link {
 	uint32_t lo, hi; /* nodes */
 	enum link_state state;
 	bool from_hi;    /* who connects */
+	uint32_t place;  /* and to where */
 	uint64_t number; /* tells this stream from earlier ones */
 	sim_time ready[2];
 	sim_time held_since;        /* the first of these, when it is open and cut */
@@ -397,6 +404,17 @@ greeting_count(struct mesh_node *node)
 	node->stream_bytes += credential_of(node).n + GREETING + GREETING_HEADS * TCP_HEAD;
 }
 
+/* Somebody else listens where it was: the handshake shows that, or should. */
+static void
+occupant_check(struct mesh *mesh, const struct mesh_node *from, const struct mesh_node *there)
+{
+	if (there->cluster != from->cluster && there->roster != NULL && admits(there, from) &&
+		admits(from, there))
+		mesh_fail(mesh,
+			"M3: a stream between node %" PRIu32 " and %" PRIu32 " of another cluster",
+			from->index, there->index);
+}
+
 static void
 connect_done(struct mesh *mesh, uint64_t arg)
 {
@@ -408,12 +426,16 @@ connect_done(struct mesh *mesh, uint64_t arg)
 		return;
 	from = &mesh->nodes[l->from_hi ? l->hi : l->lo];
 	to = &mesh->nodes[l->from_hi ? l->lo : l->hi];
-	if (path_cut(mesh, from, to) || to->paused_until > mesh->now)
+	if (from->roster == NULL)
+		state = MP_LINK_FAILED;
+	else if (mesh->at[l->place] != to->index) {
+		occupant_check(mesh, from, &mesh->nodes[mesh->at[l->place]]);
+		state = MP_LINK_FAILED;
+	} else if (path_cut(mesh, from, to) || to->paused_until > mesh->now)
 		state = MP_LINK_FAILED;
 	else if (to->roster == NULL)
 		state = MP_LINK_REFUSED;
-	else if (from->roster == NULL || mesh->at[to->place] != to->index || !admits(to, from) ||
-		 !admits(from, to))
+	else if (!admits(to, from) || !admits(from, to))
 		state = MP_LINK_FAILED;
 	if (state != MP_LINK_UP) {
 		link_forget(l);
@@ -431,7 +453,8 @@ connect_done(struct mesh *mesh, uint64_t arg)
 }
 
 static void
-link_connect(struct mesh *mesh, struct link *l, const struct mesh_node *from)
+link_connect(
+	struct mesh *mesh, struct link *l, const struct mesh_node *from, const struct mp_addr *addr)
 {
 	const struct mesh_node *to = &mesh->nodes[from->index == l->lo ? l->hi : l->lo];
 	bool deaf = path_cut(mesh, from, to) || to->paused_until > mesh->now;
@@ -439,6 +462,7 @@ link_connect(struct mesh *mesh, struct link *l, const struct mesh_node *from)
 	l->state = LINK_CONNECTING;
 	l->number++;
 	l->from_hi = from->index == l->hi;
+	l->place = place_of(addr);
 	l->ready[0] = l->ready[1] = 0;
 	mesh_at(mesh, mesh->now + (deaf ? CONNECT_TIMEOUT : 3 * mesh_delay(mesh)), connect_done,
 		link_arg(l));
@@ -455,7 +479,7 @@ mesh_connect(struct mesh_node *from, const struct mp_addr *addr)
 		return;
 	l = link_make(mesh, from->index, to->index);
 	if (l->state == LINK_CLOSED)
-		link_connect(mesh, l, from);
+		link_connect(mesh, l, from, addr);
 	else if (l->state == LINK_OPEN)
 		link_tell(from, to, MP_LINK_UP, mesh->now);
 }
@@ -510,7 +534,7 @@ mesh_send(struct mesh_node *from, const struct mp_effect *fx)
 		mesh_at(mesh, mesh->now + SIM_SEC, stream_retry, link_arg(l));
 	}
 	if (l->state == LINK_CLOSED)
-		link_connect(mesh, l, from);
+		link_connect(mesh, l, from, &fx->u.send.addrs[0]);
 	link_hold(l, from->index, bytes);
 }
 

@@ -3,11 +3,14 @@
 # Builds the simulator with one historical bug after the other, and proves that it finds each:
 # `make mutants`. TAP; names the seed and the invariant.
 #
-# Where the list names a test instead of an invariant, that one of tests/unit/test_raft.c fails.
+# Where the list names a test instead of an invariant, that one of tests/unit fails; invariants that
+# begin with M are of seeds of membership alone, and a scenario of tests/sim/scenarios/members may
+# be named as well.
 #
 # Only files that know of the mutant are compiled anew: their objects stand before the archive that
-# has them without it. From make: CC, compile (flags), objects and libs (of mpsim), unit_objects and
-# unit_libs (of test_raft), top_srcdir.
+# has them without it. From make: CC, compile (flags), objects and libs (of mpsim), unit_objects
+# ("PROGRAM: OBJECT...; PROGRAM: ..." of the tests of units that the list names) and unit_libs,
+# top_srcdir.
 # MUTANT_SEEDS: how long to look for one; MUTANT_JOBS: how many at a time.
 set -eu
 : "${top_srcdir:?}" "${CC:?}" "${compile:?}" "${objects:?}" "${libs:?}"
@@ -37,7 +40,12 @@ one()
 	dir=$tmp/$name-$finds
 	case $2 in
 	*/*) blind="--blind ${2#*/}" ;;
-	test_*) objects=$unit_objects libs=$unit_libs ;;
+	test_*)
+		test=$(grep -l "cmocka_unit_test($finds)" "$top_srcdir"/tests/unit/test_*.c)
+		test=$(basename "$test" .c)
+		objects=$(echo "$unit_objects" | tr ';' '\n' | sed -n "s/^ *$test: //p")
+		libs=$unit_libs
+		;;
 	esac
 	if ! build "$dir" "$name" "$objects" "$libs" >"$dir.log" 2>&1; then
 		echo "not ok - $name cannot be built" >"$dir.said"
@@ -46,15 +54,23 @@ one()
 	fi
 	case $finds in
 	test_*) "$dir/program" >"$dir.log" 2>&1 || : ;;
+	M*)
+		"$dir/program" --members "$MUTANT_SEEDS" --until "$finds" >"$dir.log" || :
+		;;
+	*.sim)
+		"$dir/program" "$top_srcdir/tests/sim/scenarios/members/$finds" >"$dir.log" || :
+		;;
 	*)
 		# shellcheck disable=SC2086
 		"$dir/program" --seeds "$MUTANT_SEEDS" --once --until "$finds" $blind \
 			>"$dir.log" || :
 		;;
 	esac
-	how=$(grep -E "^not ok .*[ :]$finds:|^Bail out!|  FAILED  \\] $finds\$" "$dir.log" |
+	how=$(grep -E "^not ok .*[ :/]$finds:|^Bail out!|  FAILED  \\] $finds\$" "$dir.log" |
 		tail -n 1 |
-		sed 's/^not ok [0-9]* - mpsim --seed \([0-9]*\) --trace: /seed \1, /')
+		sed 's/^not ok [0-9]* - mpsim --seed \([0-9]*\) --trace: /seed \1, /
+			s/^not ok [0-9]* - mpsim --members 1 --from \([0-9]*\): /seed \1, /
+			s/^not ok [0-9]* - .*scenarios/scenarios/')
 	if [ -n "$how" ]; then
 		echo "ok - $name${blind:+ without ${2#*/}} is found: $how" >"$dir.said"
 	else

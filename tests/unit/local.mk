@@ -198,7 +198,8 @@ unit_tests += \
 	tests/unit/test_settings \
 	tests/unit/test_swim \
 	tests/unit/test_swim_late \
-	tests/unit/test_swim_path
+	tests/unit/test_swim_path \
+	tests/unit/test_swim_turns
 noinst_HEADERS += %D%/swimnet.h %D%/swimworld.h
 
 tests_unit_test_caps_SOURCES = %D%/test_caps.c
@@ -224,6 +225,9 @@ tests_unit_test_roster_LDADD = $(UNIT_LIBS)
 tests_unit_test_swim_late_SOURCES = %D%/test_swim_late.c
 tests_unit_test_swim_late_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_swim_late_LDADD = $(UNIT_LIBS)
+tests_unit_test_swim_turns_SOURCES = %D%/test_swim_turns.c
+tests_unit_test_swim_turns_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_swim_turns_LDADD = $(UNIT_LIBS)
 tests_unit_test_swim_SOURCES = %D%/test_swim.c
 tests_unit_test_swim_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_swim_LDADD = $(UNIT_LIBS)

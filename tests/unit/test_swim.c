@@ -198,10 +198,12 @@ test_incarnation_only_grows(void **state)
 	assert_int_equal(net_view(net, 0, 2)->incarnation, first + 5);
 	assert_int_equal(net_accuse(net, 0, 1, 2, MP_SWIM_DEAD, first + 4), 0);
 	assert_int_equal(net_view(net, 0, 2)->incarnation, first + 5);
+	assert_int_equal(net_accuse(net, 0, 1, 2, MP_SWIM_DEAD, first + 6), 0);
+	assert_int_equal(net_view(net, 0, 2)->incarnation, first + 6);
 	/* But not too far, and never into a boot that was not signed. */
 	assert_int_equal(net_accuse(net, 0, 1, 2, MP_SWIM_DEAD, first + 5000), MP_EFORMAT);
 	assert_int_equal(net_accuse(net, 0, 1, 2, MP_SWIM_DEAD, first + (1ull << 32)), 0);
-	assert_int_equal(net_view(net, 0, 2)->incarnation, first + 5);
+	assert_int_equal(net_view(net, 0, 2)->incarnation, first + 6);
 	net_until(net, 20000, net_agree(net, 2, MP_MEMBER_DEAD));
 	/* A stale word does not raise the dead. */
 	assert_int_equal(net_tell(net, 0, 1, &record), 0);
