@@ -294,8 +294,10 @@ mp_cmd_help(FILE *out, const struct mp_cmd *cmd)
 void
 mp_cmd_help_all(FILE *out)
 {
-	(void)fputs("Usage: mpctl [--state DIR] [--json] [--quiet] COMMAND [ARGUMENT]...\n\n"
-		    "Commands:\n",
+	(void)fputs(
+		"Usage: mpctl [--state DIR | --node HOST:PORT --identity FILE] [--json] [--quiet]\n"
+		"             COMMAND [ARGUMENT]...\n\n"
+		"Commands:\n",
 		out);
 	for (size_t i = 0; i < mp_cmd_count; i++) {
 		char left[64];

@@ -236,7 +236,7 @@ is_request(struct mp_span frame)
 	mp_cbor_r_init(&r, frame);
 	(void)mp_cbor_r_array(&r, 16);
 	number = mp_cbor_r_uint(&r, 199);
-	return r.rc == 0 && number >= 100;
+	return r.rc == 0 && number >= 100 && number != MP_CTL_KNOCK;
 }
 
 static void

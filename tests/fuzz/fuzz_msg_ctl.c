@@ -193,6 +193,24 @@ try_settings(struct mp_buf *buf, struct mp_span in)
 }
 
 static void
+try_waiting(struct mp_span in)
+{
+	struct mp_ctl_pending p;
+	struct mp_span token;
+	struct mp_cbor_r r;
+	size_t n;
+
+	if (mp_ctl_knocked_decode(in, &token) == 0)
+		mp_assert(token.n <= in.n);
+	mp_cbor_r_init(&r, in);
+	n = mp_cbor_r_array(&r, MP_CTL_PENDING_MAX);
+	while (r.rc == 0 && n-- > 0) {
+		mp_ctl_pending_next(&r, &p);
+		mp_assert(r.rc != 0 || p.since_ms >= 0);
+	}
+}
+
+static void
 try_answers(struct mp_span in)
 {
 	uint32_t total, from, count, seen = 0;
@@ -245,6 +263,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	try_settings(&buf, in);
 	try_answers(in);
+	try_waiting(in);
 	try_cache(&buf, in);
 	mp_buf_fini(&buf);
 	mp_assert(heap.live == 0);

@@ -408,3 +408,8 @@ unit_tests += tests/unit/test_wait
 tests_unit_test_wait_SOURCES = %D%/test_wait.c
 tests_unit_test_wait_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_wait_LDADD = libmp-core.a $(UNIT_CRYPTO_LIBS)
+
+unit_tests += tests/unit/test_guests
+tests_unit_test_guests_SOURCES = %D%/test_guests.c
+tests_unit_test_guests_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_guests_LDADD = $(SHELL_LIBS)
