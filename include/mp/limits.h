@@ -81,6 +81,13 @@
 /* Authority log: keys ever added or removed. */
 #define MP_AUTHORITY_MAX 64
 
+/* Branches of the authority log that are kept, where two admins wrote at once: those that come
+ * first by mp_authority_cmp(). */
+#define MP_BRANCHES_MAX 8
+
+/* Keys that were shut out. More: refused. */
+#define MP_REVOKED_MAX MP_MEMBERS_MAX
+
 /* Pieces of blobs that this node asks for at a time, of one peer and of all. More wait. */
 #define MP_FETCH_PEER_MAX 16
 #define MP_FETCH_ALL_MAX  64

@@ -15,14 +15,15 @@
 
 /* X(name, SQL table). The numbers go into checksums: add at the end only. */
 #define MP_TABLES(X)                                                                               \
-	X(META, "meta")     /* text name -> value: boot counter, gossip keys, … */               \
-	X(MEMBER, "member") /* node id -> credential, last signed statement, left */               \
-	X(RUN, "run")       /* run id -> signed run record and pipeline */                         \
-	X(VOTE, "vote")     /* run id -> term and vote */                                          \
-	X(ENTRY, "entry")   /* run id, index (u64) -> log entry */                                 \
-	X(FENCE, "fence")   /* run id -> highest (generation, term) and its certificate */         \
-	X(HELD, "held")     /* run id, attempt -> result that is not committed yet */              \
-	X(KNOWN, "known")   /* run id -> signed record and end summary, of any run */
+	X(META, "meta")       /* text name -> value: boot counter, gossip keys, … */             \
+	X(MEMBER, "member")   /* node id -> credential, last signed statement, left */             \
+	X(RUN, "run")         /* run id -> signed run record and pipeline */                       \
+	X(VOTE, "vote")       /* run id -> term and vote */                                        \
+	X(ENTRY, "entry")     /* run id, index (u64) -> log entry */                               \
+	X(FENCE, "fence")     /* run id -> highest (generation, term) and its certificate */       \
+	X(HELD, "held")       /* run id, attempt -> result that is not committed yet */            \
+	X(KNOWN, "known")     /* run id -> signed record and end summary, of any run */            \
+	X(REVOKED, "revoked") /* key -> signed revocation */
 
 enum mp_table {
 #define X(name, sql) MP_TABLE_##name,
@@ -36,7 +37,7 @@ enum mp_table {
  * and most are of runs that have ended: the core asks for entries (MP_FX_ROWS_READ), and knows from
  * KNOWN which runs have ended before it meets them in RUN.
  */
-#define MP_TABLES_RESTORED(X) X(META) X(MEMBER) X(KNOWN) X(RUN) X(VOTE) X(FENCE) X(HELD)
+#define MP_TABLES_RESTORED(X) X(META) X(REVOKED) X(MEMBER) X(KNOWN) X(RUN) X(VOTE) X(FENCE) X(HELD)
 
 enum mp_row_op {
 	MP_ROW_PUT,

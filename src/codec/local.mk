@@ -34,8 +34,11 @@ libmp_codec_a_SOURCES = \
 	%D%/record_body.c \
 	%D%/record_cert.c \
 	%D%/record_cert.h \
+	%D%/record_revoke.c \
+	%D%/record_revoke.h \
 	%D%/record_run.c \
 	%D%/record_run.h \
+	%D%/record_signed.h \
 	%D%/record_trust.c \
 	%D%/record_trust.h \
 	%D%/record_work.c \

@@ -3,6 +3,7 @@
 
 #include "codec/record_cert.h"
 #include "codec/token.h"
+#include "codec/record_revoke.h"
 
 /* ---- small parts ---- */
 
@@ -181,6 +182,23 @@ read_log(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	out->log.size = (uint32_t)mp_cbor_r_uint(r, MP_CTL_READ_MAX);
 }
 
+static void
+read_trust(struct mp_cbor_r *r, struct mp_ctl_request *out)
+{
+	uint64_t what = mp_cbor_r_uint(r, MP_CTL_TRUST_ROTATE);
+
+	if (r->rc == 0 && what < MP_CTL_TRUST_REVOKE)
+		r->rc = MP_EFORMAT;
+	out->what = (enum mp_ctl_trust)what;
+	out->trust = mp_cbor_r_bytes(r, MP_CTL_CHARTER_MAX);
+	if (mp_cbor_r_peek(r) == MP_CBOR_NULL) {
+		mp_cbor_r_null(r);
+	} else {
+		mp_cbor_r_fixed(r, out->gossip_key, sizeof(out->gossip_key));
+		out->has_gossip_key = true;
+	}
+}
+
 static size_t
 request_items(enum mp_ctl_number number)
 {
@@ -193,6 +211,8 @@ request_items(enum mp_ctl_number number)
 	case MP_CTL_SHOW:
 	case MP_CTL_EVENTS:
 	case MP_CTL_DRAIN:
+	case MP_CTL_REVOKE:
+	case MP_CTL_TRUST:
 		return 4;
 	case MP_CTL_NODES:
 	case MP_CTL_CANCEL:
@@ -208,6 +228,7 @@ request_items(enum mp_ctl_number number)
 	case MP_CTL_LEAVE:
 	case MP_CTL_LEAVE_ANYWAY:
 	case MP_CTL_PENDING:
+	case MP_CTL_CHARTER:
 		return 1;
 	case MP_CTL_OK:
 	case MP_CTL_ERROR:
@@ -256,10 +277,19 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 		out->token = mp_cbor_r_text(r, MP_TOKEN_MAX);
 		return;
 	case MP_CTL_PENDING:
+	case MP_CTL_REVOKE:
+		out->name = mp_cbor_r_text(r, MP_NAME_MAX);
+		out->why = mp_cbor_r_text(r, MP_REVOCATION_WHY_MAX);
+		out->on = mp_cbor_r_bool(r);
+		return;
+	case MP_CTL_TRUST:
+		read_trust(r, out);
+		return;
 	case MP_CTL_RUNS:
 	case MP_CTL_NODES:
 	case MP_CTL_LEAVE:
 	case MP_CTL_LEAVE_ANYWAY:
+	case MP_CTL_CHARTER:
 	case MP_CTL_OK:
 	case MP_CTL_ERROR:
 		break;
@@ -628,4 +658,64 @@ mp_ctl_pending_next(struct mp_cbor_r *r, struct mp_ctl_pending *out)
 	out->request = mp_cbor_r_bytes(r, MP_REQUEST_MAX);
 	mp_ctl_addr_read(r, &out->addr);
 	out->since_ms = (mp_time)mp_cbor_r_uint(r, MP_TIME_NEVER - 1);
+}
+
+/* ---- what an authority signs ---- */
+
+int
+mp_ctl_revoke_encode(struct mp_buf *buf, const char *node, const char *why, bool force)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 4);
+	mp_cbor_w_uint(&w, MP_CTL_REVOKE);
+	mp_cbor_w_text(&w, node);
+	mp_cbor_w_text(&w, why);
+	mp_cbor_w_bool(&w, force);
+	return w.rc;
+}
+
+int
+mp_ctl_trust_encode(struct mp_buf *buf, enum mp_ctl_trust what, struct mp_span record,
+	const uint8_t key[MP_SYMKEY_SIZE])
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 4);
+	mp_cbor_w_uint(&w, MP_CTL_TRUST);
+	mp_cbor_w_uint(&w, what);
+	mp_cbor_w_span(&w, record);
+	if (key != NULL)
+		mp_cbor_w_bytes(&w, key, MP_SYMKEY_SIZE);
+	else
+		mp_cbor_w_null(&w);
+	return w.rc;
+}
+
+static size_t
+charter_list(struct mp_cbor_r *r, size_t max, struct mp_cbor_r *items)
+{
+	size_t n = mp_cbor_r_array(r, max);
+
+	*items = *r;
+	for (size_t i = 0; i < n && r->rc == 0; i++)
+		mp_cbor_r_skip(r);
+	return n;
+}
+
+int
+mp_ctl_charter_decode(struct mp_span payload, struct mp_ctl_charter *out)
+{
+	struct mp_cbor_r r;
+
+	*out = (struct mp_ctl_charter){.log_count = 0};
+	mp_cbor_r_init(&r, payload);
+	mp_cbor_r_array_exact(&r, 4);
+	mp_cbor_r_fixed(&r, out->cluster.b, sizeof(out->cluster.b));
+	mp_cbor_r_fixed(&r, out->id.b, sizeof(out->id.b));
+	out->log_count = charter_list(&r, MP_BRANCHES_MAX, &out->logs);
+	out->revocation_count = charter_list(&r, MP_REVOKED_MAX, &out->revocations);
+	return mp_cbor_r_end(&r);
 }

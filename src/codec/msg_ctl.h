@@ -16,6 +16,7 @@
 #include "codec/cbor.h"
 #include "codec/msg_blob.h"
 #include "mp/base.h"
+#include "mp/crypto.h"
 #include "mp/limits.h"
 #include "mp/store.h"
 #include "mp/work.h"
@@ -48,6 +49,11 @@ enum mp_ctl_number {
 	MP_CTL_PENDING = 121, /* [121] -> [[request, addr18, since_ms]...] of all nodes; from
 			       * another node: of the receiver */
 	MP_CTL_GRANT = 122, /* [122, id32, token] -> null, once all nodes know that can be asked */
+	/* What an authority signs, core/swim.h. */
+	MP_CTL_REVOKE = 130,  /* [130, node, why, force] -> the body that is to be signed, of
+			       * codec/record_revoke.h; node as in DRAIN, or any key in hex */
+	MP_CTL_TRUST = 131,   /* [131, enum mp_ctl_trust, record, gossip key32|null] -> null */
+	MP_CTL_CHARTER = 132, /* [132] -> [cluster32, id32, [authority log...], [revocation...]] */
 	MP_CTL_OK = 200,
 	MP_CTL_ERROR = 201,
 };
@@ -60,6 +66,14 @@ enum mp_ctl_number {
 #define MP_CTL_FETCH_MAX    65536
 #define MP_CTL_TAKEOVER_MAX 1024
 
+enum mp_ctl_trust {
+	MP_CTL_TRUST_REVOKE = 1,    /* a signed revocation */
+	MP_CTL_TRUST_AUTHORITY = 2, /* the authority log, with one more entry */
+	MP_CTL_TRUST_ROTATE = 3,    /* nothing: only the gossip key */
+};
+
+#define MP_CTL_CHARTER_MAX (64u * 1024) /* a record of TRUST */
+
 struct mp_ctl_request {
 	enum mp_ctl_number number;
 	struct mp_span run;      /* text: an id in hex, or the start of one */
@@ -70,8 +84,13 @@ struct mp_ctl_request {
 	struct mp_hash inputs;   /* SUBMIT: zero when there are none */
 	struct mp_span key;      /* SUBMIT: empty when there is none */
 	struct mp_span by;       /* CANCEL, RESOLVE, DRAIN */
-	struct mp_span name;     /* DRAIN: of a node, or its id or the start of that */
-	bool on;                 /* DRAIN */
+	struct mp_span name;     /* DRAIN, REVOKE: of a node, or its id or the start of that */
+	bool on;                 /* DRAIN; REVOKE: this node, too */
+	struct mp_span why;      /* REVOKE */
+	enum mp_ctl_trust what;  /* TRUST */
+	struct mp_span trust;    /* TRUST: the record */
+	bool has_gossip_key;     /* TRUST */
+	uint8_t gossip_key[MP_SYMKEY_SIZE];
 	struct mp_span module;   /* RESOLVE */
 	bool rerun;              /* RESOLVE: false for done */
 	struct mp_span takeover; /* TAKE */
@@ -103,7 +122,7 @@ bool mp_ctl_holder_next(struct mp_cbor_r *r, size_t *left, struct mp_node_id *ou
 int mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline,
 	const struct mp_ctl_param *params, size_t param_count, const struct mp_hash *inputs,
 	const char *key);
-/* WAIT, TAKEOVER; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY, PENDING. */
+/* WAIT, TAKEOVER; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY, PENDING, CHARTER. */
 int mp_ctl_simple_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run);
 /* SHOW, EVENTS, NODES: run is NULL for NODES. */
 int mp_ctl_page_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run,
@@ -114,6 +133,10 @@ int mp_ctl_resolve_encode(
 int mp_ctl_fetch_encode(struct mp_buf *buf, const struct mp_blob_ref *blobs, size_t count,
 	const struct mp_node_id *holders, size_t holder_count);
 int mp_ctl_drain_encode(struct mp_buf *buf, const char *node, bool on, const char *by);
+int mp_ctl_revoke_encode(struct mp_buf *buf, const char *node, const char *why, bool force);
+/* key may be NULL. */
+int mp_ctl_trust_encode(struct mp_buf *buf, enum mp_ctl_trust what, struct mp_span record,
+	const uint8_t key[MP_SYMKEY_SIZE]);
 int mp_ctl_take_encode(struct mp_buf *buf, struct mp_span takeover, const struct mp_sig *sig);
 int mp_ctl_knock_encode(struct mp_buf *buf, struct mp_span request, const struct mp_addr *addr);
 int mp_ctl_grant_encode(struct mp_buf *buf, const struct mp_node_id *id, struct mp_span token);
@@ -131,6 +154,17 @@ int mp_ctl_answer_decode(struct mp_span bytes, struct mp_span *payload, struct m
 /* The payload of SUBMIT's answer. */
 int mp_ctl_submitted_encode(struct mp_buf *buf, const struct mp_run_id *run);
 int mp_ctl_submitted_decode(struct mp_span payload, struct mp_run_id *run);
+/* The payload of CHARTER's answer. */
+struct mp_ctl_charter {
+	struct mp_cluster_id cluster;
+	struct mp_node_id id;
+	struct mp_cbor_r
+		logs; /* log_count items, mp_cbor_r_item() each; the one that counts first */
+	size_t log_count;
+	struct mp_cbor_r revocations; /* mp_cbor_r_bytes() each */
+	size_t revocation_count;
+};
+int mp_ctl_charter_decode(struct mp_span payload, struct mp_ctl_charter *out);
 /* The payload of LOG's answer; bytes are borrowed. */
 int mp_ctl_logged_encode(struct mp_buf *buf, uint64_t offset, struct mp_span bytes);
 int mp_ctl_logged_decode(struct mp_span payload, uint64_t *offset, struct mp_span *bytes);

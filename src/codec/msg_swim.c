@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/msg_swim.h"
 
+#include "codec/record_revoke.h"
+
 #include "codec/record_trust.h"
 #include "util/utf8.h"
 
@@ -80,6 +82,7 @@ static const uint8_t record_items[] = {
 	[MP_SWIM_STATEMENT] = 2,
 	[MP_SWIM_SUSPECT] = 4,
 	[MP_SWIM_DEAD] = 4,
+	[MP_SWIM_REVOKED] = 2,
 };
 
 /* What is zero at its end is left out: idle nodes say nothing else all day. */
@@ -137,6 +140,9 @@ mp_swim_record_write(struct mp_cbor_w *w, const struct mp_swim_record *record)
 		mp_cbor_w_uint(w, record->u.accuse.incarnation);
 		mp_cbor_w_bytes(w, record->u.accuse.from.b, sizeof(record->u.accuse.from.b));
 		return;
+	case MP_SWIM_REVOKED:
+		mp_cbor_w_span(w, record->u.revocation);
+		return;
 	}
 	mp_unreachable();
 }
@@ -177,6 +183,9 @@ read_record_body(struct mp_cbor_r *r, size_t items, struct mp_swim_record *out)
 		mp_cbor_r_fixed(r, out->u.accuse.subject.b, sizeof(out->u.accuse.subject.b));
 		out->u.accuse.incarnation = mp_cbor_r_uint(r, UINT64_MAX);
 		mp_cbor_r_fixed(r, out->u.accuse.from.b, sizeof(out->u.accuse.from.b));
+		return;
+	case MP_SWIM_REVOKED:
+		out->u.revocation = mp_cbor_r_bytes(r, MP_REVOCATION_MAX);
 		return;
 	}
 	mp_unreachable();
@@ -503,9 +512,24 @@ mp_view_entry_write(struct mp_cbor_w *w, const struct mp_view_entry *entry)
 void
 mp_view_msg_begin(struct mp_cbor_w *w, size_t entries)
 {
-	mp_cbor_w_array(w, 2);
+	mp_cbor_w_array(w, 3);
 	mp_cbor_w_uint(w, MP_MSG_VIEW);
 	mp_cbor_w_array(w, entries);
+}
+
+void
+mp_view_msg_end(struct mp_cbor_w *w, uint64_t trust)
+{
+	write_u64_bytes(w, trust);
+}
+
+void
+mp_trust_msg_begin(struct mp_cbor_w *w, bool answer, uint64_t digest)
+{
+	mp_cbor_w_array(w, 6);
+	mp_cbor_w_uint(w, MP_MSG_TRUST);
+	mp_cbor_w_bool(w, answer);
+	write_u64_bytes(w, digest);
 }
 
 /* [kind, list]. */
@@ -526,9 +550,44 @@ read_one_list(struct mp_span bytes, uint64_t kind, size_t max, struct mp_part *o
 }
 
 int
-mp_view_msg_read(struct mp_span bytes, struct mp_part *view)
+mp_view_msg_read(struct mp_span bytes, struct mp_view_msg *out)
 {
-	return read_one_list(bytes, MP_MSG_VIEW, MP_MEMBERS_MAX, view);
+	struct mp_view_msg msg = {.has_trust = false};
+	struct mp_cbor_r r;
+	size_t extra;
+	int rc;
+
+	read_head(&r, bytes, MP_MSG_VIEW, 2, &extra);
+	read_list(&r, MP_MEMBERS_MAX, &msg.view);
+	if (extra > 0 && r.rc == 0) {
+		msg.has_trust = true;
+		msg.trust = read_u64_bytes(&r);
+		extra--;
+	}
+	rc = read_end(&r, extra);
+	if (rc == 0)
+		*out = msg;
+	return rc;
+}
+
+int
+mp_trust_msg_read(struct mp_span bytes, struct mp_trust_msg *out)
+{
+	struct mp_trust_msg msg;
+	struct mp_cbor_r r;
+	size_t extra;
+	int rc;
+
+	read_head(&r, bytes, MP_MSG_TRUST, 6, &extra);
+	msg.answer = mp_cbor_r_bool(&r);
+	msg.digest = read_u64_bytes(&r);
+	read_list(&r, MP_BRANCHES_MAX, &msg.logs);
+	read_list(&r, MP_REVOKED_MAX, &msg.revocations);
+	read_list(&r, MP_GOSSIP_KEYS, &msg.keys);
+	rc = read_end(&r, extra);
+	if (rc == 0)
+		*out = msg;
+	return rc;
 }
 
 int
@@ -553,7 +612,7 @@ mp_delta_msg_read(struct mp_span bytes, struct mp_delta_msg *out)
 int
 mp_joined_msg_read(struct mp_span bytes, struct mp_joined_msg *out)
 {
-	struct mp_joined_msg msg;
+	struct mp_joined_msg msg = {.logs = {.count = 0}};
 	struct mp_cbor_r r;
 	size_t extra;
 	int rc;
@@ -563,6 +622,12 @@ mp_joined_msg_read(struct mp_span bytes, struct mp_joined_msg *out)
 	read_list(&r, MP_GOSSIP_KEYS, &msg.keys);
 	read_list(&r, MP_MEMBERS_MAX, &msg.credentials);
 	read_list(&r, MP_MEMBERS_MAX, &msg.statements);
+	if (extra > 0 && r.rc == 0) {
+		mp_cbor_r_array_exact(&r, 2);
+		read_list(&r, MP_BRANCHES_MAX, &msg.logs);
+		read_list(&r, MP_REVOKED_MAX, &msg.revocations);
+		extra--;
+	}
 	rc = read_end(&r, extra);
 	if (rc == 0)
 		*out = msg;

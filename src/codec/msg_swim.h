@@ -13,13 +13,17 @@
  *   7 CRED      [7, credential bstr]             a member's credential
  *   8 STATEMENT [8, statement]                   alive or left, signed by its subject
  *   9 SUSPECT   [9, subject32, incarnation, from32]   10 DEAD, the same
+ *  11 REVOKED   [11, revocation bstr]            codec/record_revoke.h
  *
- *  32 VIEW      [32, [[id32, incarnation, state]...]]     all the sender knows; state: enum mp_view
+ *  32 VIEW      [32, [[id32, incarnation, state]...], trust8]   all the sender knows; state: enum
+ *               mp_view; trust8, a digest of what TRUST carries, may be missing
  *  33 DELTA     [33, [credential bstr...], [statement...], [[id32, incarnation, state]...],
  * [id32...]] what the receiver lacked; last, what the sender lacks itself 34 CAPS_GET  [34,
  * [digest32...]]             35 CAPS [35, [caps bstr...]] 36 JOIN      [36, credential bstr,
  * statement] 37 JOINED    [37, credential bstr, [[epoch, key32]...], [credential bstr...],
- * [statement...]] 38 JOIN_REFUSED [38, code, text]
+ * [statement...], [[log...], [revocation bstr...]]] 38 JOIN_REFUSED [38, code, text]
+ *  39 TRUST     [39, answer, trust8, [authority log...], [revocation bstr...], [[epoch, key32]...]]
+ *               all that the sender knows; answer: with the same, by who has more
  *
  * A statement is [record bstr, sig bstr64], Ed25519 over hash(record):
  *   ["mp-alive", 1, cluster32, id32, incarnation, name, [[ip16, port]...], proto_min, proto_max,
@@ -48,6 +52,7 @@ enum mp_swim_kind {
 	MP_SWIM_STATEMENT = 8,
 	MP_SWIM_SUSPECT = 9,
 	MP_SWIM_DEAD = 10,
+	MP_SWIM_REVOKED = 11,
 };
 #define MP_SWIM_RECORD_LAST 29
 
@@ -59,6 +64,7 @@ enum mp_member_msg {
 	MP_MSG_JOIN = 36,
 	MP_MSG_JOINED = 37,
 	MP_MSG_JOIN_REFUSED = 38,
+	MP_MSG_TRUST = 39,
 };
 
 /* Bounds of one message. */
@@ -84,6 +90,7 @@ struct mp_swim_record {
 		} ask;
 		struct mp_span credential;
 		struct mp_span statement;
+		struct mp_span revocation;
 		struct { /* SUSPECT, DEAD */
 			struct mp_node_id subject;
 			uint64_t incarnation;
@@ -160,11 +167,27 @@ struct mp_delta_msg {
 struct mp_joined_msg {
 	struct mp_span credential;
 	struct mp_part keys, credentials, statements;
+	struct mp_part logs, revocations; /* none from an older node */
+};
+struct mp_trust_msg {
+	bool answer;
+	uint64_t digest;
+	struct mp_part logs, revocations, keys;
+};
+struct mp_view_msg {
+	struct mp_part view;
+	bool has_trust;
+	uint64_t trust;
 };
 
+/* Entries follow, then mp_view_msg_end(). */
 void mp_view_msg_begin(struct mp_cbor_w *w, size_t entries);
+void mp_view_msg_end(struct mp_cbor_w *w, uint64_t trust);
+/* Three lists follow. */
+void mp_trust_msg_begin(struct mp_cbor_w *w, bool answer, uint64_t digest);
 /* 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, for all of these; lists are well-formed, items unread. */
-int mp_view_msg_read(struct mp_span bytes, struct mp_part *view);
+int mp_view_msg_read(struct mp_span bytes, struct mp_view_msg *out);
+int mp_trust_msg_read(struct mp_span bytes, struct mp_trust_msg *out);
 int mp_delta_msg_read(struct mp_span bytes, struct mp_delta_msg *out);
 int mp_joined_msg_read(struct mp_span bytes, struct mp_joined_msg *out);
 int mp_join_msg_read(struct mp_span bytes, struct mp_span *credential, struct mp_span *statement);

@@ -4,11 +4,7 @@
 #include <inttypes.h>
 
 #include "codec/cbor.h"
-
-#define TRUST_VERSION 1
-
-/* Largest body of one record, its signatures not counted. */
-#define BODY_MAX 3072
+#include "codec/record_signed.h"
 
 static const char tag_authority[] = "mp-authority";
 static const char tag_invite[] = "mp-invite";
@@ -18,7 +14,7 @@ static const char tag_request[] = "mp-request";
 
 #define INVITE_BOUND 1 /* flags */
 
-/* ---- what all records share ---- */
+/* ---- names and roles ---- */
 
 static bool
 alnum(uint8_t c)
@@ -38,114 +34,10 @@ mp_node_name_valid(struct mp_span name)
 	return true;
 }
 
-static int
-fail_code(struct mp_error *err, int rc, const char *what)
-{
-	return mp_fail(err, rc, "%s: %s", what, mp_strerror(rc));
-}
-
-/* The tag's NUL is hashed too, so that no tag is the start of another. */
-static struct mp_hash
-record_hash(const struct mp_crypto *crypto, const char *tag, struct mp_span body)
-{
-	struct mp_span parts[2] = {mp_span(tag, strlen(tag) + 1), body};
-	struct mp_hash h;
-
-	crypto->hash(&h, parts, 2);
-	return h;
-}
-
-static struct mp_hash
-record_sign(const struct mp_crypto *crypto, const char *tag, struct mp_span body,
-	const struct mp_signer *signer, struct mp_sig *sig)
-{
-	struct mp_hash h = record_hash(crypto, tag, body);
-
-	crypto->sign(signer->secret, sig, mp_span(h.b, sizeof(h.b)));
-	return h;
-}
-
-static void
-body_begin(struct mp_cbor_w *w, struct mp_buf *buf, const char *tag, size_t items)
-{
-	mp_cbor_w_init(w, buf);
-	mp_cbor_w_array(w, items);
-	mp_cbor_w_text(w, tag);
-	mp_cbor_w_uint(w, TRUST_VERSION);
-}
-
-/* Appends [body, signature...]. */
-static int
-record_put(struct mp_buf *out, struct mp_span body, const struct mp_sig *sigs, size_t sig_count)
-{
-	struct mp_cbor_w w;
-	size_t n = out->n;
-
-	mp_cbor_w_init(&w, out);
-	mp_cbor_w_array(&w, 1 + sig_count);
-	mp_cbor_w_span(&w, body);
-	for (size_t i = 0; i < sig_count; i++)
-		mp_cbor_w_bytes(&w, sigs[i].b, sizeof(sigs[i].b));
-	if (w.rc != 0)
-		out->n = n;
-	return w.rc;
-}
-
-static int
-record_split(struct mp_span bytes, struct mp_span *body, struct mp_sig *sigs, size_t sig_count)
-{
-	struct mp_cbor_r r;
-
-	mp_cbor_r_init(&r, bytes);
-	mp_cbor_r_array_exact(&r, 1 + sig_count);
-	*body = mp_cbor_r_bytes(&r, BODY_MAX);
-	for (size_t i = 0; i < sig_count; i++)
-		mp_cbor_r_fixed(&r, sigs[i].b, sizeof(sigs[i].b));
-	return mp_cbor_r_end(&r);
-}
-
-/* Reads [tag, version, and steps to the rest of `items`. */
-static void
-body_open(struct mp_cbor_r *r, struct mp_span body, const char *tag, size_t items)
-{
-	struct mp_span text;
-	uint64_t version;
-	size_t n;
-
-	mp_cbor_r_init(r, body);
-	n = mp_cbor_r_array(r, SIZE_MAX / 2);
-	text = mp_cbor_r_text(r, 64);
-	if (r->rc == 0 && !mp_span_eq(text, mp_span_str(tag)))
-		r->rc = MP_EFORMAT;
-	version = mp_cbor_r_uint(r, UINT64_MAX);
-	if (r->rc == 0 && version != TRUST_VERSION)
-		r->rc = MP_EVERSION;
-	if (r->rc == 0 && n != items)
-		r->rc = MP_EFORMAT;
-}
-
-static mp_time
-body_ms(struct mp_cbor_r *r)
-{
-	return (mp_time)mp_cbor_r_uint(r, MP_TIME_NEVER - 1);
-}
-
-static void
-body_cluster(struct mp_cbor_r *r, struct mp_cluster_id *out)
-{
-	mp_cbor_r_fixed(r, out->b, sizeof(out->b));
-}
-
 bool
 mp_roles_valid(uint32_t roles)
 {
 	return roles != 0 && (roles & ~MP_ROLES_ALL) == 0;
-}
-
-static bool
-time_valid(mp_time t)
-{
-	return t >= 0 && t < MP_TIME_NEVER;
 }
 
 /* A role that is not known here comes from a newer version. */
@@ -222,6 +114,29 @@ mp_authority_has(const struct mp_authority *authority, const uint8_t key[32], mp
 	return false;
 }
 
+bool
+mp_authority_knows(const struct mp_authority *authority, const uint8_t key[32])
+{
+	/* No wall time is before the first one. */
+	return mp_authority_has(authority, key, INT64_MIN);
+}
+
+int
+mp_authority_cmp(const struct mp_authority *a, const struct mp_authority *b)
+{
+	size_t both = mp_min_size(a->entry_count, b->entry_count), i = 0;
+
+	while (i < both && mp_hash_eq(&a->entries[i], &b->entries[i]))
+		i++;
+	if (i == both)
+		return (a->entry_count < b->entry_count) - (a->entry_count > b->entry_count);
+	if (a->ops[i] != b->ops[i])
+		return a->ops[i] == MP_AUTHORITY_REMOVE ? -1 : 1;
+	if (a->signers[i] != b->signers[i])
+		return a->signers[i] < b->signers[i] ? -1 : 1;
+	return mp_hash_cmp(&a->entries[i], &b->entries[i]);
+}
+
 /* May this change follow? 0, MP_EAUTH, MP_EEXIST, MP_ENOENT. */
 static int
 authority_check(struct mp_authority *a, enum mp_authority_op op, const uint8_t key[32],
@@ -246,8 +161,14 @@ authority_check(struct mp_authority *a, enum mp_authority_op op, const uint8_t k
 static void
 authority_apply(struct mp_authority *a, const struct authority_entry *e, const struct mp_hash *hash)
 {
+	size_t by = 0;
+
 	if (e->first)
 		memcpy(a->cluster.b, hash->b, sizeof(a->cluster.b));
+	while (by < a->key_count && memcmp(a->keys[by].key, e->signer, 32) != 0)
+		by++;
+	a->ops[a->entry_count] = (uint8_t)e->op;
+	a->signers[a->entry_count] = (uint8_t)by;
 	a->entries[a->entry_count++] = *hash;
 	if (e->op == MP_AUTHORITY_REMOVE) {
 		struct mp_authority_key *k = authority_find(a, e->key);

@@ -65,6 +65,8 @@ struct mp_authority {
 	struct mp_cluster_id cluster;
 	size_t entry_count;
 	struct mp_hash entries[MP_AUTHORITY_MAX]; /* hash of each */
+	uint8_t ops[MP_AUTHORITY_MAX];            /* enum mp_authority_op */
+	uint8_t signers[MP_AUTHORITY_MAX];        /* index in keys: the elder, the lower */
 	size_t key_count;
 	struct mp_authority_key keys[MP_AUTHORITY_MAX]; /* every key there ever was */
 	struct mp_span log;
@@ -95,6 +97,18 @@ size_t mp_authority_prefix(struct mp_span log, const uint8_t key[32]);
 
 /* Appends the log of the first n entries, n at least 1, of a log that was opened. */
 int mp_authority_copy(struct mp_span log, size_t n, struct mp_buf *out);
+
+/*
+ * Which of two valid logs of one cluster counts? Below 0: a, above 0: b, 0: they are equal. Of two
+ * that continue each other the longer. Of two that fork, what the entries where they part say: a
+ * removal before an addition, then the one that the elder key signed, then the one with the lower
+ * hash. How long a branch is does not count: who has a lost key could make one as long as it likes.
+ * This is a total order of logs, so everybody who knows the same logs follows the same one.
+ */
+int mp_authority_cmp(const struct mp_authority *a, const struct mp_authority *b);
+
+/* Was the key ever added by this log? */
+bool mp_authority_knows(const struct mp_authority *authority, const uint8_t key[32]);
 
 /* Was the key in the log and not yet removed at that wall time? MP_TIME_NEVER asks for now. */
 bool mp_authority_has(const struct mp_authority *authority, const uint8_t key[32], mp_time wall_ms);

@@ -7,6 +7,7 @@
 /* Of a member: those that there always were, and those of a newer node. */
 #define MEMBER_FIRST 6
 #define MEMBER_MORE  8
+#define MEMBER_TRUST 1
 
 /* Items that a newer node may add to an array of ours. */
 #define EXTRA_MAX 32
@@ -100,7 +101,7 @@ mp_snap_member_encode(struct mp_buf *items, const struct mp_snap_member *member)
 	size_t before = items->n;
 
 	mp_cbor_w_init(&w, items);
-	mp_cbor_w_array(&w, MEMBER_FIRST + MEMBER_MORE);
+	mp_cbor_w_array(&w, MEMBER_FIRST + MEMBER_MORE + MEMBER_TRUST);
 	write_node(&w, &member->node);
 	mp_ctl_addr_write(&w, &member->addr);
 	mp_cbor_w_uint(&w, member->state);
@@ -118,6 +119,7 @@ mp_snap_member_encode(struct mp_buf *items, const struct mp_snap_member *member)
 	write_known(&w, member->has_skew, member->skew_ms);
 	mp_cbor_w_uint(&w, member->path);
 	mp_cbor_w_bool(&w, member->reaches_out);
+	mp_cbor_w_bool(&w, member->revoked);
 	if (w.rc != 0)
 		items->n = before;
 	return w.rc;
@@ -220,6 +222,10 @@ mp_snap_member_next(struct mp_cbor_r *r, struct mp_snap_member *out)
 		out->path = (enum mp_path)mp_cbor_r_uint(r, MP_PATH_TCP);
 		out->reaches_out = mp_cbor_r_bool(r);
 		extra -= MEMBER_MORE;
+		if (extra >= MEMBER_TRUST) {
+			out->revoked = mp_cbor_r_bool(r);
+			extra -= MEMBER_TRUST;
+		}
 	}
 	read_extra(r, extra);
 	return r->rc;

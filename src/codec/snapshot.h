@@ -6,7 +6,7 @@
  *   [members, from, [member...], self]
  *   member [node, address18|null, state, status, used, capabilities|null,
  *           attempts, leads, drained, rtt_ms|null, silent_ms|null, skew_ms|null, path,
- *           reaches_out]
+ *           reaches_out, revoked]
  *   self   [id32, health, isolated, [since_ms, by]|null]: of the node that answers; the last if it
  *           drains
  *   node   [id32, name]
@@ -56,6 +56,7 @@ struct mp_snap_member {
 	bool has_skew;
 	enum mp_path path;
 	bool reaches_out; /* nobody can open a stream to it */
+	bool revoked;     /* its state is LEFT then */
 };
 
 /* A page of members is encoded one by one into a buffer of its own, then the list around it. */

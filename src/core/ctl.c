@@ -450,6 +450,18 @@ open_begin(struct open *o, struct mp_env *env)
 	case MP_CTL_GRANT:
 		open_grant(o, env);
 		break;
+	case MP_CTL_REVOKE:
+	case MP_CTL_TRUST:
+	case MP_CTL_CHARTER:
+		if (o->remote)
+			open_fail(o, env, MP_EAUTH, "an authority's word is taken from clients");
+		else if (o->r.number == MP_CTL_REVOKE)
+			open_revoke(o, env);
+		else if (o->r.number == MP_CTL_TRUST)
+			open_trust(o, env);
+		else
+			open_charter(o, env);
+		break;
 	case MP_CTL_FETCH:
 		open_fetch(o, env);
 		break;

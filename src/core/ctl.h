@@ -16,6 +16,7 @@
 #include "core/leave.h"
 #include "core/roster.h"
 #include "core/runs.h"
+#include "core/swim.h"
 #include "mp/event.h"
 
 struct mp_ctl;

@@ -100,5 +100,14 @@ void open_gather_free(struct open *o);
 /* ctl_node.c */
 void open_nodes(struct open *o, struct mp_env *env);
 void open_drain(struct open *o, struct mp_env *env);
+/* Who is called so, or whose id begins so if nobody is; of several, the only one who has not left.
+ * NULL with *err. */
+const struct mp_member *node_find(
+	const struct mp_roster *roster, struct mp_span text, struct mp_error *err);
+
+/* ctl_trust.c */
+void open_revoke(struct open *o, struct mp_env *env);
+void open_trust(struct open *o, struct mp_env *env);
+void open_charter(struct open *o, struct mp_env *env);
 
 #endif

@@ -22,6 +22,7 @@ member_show(const struct mp_env *env, const struct mp_member *m, struct mp_snap_
 
 	*out = (struct mp_snap_member){.node = {.id = m->id, .name = mp_span_str(m->name.s)},
 		.state = m->state,
+		.revoked = m->revoked,
 		.status = MP_NODE_OFFLINE,
 		.reaches_out = mp_member_reaches_out(m),
 		.rtt_ms = -1,
@@ -99,9 +100,7 @@ id_begins(const struct mp_node_id *id, struct mp_span hex)
 	return true;
 }
 
-/* Who is called so, or whose id begins so if nobody is; of several, the only one who has not left.
- * NULL with *err. */
-static const struct mp_member *
+const struct mp_member *
 node_find(const struct mp_roster *roster, struct mp_span text, struct mp_error *err)
 {
 	const struct mp_member *found[2] = {NULL};

@@ -143,6 +143,21 @@ mp_dgram_key(const struct mp_dgram *d, size_t i, uint64_t *epoch)
 	return d->keys[i].key;
 }
 
+uint64_t
+mp_dgram_key_digest(const struct mp_dgram *d)
+{
+	uint64_t digest = 0;
+
+	for (size_t i = 0; i < d->key_count; i++) {
+		uint64_t v = d->keys[i].epoch;
+
+		for (size_t k = 1; k <= 8; k++)
+			v = (v ^ d->keys[i].hash.b[k]) * 0x100000001b3ull;
+		digest ^= v;
+	}
+	return digest;
+}
+
 int
 mp_dgram_restore(struct mp_dgram *d, struct mp_env *env, struct mp_span key, struct mp_span value)
 {
@@ -251,8 +266,8 @@ head_read(const uint8_t nonce[MP_XAEAD_NONCE])
 
 /* ---- sending ---- */
 
-void
-mp_dgram_send(struct mp_dgram *d, struct mp_env *env, const struct mp_addr *to,
+static void
+dgram_seal(struct mp_dgram *d, struct mp_env *env, const struct key *key, const struct mp_addr *to,
 	const struct mp_node_id *receiver, struct mp_span records, size_t count)
 {
 	uint8_t plain[MP_DGRAM_MAX], wire[MP_DGRAM_MAX], nonce[MP_XAEAD_NONCE];
@@ -264,8 +279,6 @@ mp_dgram_send(struct mp_dgram *d, struct mp_env *env, const struct mp_addr *to,
 	size_t n;
 
 	mp_assert(records.n <= MP_DGRAM_ROOM && count <= RECORDS_MAX);
-	if (d->key_count == 0)
-		return;
 	if (d->seq == 0)
 		d->seq = mp_rng_below(&env->rng, SEQ_MAX / 2);
 	head.seq = ++d->seq;
@@ -281,12 +294,28 @@ mp_dgram_send(struct mp_dgram *d, struct mp_env *env, const struct mp_addr *to,
 	mp_assert(w.rc == 0 && n <= MP_DGRAM_MAX);
 
 	wire[0] = VERSION;
-	wire[1] = d->keys[0].hash.b[0];
+	wire[1] = key->hash.b[0];
 	head_write(&head, nonce);
-	env->crypto->seal(wire + OUTER_SIZE, mp_buf_span(&buf), mp_span(wire, AD_SIZE), nonce,
-		d->keys[0].key);
-	head_mask(d, &d->keys[0], wire + n - MP_AEAD_TAG, nonce, wire + AD_SIZE);
+	env->crypto->seal(
+		wire + OUTER_SIZE, mp_buf_span(&buf), mp_span(wire, AD_SIZE), nonce, key->key);
+	head_mask(d, key, wire + n - MP_AEAD_TAG, nonce, wire + AD_SIZE);
 	mp_out_datagram(env->out, to, mp_span(wire, n));
+}
+
+void
+mp_dgram_send(struct mp_dgram *d, struct mp_env *env, const struct mp_addr *to,
+	const struct mp_node_id *receiver, struct mp_span records, size_t count)
+{
+	if (d->key_count > 0)
+		dgram_seal(d, env, &d->keys[0], to, receiver, records, count);
+}
+
+void
+mp_dgram_answer(struct mp_dgram *d, struct mp_env *env, const struct mp_dgram_in *in,
+	const struct mp_addr *to, struct mp_span record)
+{
+	mp_assert(in->drop == MP_DROP_REVOKED && in->key < d->key_count);
+	dgram_seal(d, env, &d->keys[in->key], to, &in->sender->id, record, 1);
 }
 
 /* ---- receiving ---- */
@@ -361,7 +390,7 @@ window_mark(struct window *win, uint64_t boot, uint64_t seq)
 
 /* Opens the seal with whichever key the hint names; the length of the plain bytes, or 0. */
 static size_t
-unseal(const struct mp_dgram *d, struct mp_span bytes, uint8_t *plain, struct head *head)
+unseal(const struct mp_dgram *d, struct mp_span bytes, struct mp_dgram_in *out, struct head *head)
 {
 	struct mp_span sealed = mp_span(bytes.p + OUTER_SIZE, bytes.n - OUTER_SIZE);
 
@@ -372,10 +401,11 @@ unseal(const struct mp_dgram *d, struct mp_span bytes, uint8_t *plain, struct he
 			continue;
 		head_mask(
 			d, &d->keys[i], bytes.p + bytes.n - MP_AEAD_TAG, bytes.p + AD_SIZE, nonce);
-		if (d->crypto->open(
-			    plain, sealed, mp_span(bytes.p, AD_SIZE), nonce, d->keys[i].key) != 0)
+		if (d->crypto->open(out->plain, sealed, mp_span(bytes.p, AD_SIZE), nonce,
+			    d->keys[i].key) != 0)
 			continue;
 		*head = head_read(nonce);
+		out->key = i;
 		return sealed.n - MP_AEAD_TAG;
 	}
 	return 0;
@@ -396,6 +426,19 @@ inner_read(struct mp_span bytes, struct mp_dgram_in *out)
 	return mp_cbor_r_end(&r);
 }
 
+/* It cannot be replayed, for nothing is taken of it. */
+static int
+revoked_check(struct mp_dgram *d, struct mp_env *env, const struct mp_member *m,
+	const struct head *head, struct mp_span inner, const struct mp_sig *sig)
+{
+	struct mp_hash hash;
+
+	signed_hash(env, head, &m->id, &env->self, inner, &hash);
+	if (env->crypto->verify(m->id.b, sig, mp_span(hash.b, sizeof(hash.b))) != 0)
+		return drop(d, MP_COUNT_DGRAM_FORGED, MP_ESIG);
+	return drop(d, MP_COUNT_DGRAM_REVOKED, MP_EAUTH);
+}
+
 /* Was it this member, which has the sender's prefix? */
 static int
 sender_check(struct mp_dgram *d, struct mp_env *env, const struct mp_member *m,
@@ -404,6 +447,8 @@ sender_check(struct mp_dgram *d, struct mp_env *env, const struct mp_member *m,
 	struct window *win;
 	struct mp_hash hash;
 
+	if (m->revoked)
+		return revoked_check(d, env, m, head, inner, sig);
 	if (m->state == MP_MEMBER_LEFT || mp_node_id_eq(&m->id, &env->self))
 		return drop(d, MP_COUNT_DGRAM_STRANGER, MP_EAUTH);
 	win = window_find(d, m->slot);
@@ -428,13 +473,16 @@ mp_dgram_open(struct mp_dgram *d, struct mp_env *env, struct mp_span bytes, stru
 	int rc = MP_EAUTH;
 	size_t n;
 
+	out->drop = MP_DROP_OTHER;
 	if (bytes.n > MP_DGRAM_MAX || bytes.n < OUTER_SIZE + MP_AEAD_TAG + SIG_SIZE + 1)
 		return drop(d, MP_COUNT_DGRAM_JUNK, MP_EFORMAT);
 	if (bytes.p[0] != VERSION)
 		return drop(d, MP_COUNT_DGRAM_JUNK, MP_EVERSION);
-	n = unseal(d, bytes, out->plain, &head);
-	if (n == 0)
+	n = unseal(d, bytes, out, &head);
+	if (n == 0) {
+		out->drop = MP_DROP_UNOPENED;
 		return drop(d, MP_COUNT_DGRAM_JUNK, MP_ESIG);
+	}
 	n -= SIG_SIZE;
 	memcpy(sig.b, out->plain + n, SIG_SIZE);
 	if (inner_read(mp_span(out->plain, n), out) != 0)
@@ -450,6 +498,10 @@ mp_dgram_open(struct mp_dgram *d, struct mp_env *env, struct mp_span bytes, stru
 		if (out->sender == NULL)
 			break;
 		rc = sender_check(d, env, out->sender, &head, mp_span(out->plain, n), &sig);
+		if (rc == MP_EAUTH && out->sender->revoked) {
+			out->drop = MP_DROP_REVOKED;
+			break;
+		}
 	}
 	return rc;
 }

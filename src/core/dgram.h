@@ -45,6 +45,8 @@ void mp_dgram_free(struct mp_dgram *d); /* wipes keys */
 int mp_dgram_key_add(struct mp_dgram *d, struct mp_env *env, uint64_t epoch,
 	const uint8_t key[MP_SYMKEY_SIZE], bool persist);
 size_t mp_dgram_key_count(const struct mp_dgram *d);
+/* Equal where the same keys are known; tells nothing of them. */
+uint64_t mp_dgram_key_digest(const struct mp_dgram *d);
 /* The i-th key, the one that seals first. */
 const uint8_t *mp_dgram_key(const struct mp_dgram *d, size_t i, uint64_t *epoch);
 
@@ -64,8 +66,16 @@ void mp_dgram_send(struct mp_dgram *d, struct mp_env *env, const struct mp_addr 
 
 /* ---- receiving ---- */
 
+enum mp_dgram_drop {
+	MP_DROP_OTHER,
+	MP_DROP_UNOPENED, /* with none of the gossip keys */
+	MP_DROP_REVOKED,  /* by `sender`, indeed, whose key is shut out */
+};
+
 struct mp_dgram_in {
 	const struct mp_member *sender;
+	enum mp_dgram_drop drop; /* when it was not opened: more of why */
+	size_t key;              /* MP_DROP_REVOKED: what opened it */
 	uint64_t boot, seq;
 	struct mp_part records;      /* walk with mp_list_next(); kinds by mp_msg_kind() */
 	uint8_t plain[MP_DGRAM_MAX]; /* what records points into */
@@ -78,6 +88,10 @@ struct mp_dgram_in {
  */
 int mp_dgram_open(
 	struct mp_dgram *d, struct mp_env *env, struct mp_span bytes, struct mp_dgram_in *out);
+
+/* As mp_dgram_send(), to one who is shut out, sealed with the key that opened what it sent. */
+void mp_dgram_answer(struct mp_dgram *d, struct mp_env *env, const struct mp_dgram_in *in,
+	const struct mp_addr *to, struct mp_span record);
 
 /* MP_COUNT_DGRAM_*. */
 uint64_t mp_dgram_counter(const struct mp_dgram *d, enum mp_counter which);

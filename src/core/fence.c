@@ -247,6 +247,22 @@ opener_may(const struct mp_worker *worker, const struct mp_run_record *rec)
 	return m != NULL && (m->roles & (MP_ROLE_NODE | MP_ROLE_SUBMIT | MP_ROLE_ADMIN)) != 0;
 }
 
+/* Votes of electors that were shut out since do not (core/raft.h). */
+static bool
+cert_counts(const struct mp_worker *worker, const struct mp_electorate *who,
+	const struct mp_leader_cert *cert)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cert->vote_count; i++) {
+		const struct mp_member *m =
+			mp_roster_find(worker->roster, &who->electors[cert->votes[i].elector]);
+
+		n += m == NULL || !m->revoked;
+	}
+	return n > who->elector_count / 2;
+}
+
 /* A certificate above the fence becomes the fence, and is acted on once it is durable. */
 static int
 lead_raise(struct mp_worker *worker, struct mp_env *env, const struct mp_run_record *rec,
@@ -258,6 +274,8 @@ lead_raise(struct mp_worker *worker, struct mp_env *env, const struct mp_run_rec
 
 	if (rc != 0)
 		return rc == MP_ENOQUORUM ? MP_ESIG : rc;
+	if (!cert_counts(worker, &rec->now, &cert))
+		return MP_EAUTH;
 	if (!mp_roster_may_take_over(worker->roster, rec))
 		return MP_EAUTH;
 	if (run == NULL) {

@@ -229,8 +229,10 @@ joined_take(struct mp_join *join, struct mp_env *env, const struct mp_node_id *s
 	const struct mp_member *by;
 	struct mp_cert own;
 	struct mp_span item;
-	int rc = 0;
+	int rc = mp_swim_take_charter(join->swim, env, &msg->logs, &msg->revocations);
 
+	if (rc != 0)
+		return rc;
 	while (mp_list_next_bytes(&msg->credentials, MP_CREDENTIAL_MAX, &item, &rc)) {
 		if (mp_roster_add(join->roster, env, item, NULL) == MP_ENOMEM)
 			return MP_ENOMEM;
@@ -318,6 +320,12 @@ refuse(struct mp_env *env, const struct mp_node_id *joiner, int code, const char
 		mp_out_send(env->out, joiner, MP_CLASS_CONTROL, mp_buf_span(w.buf), 0);
 }
 
+void
+mp_join_turn_away(struct mp_env *env, const struct mp_node_id *peer)
+{
+	refuse(env, peer, MP_EAUTH, REVOKED_TEXT);
+}
+
 /* When what was put so far is durable. */
 static int
 joined_send(struct mp_join *join, struct mp_env *env, const struct mp_member *m)
@@ -329,7 +337,7 @@ joined_send(struct mp_join *join, struct mp_env *env, const struct mp_member *m)
 	for (uint32_t i = 0; i < count; i++)
 		statements += mp_roster_slot(join->roster, i)->statement.n > 0;
 	mp_cbor_w_init(&w, mp_out_scratch(env->out));
-	mp_cbor_w_array(&w, 5);
+	mp_cbor_w_array(&w, 6);
 	mp_cbor_w_uint(&w, MP_MSG_JOINED);
 	mp_cbor_w_span(&w, m->credential);
 	mp_cbor_w_array(&w, keys);
@@ -350,6 +358,8 @@ joined_send(struct mp_join *join, struct mp_env *env, const struct mp_member *m)
 		if (mp_roster_slot(join->roster, i)->statement.n > 0)
 			mp_cbor_w_raw(&w, mp_roster_slot(join->roster, i)->statement);
 	}
+	mp_cbor_w_array(&w, 2);
+	mp_charter_write(mp_roster_charter(join->roster), &w);
 	if (w.rc == 0)
 		mp_out_send(env->out, &m->id, MP_CLASS_CONTROL, mp_buf_span(w.buf),
 			mp_out_seq(env->out));
@@ -364,6 +374,8 @@ join_check(struct mp_join *join, const struct mp_cert *cert, const struct mp_mem
 	const struct mp_member *named;
 
 	*m = mp_roster_find(join->roster, &cert->id);
+	if (mp_roster_revoked(join->roster, &cert->id))
+		return mp_fail(err, MP_EAUTH, "%s", REVOKED_TEXT);
 	if (*m != NULL && (*m)->state == MP_MEMBER_LEFT)
 		return mp_fail(err, MP_EAUTH,
 			"this node has left the cluster for ever; join with a new state directory");
@@ -482,6 +494,16 @@ mp_join_credential_name(struct mp_span credential, struct mp_name *out)
 	return rc;
 }
 
+/* Nobody comes in by it any more; who has come stays. */
+static bool
+invite_revoked(const struct mp_roster *roster, const struct mp_credential *c)
+{
+	struct mp_node_id key;
+
+	memcpy(key.b, c->invite.key, sizeof(key.b));
+	return mp_roster_revoked(roster, &key);
+}
+
 int
 mp_join_check_peer(const struct mp_roster *roster, struct mp_span credential,
 	const struct mp_xkey *xkey, mp_time wall_ms, struct mp_node_id *id, bool *joiner,
@@ -504,6 +526,13 @@ mp_join_check_peer(const struct mp_roster *roster, struct mp_span credential,
 	if (memcmp(c.cert.xkey.b, xkey->b, sizeof(xkey->b)) != 0)
 		return mp_fail(err, MP_EAUTH, "the stream's key is not the certificate's");
 	m = mp_roster_find(roster, &c.cert.id);
+	if (mp_roster_revoked(roster, &c.cert.id)) { /* it may come in to be told so */
+		*id = c.cert.id;
+		*joiner = true;
+		return 0;
+	}
+	if (m == NULL && invite_revoked(roster, &c))
+		return mp_fail(err, MP_EAUTH, "its invite was revoked");
 	if (m != NULL && m->state == MP_MEMBER_LEFT)
 		return mp_fail(err, MP_EAUTH, "%s has left the cluster", m->name.s);
 	if (m != NULL && m->serial > c.cert.serial)
@@ -525,6 +554,8 @@ mp_join_check_client(const struct mp_roster *roster, struct mp_span credential,
 
 	if (rc == 0 && (c.standing != MP_STANDING_JOINER || (c.cert.roles & MP_ROLE_NODE) != 0))
 		rc = mp_fail(err, MP_EAUTH, "a node's certificate does not control other nodes");
+	if (rc == 0 && (mp_roster_revoked(roster, &c.cert.id) || invite_revoked(roster, &c)))
+		rc = mp_fail(err, MP_EAUTH, "this identity was revoked");
 	if (rc == 0 && memcmp(c.cert.xkey.b, xkey->b, sizeof(xkey->b)) != 0)
 		rc = mp_fail(err, MP_EAUTH, "the stream's key is not the certificate's");
 	if (rc == 0)

@@ -61,6 +61,9 @@ void mp_join_link(struct mp_join *join, struct mp_env *env, const struct mp_node
 int mp_join_message(struct mp_join *join, struct mp_env *env, const struct mp_node_id *sender,
 	struct mp_span bytes);
 
+/* That peer's key was revoked: if it asks to join, it hears why it may not. */
+void mp_join_turn_away(struct mp_env *env, const struct mp_node_id *peer);
+
 void mp_join_persisted(struct mp_join *join, struct mp_env *env);
 void mp_join_tick(struct mp_join *join, struct mp_env *env);
 mp_time mp_join_deadline(const struct mp_join *join);

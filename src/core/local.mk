@@ -5,12 +5,15 @@ libmp_core_a_SOURCES = \
 	%D%/attempt.c \
 	%D%/cachekey.c \
 	%D%/cachekey.h \
+	%D%/charter.c \
+	%D%/charter.h \
 	%D%/ctl.c \
 	%D%/ctl.h \
 	%D%/ctl_int.h \
 	%D%/ctl_node.c \
 	%D%/ctl_run.c \
 	%D%/ctl_wait.c \
+	%D%/ctl_trust.c \
 	%D%/dgram.c \
 	%D%/dgram.h \
 	%D%/drain.c \
@@ -39,6 +42,8 @@ libmp_core_a_SOURCES = \
 	%D%/mutant.h \
 	%D%/node.c \
 	%D%/node.h \
+	%D%/node_ask.c \
+	%D%/node_int.h \
 	%D%/offer.c \
 	%D%/once.c \
 	%D%/open.c \
@@ -88,6 +93,7 @@ libmp_core_a_SOURCES = \
 	%D%/swim_news.c \
 	%D%/swim_probe.c \
 	%D%/swim_sync.c \
+	%D%/swim_trust.c \
 	%D%/swim_view.c \
 	%D%/tell.c \
 	%D%/takeover.h \

@@ -4,70 +4,18 @@
  *
  *   rows     -> dgram (keys), roster, runs, worker
  *   datagram -> dgram opens it -> swim (who is there), pulse (who leads)
- *   message  -> by the range of its number: swim 1-35, join 36-38, raft 40-46, open 50-55,
+ *   message  -> by the range of its number: swim 1-35 and 39, join 36-38, raft 40-46, open 50-55,
  *               ctl 56-57, takeovers 58-59, worker 60-66, lead 70-75, fetch 80-82, hold 83-84,
  *               shelf 90-95
  *
  * RESTORING -> BOOTING (the boot counter goes to disk) -> JOINING -> RUNNING -> STOPPING
  */
-#include "core/node.h"
+#include "core/node_int.h"
 
 #include "codec/msg_swim.h"
 #include "codec/record_trust.h"
-#include "core/ctl.h"
-#include "core/dgram.h"
-#include "core/drain.h"
-#include "core/env.h"
-#include "core/fetch.h"
-#include "core/hold.h"
-#include "core/join.h"
-#include "core/leave.h"
-#include "core/pulse.h"
-#include "core/roster.h"
-#include "core/runs.h"
-#include "core/shelf.h"
-#include "core/swim.h"
-#include "core/worker.h"
 
 #define META_BOOT "boot"
-
-enum node_phase {
-	NODE_RESTORING,
-	NODE_BOOTING,
-	NODE_JOINING,
-	NODE_RUNNING,
-	NODE_STOPPING,
-	NODE_STOPPED, /* for good: nothing happens any more */
-};
-
-struct mp_node {
-	struct mp_env env;
-	struct mp_out *out;
-	enum node_phase phase;
-	uint64_t boot_seq; /* the row sequence that carries the boot counter */
-	struct mp_roster *roster;
-	struct mp_dgram *dgram;
-	struct mp_swim *swim;
-	struct mp_join *join;
-	struct mp_pulse *pulse;
-	struct mp_fetch *fetch;
-	struct mp_hold *hold;
-	struct mp_shelf *shelf;
-	struct mp_worker *worker;
-	struct mp_runs *runs;
-	struct mp_leave *leave;
-	struct mp_drain *drain;
-	struct mp_ctl *ctl;
-	uint64_t roster_version; /* up to which the others know of changes */
-	struct mp_addr seeds[MP_SEEDS_MAX];
-	size_t seed_count;
-	struct mp_buf credential; /* as configured */
-	uint8_t gossip_key[MP_SYMKEY_SIZE];
-	bool genesis;
-	uint64_t counters[MP_COUNTER_COUNT];
-	struct mp_dgram_in in; /* the datagram that is being read */
-	char fatal[MP_ERROR_TEXT_MAX];
-};
 
 /* ---- building and taking down ---- */
 
@@ -240,6 +188,21 @@ node_fatal(struct mp_node *node, int code, const char *what, const char *why)
 	node->phase = NODE_STOPPED;
 }
 
+/* Others will never listen to it again. */
+static void
+node_shut(struct mp_node *node)
+{
+	const struct mp_revocation *r =
+		mp_charter_revoked(mp_roster_charter(node->roster), &node->env.self);
+	char why[MP_REVOCATION_WHY_MAX + 1] = "no reason was given";
+
+	if (r->why.n > 0) {
+		memcpy(why, r->why.p, r->why.n);
+		why[r->why.n] = '\0';
+	}
+	node_fatal(node, MP_EAUTH, REVOKED_TEXT, why);
+}
+
 static int
 restore_meta(struct mp_node *node, const struct mp_row *row)
 {
@@ -252,6 +215,8 @@ restore_meta(struct mp_node *node, const struct mp_row *row)
 		return mp_cbor_r_end(&r) == 0 ? 0 : MP_ECORRUPT;
 	}
 	rc = mp_drain_restore(node->drain, row->key, row->value);
+	if (rc == MP_ENOENT)
+		rc = mp_roster_restore_meta(node->roster, row->key, row->value);
 	if (rc == MP_ENOENT)
 		rc = mp_dgram_restore(node->dgram, &node->env, row->key, row->value);
 	return rc == MP_ENOENT ? 0 : rc; /* a newer version's */
@@ -269,6 +234,9 @@ node_restore(struct mp_node *node, const struct mp_row *row)
 	case MP_TABLE_MEMBER:
 		rc = mp_roster_restore(node->roster, &node->env, row->key, row->value);
 		break;
+	case MP_TABLE_REVOKED:
+		rc = mp_roster_restore_revoked(node->roster, row->key, row->value);
+		break;
 	case MP_TABLE_RUN:
 	case MP_TABLE_VOTE:
 	case MP_TABLE_ENTRY:
@@ -284,7 +252,8 @@ node_restore(struct mp_node *node, const struct mp_row *row)
 	}
 	/* A damaged run is left alone and the others go on; without keys and members nothing does.
 	 */
-	if (rc != 0 && (rc != MP_ECORRUPT || row->table <= MP_TABLE_MEMBER))
+	if (rc != 0 && (rc != MP_ECORRUPT || row->table <= MP_TABLE_MEMBER ||
+			       row->table == MP_TABLE_REVOKED))
 		node_fatal(node, rc, "control.db: a row cannot be read back", mp_strerror(rc));
 }
 
@@ -318,6 +287,10 @@ node_run(struct mp_node *node)
 
 	if (rc == 0)
 		rc = mp_swim_start(node->swim, env);
+	if (mp_roster_revoked(node->roster, &env->self)) {
+		node_shut(node);
+		return;
+	}
 	if (rc == MP_EAUTH) {
 		node_fatal(node, MP_EAUTH, "start",
 			"this node has left its cluster for ever; use a new state "
@@ -379,8 +352,10 @@ node_datagram(struct mp_node *node, const struct mp_event *ev)
 
 	if (node->phase != NODE_RUNNING && node->phase != NODE_STOPPING)
 		return;
-	if (mp_dgram_open(node->dgram, env, ev->u.datagram.bytes, in) != 0)
+	if (mp_dgram_open(node->dgram, env, ev->u.datagram.bytes, in) != 0) {
+		mp_swim_dropped(node->swim, env, in, &ev->u.datagram.from);
 		return;
+	}
 	mp_swim_heard(node->swim, env, &in->sender->id, in->boot, &ev->u.datagram.from);
 	while (mp_list_next(&in->records, &record)) {
 		uint64_t kind = mp_msg_kind(record);
@@ -406,7 +381,7 @@ node_route(struct mp_node *node, const struct mp_node_id *from, struct mp_span b
 		return mp_join_message(node->join, env, from, bytes);
 	if (mp_roster_find(node->roster, from) == NULL)
 		return MP_EAUTH;
-	if (kind >= 1 && kind <= 35)
+	if ((kind >= 1 && kind <= 35) || kind == 39)
 		return mp_swim_message(node->swim, env, from, bytes);
 	if (kind == 56 || kind == 57)
 		return mp_ctl_message(node->ctl, env, from, bytes);
@@ -432,6 +407,10 @@ node_message(struct mp_node *node, const struct mp_node_id *from, struct mp_span
 		(void)mp_join_message(node->join, &node->env, from, bytes);
 	if (node->phase < NODE_JOINING || node->phase == NODE_STOPPED)
 		return;
+	if (mp_roster_revoked(node->roster, from)) {
+		node->counters[MP_COUNT_MSG_REFUSED]++;
+		return;
+	}
 	if (node->phase != NODE_JOINING && mp_roster_find(node->roster, from) != NULL)
 		mp_swim_sign_of_life(node->swim, &node->env, from);
 	rc = node_route(node, from, bytes);
@@ -453,6 +432,14 @@ node_link(struct mp_node *node, const struct mp_event *ev)
 
 	if (node->phase < NODE_JOINING || node->phase == NODE_STOPPED)
 		return;
+	if (ev->u.link.state == MP_LINK_UP && ev->u.link.klass == MP_CLASS_CONTROL &&
+		mp_roster_revoked(node->roster, peer))
+		mp_join_turn_away(env, peer);
+	if (mp_swim_refuses(node->swim, env, peer, ev->u.link.klass, ev->u.link.state)) {
+		node->counters[MP_COUNT_STREAM_REVOKED] += ev->u.link.state == MP_LINK_UP;
+		if (ev->u.link.state == MP_LINK_UP)
+			return;
+	}
 	if (!ev->u.link.joiner && node->phase != NODE_JOINING)
 		mp_swim_link(node->swim, env, peer, ev->u.link.klass, ev->u.link.state,
 			ev->u.link.credential);
@@ -638,6 +625,8 @@ node_members(struct mp_node *node)
 
 		if (m->changed > seen && m->state >= MP_MEMBER_DEAD)
 			node_lost(node, &m->id);
+		if (m->changed > seen && m->revoked)
+			mp_runs_shut(node->runs, env, &m->id);
 	}
 	mp_runs_members(node->runs, env);
 }
@@ -716,6 +705,9 @@ mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp
 		node_joining(node);
 	if (node->phase == NODE_RUNNING && mp_swim_doubled(node->swim))
 		node_fatal(node, MP_EAUTH, "quarantine", DOUBLED_TEXT);
+	if ((node->phase == NODE_RUNNING || node->phase == NODE_STOPPING) &&
+		mp_swim_shut(node->swim, env->now_ms))
+		node_shut(node);
 	if (node->phase == NODE_RUNNING || node->phase == NODE_STOPPING) {
 		node_members(node);
 		node_settle(node);
@@ -754,46 +746,4 @@ mp_node_deadline(const struct mp_node *node)
 			first = due[n];
 	}
 	return first;
-}
-
-/* ---- what a shell may ask between steps ---- */
-
-int
-mp_node_check_peer(const struct mp_node *node, struct mp_span credential,
-	const struct mp_xkey *xkey, mp_time wall_ms, struct mp_node_id *id, bool *joiner,
-	struct mp_error *err)
-{
-	return mp_join_check_peer(node->roster, credential, xkey, wall_ms, id, joiner, err);
-}
-
-struct mp_span
-mp_node_credential(const struct mp_node *node)
-{
-	const struct mp_member *self = mp_roster_find(node->roster, &node->env.self);
-
-	return self != NULL ? self->credential : mp_buf_span(&node->credential);
-}
-
-uint64_t
-mp_node_counter(const struct mp_node *node, enum mp_counter which)
-{
-	return node->counters[which] + mp_dgram_counter(node->dgram, which);
-}
-
-const struct mp_roster *
-mp_node_roster(const struct mp_node *node)
-{
-	return node->roster;
-}
-
-const struct mp_runs *
-mp_node_runs(const struct mp_node *node)
-{
-	return node->runs;
-}
-
-const struct mp_env *
-mp_node_env(const struct mp_node *node)
-{
-	return &node->env;
 }

@@ -21,6 +21,9 @@
 #define UNKNOWN_TEXT                                                                               \
 	"control.db knows neither this node nor another; mpnode join --again HOST:PORT, with the " \
 	"address of a member, comes back as the same node"
+#define REVOKED_TEXT                                                                               \
+	"this node's key was revoked by an authority of the cluster, for ever; mpnode join with "  \
+	"a new --state directory comes back as another node"
 #define DOUBLED_TEXT                                                                               \
 	"others know a later life of this node: its state directory was restored from an older "   \
 	"copy, or another node runs with a copy of it; stop that one, and mpnode join --again "    \
@@ -88,6 +91,8 @@ enum mp_counter {
 	MP_COUNT_MSG_REFUSED, /* well-formed, but not from who may say it */
 	MP_COUNT_FENCED,      /* a stale leader's message was refused */
 	MP_COUNT_NO_MEMORY,
+	MP_COUNT_DGRAM_REVOKED,  /* by a key that is shut out */
+	MP_COUNT_STREAM_REVOKED, /* likewise */
 	MP_COUNTER_COUNT
 };
 uint64_t mp_node_counter(const struct mp_node *node, enum mp_counter which);

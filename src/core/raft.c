@@ -400,6 +400,8 @@ mp_raft_message(struct mp_raft *raft, struct mp_env *env, const struct mp_node_i
 		return MP_EAUTH;
 	if (raft->corrupt)
 		return MP_ECORRUPT;
+	if (raft->peers[who].shut)
+		return MP_EAUTH;
 	if (MP_MUTANT(VIEW_QUORUM))
 		raft->peers[who].heard_ms = env->now_ms;
 	if (msg.kind != MP_MSG_APPEND_ACK && !raft_is_elector(raft, who))

@@ -11,6 +11,14 @@
  * or all of them where the base itself is missing, are dropped at the start; who does not hold the
  * base does not stand. It may vote: whoever it votes for holds it.
  *
+ * An elector whose key was revoked counts for nothing from then on: its votes, its acknowledgements
+ * and what it was known to hold. A majority stays one of the whole electorate, so this can take a
+ * majority away and never make one, and electors that learn of it at different times agree: what
+ * was committed with its help is on enough others that every majority without it meets one of them.
+ * A leader whose certificate is no majority without it asks for votes again, in a new term, at
+ * once; a certificate that is none without it is not accepted. When only a minority is left, the
+ * run is stalled until a takeover.
+ *
  * Heartbeats are not sent here: src/core/pulse sends one per pair of nodes for all runs.
  *
  * An elector whose rows are gone or damaged may have voted and acknowledged what it does not know
@@ -106,6 +114,10 @@ int mp_raft_message(struct mp_raft *raft, struct mp_env *env, const struct mp_no
 
 /* The control stream to an elector came up or went down: what was under way is lost. */
 void mp_raft_link(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *peer, bool up);
+
+/* The key of this elector, or of the mirror, was revoked. Nothing happens when it is neither, or
+ * not for the first time. */
+void mp_raft_shut(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *id);
 
 void mp_raft_tick(struct mp_raft *raft, struct mp_env *env);
 mp_time mp_raft_deadline(const struct mp_raft *raft);

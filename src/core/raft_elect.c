@@ -112,8 +112,10 @@ raft_round(struct mp_raft *raft, struct mp_env *env, enum mp_raft_role role)
 
 	raft->role = role;
 	raft->leader = RAFT_NOBODY;
-	for (size_t i = 0; i < raft->elector_count; i++)
-		raft->peers[i].answered = raft->peers[i].granted = false;
+	for (size_t i = 0; i < raft->elector_count; i++) {
+		raft->peers[i].answered = raft->peers[i].shut;
+		raft->peers[i].granted = false;
+	}
 	raft->round_until = env->now_ms + election_ms / 2 + raft_jitter(env, election_ms / 4);
 	raft->resend_at = env->now_ms + env->profile->heartbeat_ms;
 }
@@ -370,6 +372,41 @@ raft_on_timeout_now(
 	if (raft->role == MP_RAFT_FOLLOWER && mp_raft_may_stand(raft))
 		mp_raft_campaign(raft, env, true);
 	return 0;
+}
+
+/* ---- who is shut out ---- */
+
+bool
+mp_raft_cert_counts(const struct mp_raft *raft, const struct mp_leader_cert *cert)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cert->vote_count; i++)
+		n += !raft->peers[cert->votes[i].elector].shut;
+	return n > raft->elector_count / 2;
+}
+
+void
+mp_raft_shut(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *id)
+{
+	size_t i = 0;
+
+	while (i < raft->peer_count && !mp_node_id_eq(&raft->peers[i].id, id))
+		i++;
+	if (i == raft->peer_count || raft_skips(raft, i))
+		return;
+	raft->peers[i].shut = raft->peers[i].answered = true;
+	raft->peers[i].granted = false;
+	if (!raft->started || raft->corrupt)
+		return;
+	if (raft->leader == (int)i) {
+		mp_raft_follow(raft, env, raft->term, RAFT_NOBODY);
+		raft->elect_at = env->now_ms + raft_jitter(env, env->profile->heartbeat_ms);
+	} else if (raft->role == MP_RAFT_LEADER && raft->elector_count > 1 &&
+		   !raft_majority_granted(raft, env->now_ms)) {
+		mp_raft_follow(raft, env, raft->term, RAFT_NOBODY);
+		mp_raft_campaign(raft, env, true);
+	}
 }
 
 int

@@ -24,6 +24,7 @@
 
 struct raft_peer {
 	struct mp_node_id id;
+	bool shut; /* its key was revoked: it counts for nothing, and is not spoken to */
 	/* Of the round that this elector stands in. */
 	bool answered;
 	bool granted;
@@ -114,6 +115,20 @@ raft_counts(const struct mp_raft *raft)
 	return raft->loss == 0 || (raft->regained != 0 && raft->term > raft->regained);
 }
 
+/* What it is known to hold, and its answers, count. */
+static inline bool
+raft_peer_counts(const struct raft_peer *peer)
+{
+	return !peer->silent && !peer->shut;
+}
+
+/* Not to be sent anything: this elector, or one that is shut out. */
+static inline bool
+raft_skips(const struct mp_raft *raft, size_t peer)
+{
+	return (int)peer == raft->self || raft->peers[peer].shut;
+}
+
 /* raft.c */
 void mp_raft_put_vote(struct mp_raft *raft, struct mp_env *env);
 /* Entries from..last were appended: rows, and when their copy will count. */
@@ -143,6 +158,8 @@ bool mp_raft_may_stand(const struct mp_raft *raft);
 void mp_raft_leader_heard(struct mp_raft *raft, struct mp_env *env, int leader);
 void mp_raft_stand(struct mp_raft *raft, struct mp_env *env);
 void mp_raft_campaign(struct mp_raft *raft, struct mp_env *env, bool transfer);
+/* A majority of its votes is by electors that count. */
+bool mp_raft_cert_counts(const struct mp_raft *raft, const struct mp_leader_cert *cert);
 void mp_raft_vote_durable(struct mp_raft *raft, struct mp_env *env);
 void mp_raft_elect_tick(struct mp_raft *raft, struct mp_env *env);
 int mp_raft_elect_message(

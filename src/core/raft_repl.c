@@ -27,9 +27,9 @@ raft_held(const struct mp_raft *raft, mp_time now_ms)
 	int64_t v[MP_ELECTORS_MAX];
 
 	for (size_t i = 0; i < raft->elector_count; i++)
-		v[i] = (int64_t)((int)i == raft->self    ? raft->durable
-				 : raft->peers[i].silent ? 0
-							 : raft->peers[i].match);
+		v[i] = (int64_t)((int)i == raft->self                 ? raft->durable
+				 : !raft_peer_counts(&raft->peers[i]) ? 0
+								      : raft->peers[i].match);
 	return (uint64_t)raft_reached(raft, v, now_ms);
 }
 
@@ -39,9 +39,9 @@ raft_heard(const struct mp_raft *raft)
 	int64_t v[MP_ELECTORS_MAX];
 
 	for (size_t i = 0; i < raft->elector_count; i++)
-		v[i] = (int)i == raft->self    ? INT64_MAX
-		       : raft->peers[i].silent ? RAFT_LONG_AGO
-					       : raft->peers[i].heard_ms;
+		v[i] = (int)i == raft->self                 ? INT64_MAX
+		       : !raft_peer_counts(&raft->peers[i]) ? RAFT_LONG_AGO
+							    : raft->peers[i].heard_ms;
 	return raft_reached(raft, v, INT64_MAX);
 }
 
@@ -51,9 +51,9 @@ raft_lease(const struct mp_raft *raft, mp_time now_ms)
 	int64_t v[MP_ELECTORS_MAX];
 
 	for (size_t i = 0; i < raft->elector_count; i++)
-		v[i] = (int)i == raft->self    ? INT64_MAX
-		       : raft->peers[i].silent ? RAFT_LONG_AGO
-					       : raft->peers[i].acked_ms;
+		v[i] = (int)i == raft->self                 ? INT64_MAX
+		       : !raft_peer_counts(&raft->peers[i]) ? RAFT_LONG_AGO
+							    : raft->peers[i].acked_ms;
 	return raft_reached(raft, v, now_ms);
 }
 
@@ -236,7 +236,7 @@ mp_raft_flush(struct mp_raft *raft, struct mp_env *env)
 	if (raft->role != MP_RAFT_LEADER)
 		return;
 	for (size_t i = 0; i < raft->peer_count; i++)
-		if ((int)i != raft->self)
+		if (!raft_skips(raft, i))
 			raft_replicate(raft, env, (int)i);
 }
 
@@ -248,7 +248,7 @@ mp_raft_link(struct mp_raft *raft, struct mp_env *env, const struct mp_node_id *
 	for (size_t i = 0; i < raft->peer_count; i++) {
 		struct raft_peer *peer = &raft->peers[i];
 
-		if ((int)i == raft->self || !mp_node_id_eq(&peer->id, peer_id))
+		if (raft_skips(raft, i) || !mp_node_id_eq(&peer->id, peer_id))
 			continue;
 		if (!up && peer->unanswered > 0) {
 			raft_peer_probe(raft, peer);
@@ -289,7 +289,8 @@ raft_accept_leader(
 
 	if (rc != 0)
 		return rc;
-	if (cert.term != msg->term || !mp_node_id_eq(&cert.leader, &raft->peers[from].id))
+	if (cert.term != msg->term || !mp_raft_cert_counts(raft, &cert) ||
+		!mp_node_id_eq(&cert.leader, &raft->peers[from].id))
 		return MP_EAUTH;
 	mp_assert(raft->role != MP_RAFT_LEADER || msg->term > raft->term);
 	mp_raft_follow(raft, env, msg->term, from);
@@ -621,7 +622,7 @@ mp_raft_lead_tick(struct mp_raft *raft, struct mp_env *env)
 	for (size_t i = 0; i < raft->peer_count; i++) {
 		struct raft_peer *peer = &raft->peers[i];
 
-		if ((int)i == raft->self || env->now_ms < peer->resend_at)
+		if (raft_skips(raft, i) || env->now_ms < peer->resend_at)
 			continue;
 		if (peer->backoff < RAFT_BACKOFF_MAX)
 			peer->backoff++;
@@ -642,7 +643,7 @@ mp_raft_lead_deadline(const struct mp_raft *raft)
 	if (raft->transfer_to != RAFT_NOBODY && raft->transfer_until < at)
 		at = raft->transfer_until;
 	for (size_t i = 0; i < raft->peer_count; i++)
-		if ((int)i != raft->self && raft->peers[i].resend_at < at)
+		if (!raft_skips(raft, i) && raft->peers[i].resend_at < at)
 			at = raft->peers[i].resend_at;
 	return at;
 }
@@ -667,7 +668,7 @@ mp_raft_settled(const struct mp_raft *raft)
 	for (size_t i = 0; i < raft->peer_count; i++) {
 		const struct raft_peer *peer = &raft->peers[i];
 
-		if ((int)i != raft->self &&
+		if (!raft_skips(raft, i) &&
 			(peer->match != last || peer->acked_ms <= raft->commit_ms ||
 				peer->acked_ms <= peer->match_ms))
 			return false;
@@ -692,7 +693,7 @@ mp_raft_transfer(struct mp_raft *raft, struct mp_env *env, uint32_t avoid)
 	for (size_t i = 0; i < raft->elector_count; i++) {
 		const struct raft_peer *peer = &raft->peers[i];
 
-		if ((int)i == raft->self || peer->silent || (avoid & 1u << i) != 0 ||
+		if (raft_skips(raft, i) || peer->silent || (avoid & 1u << i) != 0 ||
 			env->now_ms - peer->heard_ms >= env->profile->election_ms)
 			continue;
 		if (best == RAFT_NOBODY || peer->match > raft->peers[best].match)

@@ -458,14 +458,18 @@ names_blobs(const struct mp_result *r)
 	       !mp_hash_is_zero(&r->out_log) || !mp_hash_is_zero(&r->err_log);
 }
 
-/* Whoever keeps the record may have made it up; whoever signed the result is a member. */
+/* Whoever keeps the record may have made it up; whoever signed the result is a member, and not one
+ * whose key was revoked since. */
 static bool
 result_counts(const struct lookup *l, const struct mp_env *env, struct mp_span bytes,
 	struct mp_result *result)
 {
-	return mp_signed_result_open(env->crypto, bytes, result, NULL) == 0 &&
-	       mp_cluster_id_eq(&result->cluster, &env->cluster) &&
-	       mp_roster_find(l->recall->lead->c.roster, &result->node) != NULL &&
+	const struct mp_member *by;
+
+	if (mp_signed_result_open(env->crypto, bytes, result, NULL) != 0)
+		return false;
+	by = mp_roster_find(l->recall->lead->c.roster, &result->node);
+	return mp_cluster_id_eq(&result->cluster, &env->cluster) && by != NULL && !by->revoked &&
 	       result->status == MP_STATUS_OK && mp_hash_eq(&result->cache_key, &l->own->key);
 }
 

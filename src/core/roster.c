@@ -21,7 +21,7 @@ struct known_caps {
 struct mp_roster {
 	const struct mp_alloc *alloc;
 	struct mp_trust trust;
-	struct mp_authority authority; /* the longest log seen; log is owned, empty before */
+	struct mp_charter *charter;
 	struct mp_node_id self;
 	struct mp_member **sorted; /* by id */
 	struct mp_member **slots;  /* by arrival */
@@ -37,10 +37,15 @@ int
 mp_roster_new(const struct mp_env *env, struct mp_roster **out)
 {
 	struct mp_roster *roster = mp_realloc(env->alloc, NULL, 0, sizeof(*roster));
+	struct mp_charter *charter;
 
 	if (roster == NULL)
 		return MP_ENOMEM;
-	*roster = (struct mp_roster){.alloc = env->alloc, .self = env->self};
+	if (mp_charter_new(env, &charter) != 0) {
+		mp_dealloc(env->alloc, roster, sizeof(*roster));
+		return MP_ENOMEM;
+	}
+	*roster = (struct mp_roster){.alloc = env->alloc, .self = env->self, .charter = charter};
 	roster->trust = (struct mp_trust){.crypto = env->crypto,
 		.cluster = env->cluster,
 		.is_admitter = is_admitter,
@@ -80,7 +85,7 @@ mp_roster_free(struct mp_roster *roster)
 		roster->caps = k->next;
 		caps_free(roster, k);
 	}
-	span_free(roster, &roster->authority.log);
+	mp_charter_free(roster->charter);
 	mp_dealloc(roster->alloc, roster->sorted, roster->cap * sizeof(struct mp_member *));
 	mp_dealloc(roster->alloc, roster->slots, roster->cap * sizeof(struct mp_member *));
 	mp_dealloc(roster->alloc, roster, sizeof(*roster));
@@ -188,7 +193,7 @@ mp_roster_addrs(void *roster, const struct mp_node_id *peer, struct mp_addr addr
 
 	_Static_assert(MP_ADDRS_MAX == 4, "an effect holds all addresses of a member");
 	memset(addrs, 0, 4 * sizeof(addrs[0]));
-	if (m != NULL && m->addr_count > 0)
+	if (m != NULL && m->addr_count > 0 && !m->revoked)
 		memcpy(addrs, m->addrs, m->addr_count * sizeof(addrs[0]));
 }
 
@@ -284,6 +289,10 @@ insert(struct mp_roster *roster, const struct mp_cert *c, struct mp_span bytes,
 		.serial = c->serial,
 		.state = MP_MEMBER_DEAD,
 		.slot = (uint32_t)roster->count};
+	if (mp_roster_revoked(roster, &c->id)) {
+		m->revoked = true;
+		m->state = MP_MEMBER_LEFT;
+	}
 	rc = span_set(roster, &m->credential, bytes);
 	if (rc != 0) {
 		mp_dealloc(roster->alloc, m, sizeof(*m));
@@ -435,16 +444,22 @@ mp_roster_caps_of(const struct mp_member *m)
 /* ---- credentials ---- */
 
 static bool
-is_admitter(void *ctx, const struct mp_node_id *id)
+was_admitter(void *ctx, const struct mp_node_id *id)
 {
 	const struct mp_member *m = mp_roster_find(ctx, id);
 
 	return m != NULL && (m->roles & MP_ROLE_NODE) != 0;
 }
 
+static bool
+is_admitter(void *ctx, const struct mp_node_id *id)
+{
+	return was_admitter(ctx, id) && !mp_roster_revoked(ctx, id);
+}
+
 /* Of rows that this node wrote when it knew who admitted whom. */
 static bool
-was_admitter(void *ctx, const struct mp_node_id *id)
+any_admitter(void *ctx, const struct mp_node_id *id)
 {
 	(void)ctx;
 	(void)id;
@@ -498,19 +513,63 @@ mp_roster_peek(struct mp_span credential, struct mp_cert *out)
 	return r.rc;
 }
 
-/* The longest authority log is kept: it knows which keys were removed. */
-static void
-authority_learn(struct mp_roster *roster, const struct mp_authority *a)
-{
-	struct mp_span log = mp_span(NULL, 0);
+/* ---- authorities ---- */
 
-	if (a->entry_count <= roster->authority.entry_count || span_set(roster, &log, a->log) != 0)
-		return;
-	span_free(roster, &roster->authority.log);
-	roster->authority = *a;
-	roster->authority.log = log;
-	roster->trust.authority = &roster->authority;
+struct mp_charter *
+mp_roster_charter(const struct mp_roster *roster)
+{
+	return roster->charter;
 }
+
+bool
+mp_roster_revoked(const struct mp_roster *roster, const struct mp_node_id *id)
+{
+	return mp_charter_revoked(roster->charter, id) != NULL;
+}
+
+int
+mp_roster_revoke(struct mp_roster *roster, struct mp_env *env, struct mp_span record, bool told,
+	struct mp_node_id *subject, struct mp_member **m)
+{
+	int rc = mp_charter_revoke(roster->charter, env, record, told, subject);
+
+	if (rc != 0)
+		return rc;
+	*m = find(roster, subject);
+	if (*m != NULL && !(*m)->revoked) {
+		(*m)->revoked = true;
+		(*m)->link_up = false;
+		mp_roster_set_state(roster, *m, MP_MEMBER_LEFT);
+		mp_roster_changed(roster, *m);
+	}
+	return 0;
+}
+
+int
+mp_roster_learn(struct mp_roster *roster, struct mp_env *env, struct mp_span log, bool fork)
+{
+	int rc = mp_charter_learn(roster->charter, env, log, fork);
+
+	roster->trust.authority = mp_charter_log(roster->charter);
+	return rc;
+}
+
+int
+mp_roster_restore_meta(struct mp_roster *roster, struct mp_span key, struct mp_span value)
+{
+	int rc = mp_charter_restore_meta(roster->charter, key, value);
+
+	roster->trust.authority = mp_charter_log(roster->charter);
+	return rc;
+}
+
+int
+mp_roster_restore_revoked(struct mp_roster *roster, struct mp_span key, struct mp_span value)
+{
+	return mp_charter_restore(roster->charter, key, value);
+}
+
+/* ---- certificates ---- */
 
 /* A newer certificate of the same key. */
 static int
@@ -532,6 +591,7 @@ int
 mp_roster_add(struct mp_roster *roster, struct mp_env *env, struct mp_span credential,
 	struct mp_member **out)
 {
+	struct mp_trust trust = roster->trust;
 	struct mp_credential c;
 	struct mp_cert peek;
 	struct mp_member *m;
@@ -545,7 +605,8 @@ mp_roster_add(struct mp_roster *roster, struct mp_env *env, struct mp_span crede
 			*out = m;
 		return MP_EEXIST;
 	}
-	rc = mp_credential_verify(&roster->trust, credential, &c, NULL);
+	trust.is_admitter = was_admitter;
+	rc = mp_credential_verify(&trust, credential, &c, NULL);
 	if (rc == 0 && (c.standing != MP_STANDING_MEMBER || (c.cert.roles & MP_ROLE_NODE) == 0))
 		rc = MP_EAUTH;
 	if (rc == 0)
@@ -553,7 +614,7 @@ mp_roster_add(struct mp_roster *roster, struct mp_env *env, struct mp_span crede
 			       : replace(roster, m, &c.cert, credential);
 	if (rc != 0)
 		return rc;
-	authority_learn(roster, &c.authority);
+	(void)mp_roster_learn(roster, env, c.log, false);
 	row_put(env, m);
 	if (out != NULL)
 		*out = m;
@@ -622,7 +683,9 @@ mp_roster_restore(
 		mp_cbor_r_null(&r);
 	else
 		statement = mp_cbor_r_item(&r);
-	own.is_admitter = was_admitter;
+	/* Keys may have been removed since, and branches be void. */
+	own.is_admitter = any_admitter;
+	own.authority = NULL;
 	if (mp_cbor_r_end(&r) != 0 || mp_credential_verify(&own, credential, &c, NULL) != 0 ||
 		c.standing != MP_STANDING_MEMBER ||
 		!mp_span_eq(key, mp_span(c.cert.id.b, sizeof(c.cert.id.b))) ||
@@ -633,11 +696,11 @@ mp_roster_restore(
 		return MP_ECORRUPT;
 	rc = insert(roster, &c.cert, credential, &m);
 	if (rc == 0)
-		authority_learn(roster, &c.authority);
+		(void)mp_roster_learn(roster, NULL, c.log, false);
 	if (rc != 0 || statement.n == 0)
 		return rc;
 	rc = word_take(roster, m, &s, statement);
-	if (rc == 0)
+	if (rc == 0 && !m->revoked)
 		mp_roster_set_state(roster, m, s.left ? MP_MEMBER_LEFT : MP_MEMBER_SUSPECT);
 	return rc;
 }
@@ -646,5 +709,6 @@ bool
 mp_roster_may_take_over(const struct mp_roster *roster, const struct mp_run_record *rec)
 {
 	return rec->now.generation == 1 || mp_run_survived(rec) ||
-	       mp_authority_has(&roster->authority, rec->signer, rec->takeover_ms);
+	       (roster->trust.authority != NULL &&
+		       mp_authority_has(roster->trust.authority, rec->signer, rec->takeover_ms));
 }

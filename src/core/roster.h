@@ -8,6 +8,7 @@
 
 #include "codec/msg_swim.h"
 #include "codec/record_trust.h"
+#include "core/charter.h"
 #include "core/env.h"
 #include "mp/base.h"
 #include "mp/error.h"
@@ -35,6 +36,7 @@ struct mp_member {
 	bool has_skew;
 	enum mp_path path;           /* by which it answered last */
 	bool link_up;                /* a control stream to it is open */
+	bool revoked;                /* its key is shut out; its state is LEFT then */
 	bool refused;                /* its address refused our last connection attempt */
 	struct mp_span credential;   /* owned by the roster */
 	struct mp_span statement;    /* its last signed one, owned by the roster; empty: none yet */
@@ -109,8 +111,21 @@ bool mp_roster_is_member(const struct mp_roster *roster);
 struct mp_run_record;
 bool mp_roster_may_take_over(const struct mp_roster *roster, const struct mp_run_record *rec);
 
-/* What credentials are verified against: its cluster, its authority log, its members. */
+/* What credentials are verified against: its cluster, its authority log, its members. The
+ * admissions of a member that was shut out do not count; when another member knows whom it let in
+ * before, mp_roster_add() takes that member's word. */
 const struct mp_trust *mp_roster_trust(const struct mp_roster *roster);
+
+/* Who may sign and who is shut out. Changes of it go by the two functions below. */
+struct mp_charter *mp_roster_charter(const struct mp_roster *roster);
+
+/* Is this key shut out, a member's or not? */
+bool mp_roster_revoked(const struct mp_roster *roster, const struct mp_node_id *id);
+/* mp_charter_revoke(); a member whose key it is has left then, and *m is it (else NULL). */
+int mp_roster_revoke(struct mp_roster *roster, struct mp_env *env, struct mp_span record, bool told,
+	struct mp_node_id *subject, struct mp_member **m);
+/* mp_charter_learn(). */
+int mp_roster_learn(struct mp_roster *roster, struct mp_env *env, struct mp_span log, bool fork);
 
 /* Cluster, id, keys, name, roles and serial that a credential claims, unverified. MP_EFORMAT,
  * MP_ETRUNC, MP_ELIMIT, MP_EVERSION. */
@@ -122,6 +137,11 @@ int mp_roster_peek(struct mp_span credential, struct mp_cert *out);
  */
 int mp_roster_restore(
 	struct mp_roster *roster, struct mp_env *env, struct mp_span key, struct mp_span value);
+
+/* Rows of MP_TABLE_META and MP_TABLE_REVOKED, before those of members. As mp_charter_restore_meta()
+ * and mp_charter_restore(). */
+int mp_roster_restore_meta(struct mp_roster *roster, struct mp_span key, struct mp_span value);
+int mp_roster_restore_revoked(struct mp_roster *roster, struct mp_span key, struct mp_span value);
 
 /*
  * A credential with its admission: verifies it, copies it, puts its row. 0 with *out (may be NULL)

@@ -516,6 +516,13 @@ mp_runs_members(struct mp_runs *runs, struct mp_env *env)
 }
 
 void
+mp_runs_shut(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *id)
+{
+	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next)
+		mp_raft_shut(box->raft, env, id);
+}
+
+void
 mp_runs_persisted(struct mp_runs *runs, struct mp_env *env, uint64_t seq)
 {
 	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next)

@@ -64,6 +64,8 @@ int mp_runs_message(struct mp_runs *runs, struct mp_env *env, const struct mp_no
 
 void mp_runs_link(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *peer,
 	enum mp_link_state state);
+/* A member's key was revoked: as an elector or mirror it counts for nothing any more. */
+void mp_runs_shut(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *id);
 void mp_runs_members(struct mp_runs *runs, struct mp_env *env);
 void mp_runs_persisted(struct mp_runs *runs, struct mp_env *env, uint64_t seq);
 void mp_runs_flush(struct mp_runs *runs, struct mp_env *env);

@@ -77,6 +77,19 @@ box_graph(struct mp_run_box *box, struct mp_env *env, const struct mp_alloc *all
 	return rc;
 }
 
+/* As mp_runs_shut(), for those that were shut out before. */
+static void
+box_shut(const struct mp_runs *runs, struct mp_env *env, struct mp_raft *raft)
+{
+	for (size_t i = 0; i < mp_raft_peer_count(raft); i++) {
+		const struct mp_member *m =
+			mp_roster_find(runs->parts.roster, mp_raft_peer(raft, i));
+
+		if (m != NULL && m->revoked)
+			mp_raft_shut(raft, env, &m->id);
+	}
+}
+
 static int
 box_fill(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 {
@@ -89,7 +102,10 @@ box_fill(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	if (rc != 0)
 		return rc;
 	box->has_run = true;
-	return mp_raft_new(env, &config, &box->raft);
+	rc = mp_raft_new(env, &config, &box->raft);
+	if (rc == 0)
+		box_shut(runs, env, box->raft);
+	return rc;
 }
 
 int
@@ -307,6 +323,7 @@ box_found(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 		mp_raft_lose(raft, env);
 	mp_raft_free(box->raft);
 	mp_run_fini(&box->run);
+	box_shut(runs, env, raft);
 	box->raft = raft;
 	box->run = run;
 	box->cursor = 0;

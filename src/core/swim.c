@@ -5,8 +5,8 @@
 #define PROTO_MIN 1
 #define PROTO_MAX 1
 
-static void
-timers_stop(struct mp_swim *swim)
+void
+mp_swim_timers_stop(struct mp_swim *swim)
 {
 	swim->probe_ms = swim->gossip_ms = swim->suspicion_ms = swim->relay_ms = MP_TIME_NEVER;
 	swim->push_pull_ms = swim->dead_contact_ms = swim->pull_ms = MP_TIME_NEVER;
@@ -33,8 +33,9 @@ mp_swim_new(struct mp_env *env, struct mp_roster *roster, struct mp_dgram *dgram
 		.pull_from = SWIM_NONE,
 		.probe.slot = SWIM_NONE,
 		.mismatches_max = SWIM_MISMATCHES,
-		.isolated_since_ms = MP_TIME_NEVER};
-	timers_stop(swim);
+		.isolated_since_ms = MP_TIME_NEVER,
+		.shut_ms = MP_TIME_NEVER};
+	mp_swim_timers_stop(swim);
 	mp_buf_init(&swim->own_bytes, env->alloc, MP_STATEMENT_MAX);
 	mp_buf_init(&swim->caps, env->alloc, MP_CAPS_BYTES_MAX);
 	swim->own = (struct mp_statement){.id = env->self,
@@ -255,6 +256,7 @@ mp_swim_start(struct mp_swim *swim, struct mp_env *env)
 	if (me->statement.n > 0 && me->signed_incarnation >= incarnation)
 		incarnation = me->signed_incarnation + 1;
 	swim->peers[me->slot].unverified = false;
+	(void)mp_swim_trust_changed(swim);
 	rc = mp_swim_speak(swim, env, incarnation);
 	if (rc != 0)
 		return rc;
@@ -295,7 +297,7 @@ mp_swim_leave(struct mp_swim *swim, struct mp_env *env)
 	}
 	swim->leaving = true;
 	swim->leave_until_ms = env->now_ms + SWIM_LEAVE_MS;
-	timers_stop(swim);
+	mp_swim_timers_stop(swim);
 	swim->probe.slot = SWIM_NONE;
 	swim->relay_count = 0;
 	swim->gossip_ms = env->now_ms;
@@ -305,7 +307,8 @@ mp_swim_leave(struct mp_swim *swim, struct mp_env *env)
 bool
 mp_swim_left(const struct mp_swim *swim, mp_time now_ms)
 {
-	return swim->leaving && (swim->news_count == 0 || now_ms >= swim->leave_until_ms);
+	return swim->leaving && swim->shut_ms == MP_TIME_NEVER &&
+	       (swim->news_count == 0 || now_ms >= swim->leave_until_ms);
 }
 
 /* ---- input ---- */
@@ -414,6 +417,8 @@ mp_swim_record(struct mp_swim *swim, struct mp_env *env, const struct mp_node_id
 	case MP_SWIM_SUSPECT:
 	case MP_SWIM_DEAD:
 		return mp_swim_accuse(swim, env, m, &record);
+	case MP_SWIM_REVOKED:
+		return mp_swim_revoked_in(swim, env, m, record.u.revocation);
 	}
 	mp_unreachable();
 }
@@ -430,6 +435,8 @@ mp_swim_message(struct mp_swim *swim, struct mp_env *env, const struct mp_node_i
 		return MP_EAUTH;
 	if (swim->leaving)
 		return 0;
+	if (mp_msg_kind(bytes) == MP_MSG_TRUST)
+		return mp_swim_trust_message(swim, env, m, bytes);
 	return mp_swim_sync_message(swim, env, m, bytes);
 }
 
@@ -502,6 +509,7 @@ mp_swim_deadline(const struct mp_swim *swim)
 		return MP_TIME_NEVER;
 	if (swim->leaving && !swim->left_late)
 		t = earlier(t, swim->leave_until_ms);
+	t = earlier(t, swim->shut_ms);
 	if (swim->probe.slot != SWIM_NONE)
 		t = earlier(t, earlier(swim->probe.ask_ms, swim->probe.end_ms));
 	t = earlier(t, earlier(swim->suspicion_ms, swim->relay_ms));

@@ -103,6 +103,37 @@ bool mp_swim_left(const struct mp_swim *swim, mp_time now_ms);
 /* So many members fell silent at once that it must be us who are cut off: start nothing new. */
 bool mp_swim_isolated(const struct mp_swim *swim);
 
+/* ---- trust: who is shut out, who may sign, gossip keys ----
+ *
+ * A revocation is the first thing in every datagram. With the authority log and the gossip keys it
+ * also goes to some members over streams, which pass it on; what did not come that way is pulled
+ * when the digest of a view differs, or when a member's datagram does not open. Keys go over
+ * streams alone, and never without the revocations, so whoever has the key that was made for a
+ * revocation refuses its subject.
+ */
+
+/* An operator's word here: a signed revocation; a longer authority log; or a fresh gossip key, one
+ * epoch above the highest. mp_roster_revoke(), mp_roster_learn(); MP_EEXIST, MP_ENOMEM. */
+int mp_swim_revoke(struct mp_swim *swim, struct mp_env *env, struct mp_span record);
+int mp_swim_charter(struct mp_swim *swim, struct mp_env *env, struct mp_span log);
+int mp_swim_rotate(struct mp_swim *swim, struct mp_env *env, const uint8_t key[MP_SYMKEY_SIZE]);
+
+/* What a joiner is told of it before it is a member. MP_ENOMEM. */
+int mp_swim_take_charter(struct mp_swim *swim, struct mp_env *env, struct mp_part *logs,
+	struct mp_part *revocations);
+
+/* A datagram was not opened: it may be by one who is shut out, who is told, or sealed with a key
+ * that is not here yet, which is fetched. */
+void mp_swim_dropped(struct mp_swim *swim, struct mp_env *env, const struct mp_dgram_in *in,
+	const struct mp_addr *from);
+
+/* Is that peer shut out? When its stream has come up it is told so, and dropped. */
+bool mp_swim_refuses(struct mp_swim *swim, struct mp_env *env, const struct mp_node_id *peer,
+	enum mp_class klass, enum mp_link_state state);
+
+/* This node's own key is shut out, and the others know: it is to stop. */
+bool mp_swim_shut(const struct mp_swim *swim, mp_time now_ms);
+
 /* ---- for health and tests ---- */
 
 enum mp_swim_stat {

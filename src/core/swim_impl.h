@@ -7,6 +7,7 @@
  *   swim_news.c   what is told to whom: the queue, datagrams, gossip
  *   swim_probe.c  who is asked: probes, relays, the dead
  *   swim_sync.c   streams: whole views, capabilities
+ *   swim_trust.c  who is shut out, who may sign, gossip keys
  */
 #ifndef MP_CORE_SWIM_IMPL_H
 #define MP_CORE_SWIM_IMPL_H
@@ -33,12 +34,22 @@
 #define SWIM_MISMATCHES     3  /* of the view digest in a row, until a view is pulled */
 #define SWIM_MISMATCHES_MAX 48 /* doubled up to this while it does not help */
 #define SWIM_CREDENTIAL_MAX (MP_DGRAM_ROOM - 8) /* larger: not gossiped, but sent by streams */
-#define SWIM_TELL_MAX       64 /* to so many; the others will see that their view differs */
-#define SWIM_PROLONG_MAX    3  /* times that a sign of life stays an execution */
-#define SWIM_MISSES         3  /* pings without an answer by datagram, until streams are used */
+#define SWIM_TELL_MAX       64   /* to so many; the others will see that their view differs */
+#define SWIM_PROLONG_MAX    3    /* times that a sign of life stays an execution */
+#define SWIM_TRUST_ROUNDS   2    /* of gossip in which what is new of trust is sent, by streams, */
+#define SWIM_TRUST_FANOUT   8    /* to so many each */
+#define SWIM_SHUT_MS        1000 /* to tell the others, for one who has shut itself out */
+#define SWIM_LOST_SCANS     8    /* looks in a second for whose datagram it is that does not open */
+#define SWIM_MISSES         3    /* pings without an answer by datagram, until streams are used */
 
 /* Kinds of news about a member; at most one of each waits. */
-enum swim_news_kind { NEWS_ACCUSATION, NEWS_CREDENTIAL, NEWS_STATEMENT, NEWS_KINDS };
+enum swim_news_kind {
+	NEWS_ACCUSATION,
+	NEWS_CREDENTIAL,
+	NEWS_STATEMENT,
+	NEWS_REVOCATION,
+	NEWS_KINDS,
+};
 
 struct swim_news {
 	uint32_t slot;
@@ -120,6 +131,12 @@ struct mp_swim {
 	/* Timers. */
 	mp_time probe_ms, gossip_ms, suspicion_ms, relay_ms, push_pull_ms, dead_contact_ms;
 	mp_time pull_ms, pulled_ms, caps_ms, gossiped_ms, dial_ms;
+	/* Trust. */
+	uint64_t trust;        /* its share of the view digest */
+	uint32_t trust_rounds; /* of gossip that are left */
+	mp_time shut_ms;       /* our own key is shut out: when to stop; NEVER: it is not */
+	mp_time scanned_ms;    /* SWIM_LOST_SCANS */
+	uint32_t scans;
 	uint64_t stats[MP_SWIM_STAT_COUNT];
 };
 
@@ -160,6 +177,8 @@ swim_reaches(const struct mp_member *m)
 int mp_swim_follow(struct mp_swim *swim, struct mp_env *env);
 /* A new signed statement of this node with this incarnation, told to all. MP_ENOMEM. */
 int mp_swim_speak(struct mp_swim *swim, struct mp_env *env, uint64_t incarnation);
+/* Nothing happens by itself any more. */
+void mp_swim_timers_stop(struct mp_swim *swim);
 
 /* ---- swim_view.c ---- */
 
@@ -183,6 +202,8 @@ void mp_swim_health_add(struct mp_swim *swim, int delta);
 
 void mp_swim_tell(
 	struct mp_swim *swim, struct mp_env *env, uint32_t slot, enum swim_news_kind kind);
+/* There is something to say: gossip begins, if it does not go on. */
+void mp_swim_gossip_soon(struct mp_swim *swim, const struct mp_env *env);
 void mp_swim_untell(struct mp_swim *swim, uint32_t slot, enum swim_news_kind kind);
 /* Sends a record (NULL: only news) and as much news as fits; to NULL: by the path that works. */
 void mp_swim_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
@@ -231,5 +252,20 @@ void mp_swim_want_caps(struct mp_swim *swim, struct mp_env *env);
 /* Messages 32-35. */
 int mp_swim_sync_message(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
 	struct mp_span bytes);
+
+/* ---- swim_trust.c ---- */
+
+/* Its share of the view digest is computed anew. True when it has changed. */
+bool mp_swim_trust_changed(struct mp_swim *swim);
+void mp_swim_trust_send(
+	struct mp_swim *swim, struct mp_env *env, const struct mp_member *to, bool answer);
+/* What is new goes out by streams. */
+void mp_swim_trust_push(struct mp_swim *swim, struct mp_env *env);
+/* TRUST. */
+int mp_swim_trust_message(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
+	struct mp_span bytes);
+/* REVOKED. */
+int mp_swim_revoked_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
+	struct mp_span record);
 
 #endif

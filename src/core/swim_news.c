@@ -2,8 +2,9 @@
 #include "core/mutant.h"
 #include "core/swim_impl.h"
 
-#define CANDIDATES 16
-#define TRIES      4 /* random tries per pick before walking the whole table */
+#define CANDIDATES  16
+#define FIRST_SPARE 192 /* bytes: an accusation, a ping and a head */
+#define TRIES       4   /* random tries per pick before walking the whole table */
 
 /* ---- the queue ---- */
 
@@ -19,11 +20,17 @@ mp_swim_tell(struct mp_swim *swim, struct mp_env *env, uint32_t slot, enum swim_
 		*at = (uint32_t)swim->news_count;
 	}
 	swim->news[*at - 1].sent = 0;
-	if (swim->gossip_ms == MP_TIME_NEVER) {
-		swim->gossip_ms = swim->gossiped_ms + env->profile->gossip_interval_ms;
-		if (swim->gossip_ms < env->now_ms)
-			swim->gossip_ms = env->now_ms;
-	}
+	mp_swim_gossip_soon(swim, env);
+}
+
+void
+mp_swim_gossip_soon(struct mp_swim *swim, const struct mp_env *env)
+{
+	if (swim->gossip_ms != MP_TIME_NEVER)
+		return;
+	swim->gossip_ms = swim->gossiped_ms + env->profile->gossip_interval_ms;
+	if (swim->gossip_ms < env->now_ms)
+		swim->gossip_ms = env->now_ms;
 }
 
 void
@@ -54,14 +61,17 @@ transmissions(const struct mp_swim *swim)
 	return digits <= 3 ? 12 : (uint8_t)(4 * digits);
 }
 
-/* Lower is sooner: our own word (a refutation), accusations, what is new of others. */
+/* Lower is sooner: who is shut out, our own word (a refutation), accusations, what is new of
+ * others. */
 static uint32_t
 urgency(const struct mp_swim *swim, const struct swim_news *news)
 {
-	uint32_t rank = news->kind == NEWS_ACCUSATION ? 1 : 2;
+	uint32_t rank = news->kind == NEWS_ACCUSATION ? 2 : 3;
 
-	if (news->slot == swim->self && news->kind == NEWS_STATEMENT)
+	if (news->kind == NEWS_REVOCATION)
 		rank = 0;
+	else if (news->slot == swim->self && news->kind == NEWS_STATEMENT)
+		rank = 1;
 	return rank << 16 | (uint32_t)news->sent << 8 | news->kind;
 }
 
@@ -122,6 +132,10 @@ fill_news(struct fill *f, const struct swim_news *news)
 		record.kind = MP_SWIM_STATEMENT;
 		record.u.statement = m->statement;
 		return fill_record(f, &record);
+	case NEWS_REVOCATION:
+		record.kind = MP_SWIM_REVOKED;
+		record.u.revocation = mp_charter_record(mp_roster_charter(f->swim->roster), &m->id);
+		return fill_record(f, &record);
 	case NEWS_KINDS:
 		break;
 	}
@@ -152,9 +166,10 @@ candidates(const struct mp_swim *swim, struct swim_news out[CANDIDATES])
 	return count;
 }
 
-/* What is about the receiver itself counts as told. */
+/* What is about the receiver itself counts as told. `first`: revocations, and room is left for an
+ * accusation and a ping; else all the others. */
 static void
-fill_all_news(struct fill *f, const struct mp_member *receiver)
+fill_all_news(struct fill *f, const struct mp_member *receiver, bool first)
 {
 	struct mp_swim *swim = f->swim;
 	struct swim_news list[CANDIDATES];
@@ -165,6 +180,10 @@ fill_all_news(struct fill *f, const struct mp_member *receiver)
 		struct swim_news *news =
 			&swim->news[swim->peers[list[i].slot].news[list[i].kind] - 1];
 
+		if ((news->kind == NEWS_REVOCATION) != first)
+			continue;
+		if (first && f->buf.n + MP_REVOCATION_MAX + FIRST_SPARE > MP_DGRAM_ROOM)
+			return;
 		if (news->slot != receiver->slot && !fill_news(f, news))
 			continue;
 		if (++news->sent >= limit)
@@ -203,12 +222,13 @@ mp_swim_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m
 		to = mp_swim_where(swim, m);
 	if (to == NULL && !swim_reaches(m))
 		return;
+	fill_all_news(&f, m, true);
 	/* An accused member hears it first, so that its answer refutes. */
 	if (mp_swim_accused(swim, m) && !MP_MUTANT(STALE_IGNORED))
 		(void)fill_accusation(&f, m);
 	if (record != NULL)
 		(void)fill_record(&f, record);
-	fill_all_news(&f, m);
+	fill_all_news(&f, m, false);
 	if (stream)
 		fill_stream(&f, env, m);
 	else if (f.count > 0)
@@ -320,7 +340,8 @@ mp_swim_gossip(struct mp_swim *swim, struct mp_env *env)
 	swim->gossiped_ms = env->now_ms;
 	for (size_t i = 0; i < n && swim->news_count > 0; i++)
 		mp_swim_send(swim, env, swim_member(swim, slots[i]), NULL, NULL);
-	swim->gossip_ms = n == 0 || swim->news_count == 0
+	mp_swim_trust_push(swim, env);
+	swim->gossip_ms = n == 0 || (swim->news_count == 0 && swim->trust_rounds == 0)
 				  ? MP_TIME_NEVER
 				  : env->now_ms + env->profile->gossip_interval_ms;
 }

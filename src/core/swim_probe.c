@@ -384,6 +384,7 @@ mp_swim_probe_record(struct mp_swim *swim, struct mp_env *env, const struct mp_m
 	case MP_SWIM_STATEMENT:
 	case MP_SWIM_SUSPECT:
 	case MP_SWIM_DEAD:
+	case MP_SWIM_REVOKED:
 		break;
 	}
 	mp_unreachable();

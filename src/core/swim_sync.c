@@ -43,6 +43,7 @@ view_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
 
 		mp_view_entry_write(&w, &entry);
 	}
+	mp_view_msg_end(&w, swim->trust);
 	if (w.rc == 0)
 		mp_out_send(env->out, &m->id, MP_CLASS_CONTROL, mp_buf_span(w.buf), 0);
 	swim->stats[MP_SWIM_STAT_PULLS]++;
@@ -242,14 +243,18 @@ view_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender
 	struct mp_span bytes)
 {
 	struct mp_part view, wanted = {.count = 0};
+	struct mp_view_msg msg;
 	struct mp_view_entry entry;
 	struct mp_buf ids;
 	struct mp_cbor_w w;
 	uint8_t *say, any = 0;
-	int rc = mp_view_msg_read(bytes, &view);
+	int rc = mp_view_msg_read(bytes, &msg);
 
 	if (rc != 0)
 		return rc;
+	if (msg.has_trust && msg.trust != swim->trust)
+		mp_swim_trust_send(swim, env, sender, true);
+	view = msg.view;
 	say = mp_out_mem(env->out, swim->peer_count);
 	ids = (struct mp_buf){.cap = view.count * 34, .max = view.count * 34};
 	ids.p = mp_out_mem(env->out, ids.cap + 1);

@@ -20,6 +20,10 @@ digest_of(const struct mp_env *env, const struct mp_member *m)
 	tail[0] = m->state == MP_MEMBER_LEFT ? 2 : m->state == MP_MEMBER_DEAD;
 	for (int i = 0; i < 8; i++)
 		tail[1 + i] = (uint8_t)(m->incarnation >> (8 * i));
+	if (m->revoked) { /* how far it had come, not all have heard */
+		memset(tail, 0, sizeof(tail));
+		tail[0] = 3;
+	}
 	env->crypto->hash(&hash, parts, mp_countof(parts));
 	for (int i = 0; i < 8; i++)
 		v = v << 8 | hash.b[i];

@@ -13,8 +13,6 @@ ABSENT(retry, "retry", "RUN", "run again what failed");
 ABSENT(priority, "priority", "RUN N", "change how urgent a run is");
 ABSENT(verify, "verify", "RUN", "check the signatures from pipeline to artifact");
 ABSENT(trace, "trace", "RUN", "print when what ran");
-ABSENT(revoke, "revoke", "NODE", "shut a node out for ever");
-ABSENT(authority, "authority", "export", "move the authority key");
 
 const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_run,
@@ -38,6 +36,9 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_pending,
 	&mp_cmd_admit,
 	&mp_cmd_identity,
+	&mp_cmd_revoke,
+	&mp_cmd_keys,
+	&mp_cmd_authority,
 	&mp_cmd_validate,
 	&mp_cmd_compile,
 	&mp_cmd_plan,
@@ -49,8 +50,6 @@ const struct mp_cmd *const mp_cmds[] = {
 	&absent_priority,
 	&absent_verify,
 	&absent_trace,
-	&absent_revoke,
-	&absent_authority,
 };
 
 const size_t mp_cmd_count = mp_countof(mp_cmds);

@@ -6,6 +6,7 @@
 #include "ctl/cmd.h"
 
 extern const struct mp_cmd mp_cmd_admit;
+extern const struct mp_cmd mp_cmd_authority;
 extern const struct mp_cmd mp_cmd_cache;
 extern const struct mp_cmd mp_cmd_cancel;
 extern const struct mp_cmd mp_cmd_compile;
@@ -14,6 +15,7 @@ extern const struct mp_cmd mp_cmd_graph;
 extern const struct mp_cmd mp_cmd_health;
 extern const struct mp_cmd mp_cmd_identity;
 extern const struct mp_cmd mp_cmd_invite;
+extern const struct mp_cmd mp_cmd_keys;
 extern const struct mp_cmd mp_cmd_logs;
 extern const struct mp_cmd mp_cmd_node;
 extern const struct mp_cmd mp_cmd_nodes;
@@ -21,6 +23,7 @@ extern const struct mp_cmd mp_cmd_outputs;
 extern const struct mp_cmd mp_cmd_pending;
 extern const struct mp_cmd mp_cmd_plan;
 extern const struct mp_cmd mp_cmd_resolve;
+extern const struct mp_cmd mp_cmd_revoke;
 extern const struct mp_cmd mp_cmd_run;
 extern const struct mp_cmd mp_cmd_runs;
 extern const struct mp_cmd mp_cmd_show;

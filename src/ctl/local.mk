@@ -4,6 +4,8 @@ noinst_LIBRARIES += libmp-ctl.a
 libmp_ctl_a_SOURCES = \
 	%D%/admit.c \
 	%D%/args.c \
+	%D%/authority.c \
+	%D%/authority.h \
 	%D%/blobs.c \
 	%D%/blobs.h \
 	%D%/cache.c \
@@ -35,6 +37,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/inputs.c \
 	%D%/inputs.h \
 	%D%/invite.c \
+	%D%/keys.c \
 	%D%/livelog.c \
 	%D%/livelog.h \
 	%D%/load.c \
@@ -52,6 +55,7 @@ libmp_ctl_a_SOURCES = \
 	%D%/products.c \
 	%D%/products.h \
 	%D%/resolve.c \
+	%D%/revoke.c \
 	%D%/run.c \
 	%D%/runs.c \
 	%D%/show.c \

@@ -151,6 +151,8 @@ mp_w_member(struct mp_writer *w, const struct mp_snap_member *m, const struct mp
 	mp_w_span(w, "name", m->node.name);
 	mp_cmd_write_address(w, &m->addr);
 	mp_w_text(w, "state", mp_member_state_word(m->state));
+	if (m->revoked)
+		mp_w_show(w, "state", "revoked");
 	mp_w_text(w, "status", mp_member_status_word(m->status));
 	if (mp_member_drained(m))
 		mp_w_show(w, "status", "drained");
@@ -171,6 +173,7 @@ mp_w_member(struct mp_writer *w, const struct mp_snap_member *m, const struct mp
 	mp_w_bool(w, "drained", mp_member_drained(m));
 	mp_w_uint(w, "attempts", m->load.attempts);
 	mp_w_uint(w, "leads", m->load.leads);
+	mp_w_bool(w, "revoked", m->revoked);
 	write_way(w, m);
 	paint(w, m);
 	mp_w_end(w);

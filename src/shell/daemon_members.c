@@ -79,7 +79,8 @@ member_changed(struct mp_daemon *d, const struct mp_member *m, uint8_t *said)
 	case MP_MEMBER_LEFT:
 		*said = SAID_LEFT;
 		if (before != SAID_LEFT && before != SAID_NOTHING)
-			mp_daemon_log(d, "%s has left, for ever", m->name.s);
+			mp_daemon_log(d, m->revoked ? "%s was revoked" : "%s has left, for ever",
+				m->name.s);
 		break;
 	}
 }

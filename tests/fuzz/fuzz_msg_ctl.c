@@ -67,7 +67,7 @@ static int
 copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 {
 	char *run = text(r->run), *by = text(r->by), *module = text(r->module);
-	char *name = text(r->name);
+	char *name = text(r->name), *why = text(r->why);
 	int rc = 0;
 
 	switch (r->number) {
@@ -83,6 +83,13 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 		break;
 	case MP_CTL_DRAIN:
 		rc = mp_ctl_drain_encode(buf, name, r->on, by);
+		break;
+	case MP_CTL_REVOKE:
+		rc = mp_ctl_revoke_encode(buf, name, why, r->on);
+		break;
+	case MP_CTL_TRUST:
+		rc = mp_ctl_trust_encode(
+			buf, r->what, r->trust, r->has_gossip_key ? r->gossip_key : NULL);
 		break;
 	case MP_CTL_TAKE:
 		rc = mp_ctl_take_encode(buf, r->takeover, &r->sig);
@@ -101,6 +108,7 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	case MP_CTL_RUNS:
 	case MP_CTL_LEAVE:
 	case MP_CTL_LEAVE_ANYWAY:
+	case MP_CTL_CHARTER:
 		rc = mp_ctl_simple_encode(buf, r->number, NULL);
 		break;
 	case MP_CTL_CANCEL:
@@ -123,6 +131,7 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	free(by);
 	free(module);
 	free(name);
+	free(why);
 	return rc;
 }
 

@@ -5,6 +5,7 @@
 
 #include "codec/caps.h"
 #include "codec/msg_swim.h"
+#include "codec/record_revoke.h"
 #include "null_crypto.h"
 
 static void
@@ -118,13 +119,20 @@ check_messages(struct mp_span in)
 {
 	struct mp_delta_msg delta;
 	struct mp_joined_msg joined;
+	struct mp_trust_msg trust;
+	struct mp_view_msg view;
 	struct mp_part list;
 	struct mp_span a, b;
 	char text[MP_JOIN_TEXT_MAX + 1];
 	int64_t code;
 
-	if (mp_view_msg_read(in, &list) == 0)
-		walk_view(list);
+	if (mp_view_msg_read(in, &view) == 0)
+		walk_view(view.view);
+	if (mp_trust_msg_read(in, &trust) == 0) {
+		walk_items(trust.logs);
+		walk_bytes(trust.revocations, MP_REVOCATION_MAX);
+		walk_rest(trust.keys, trust.keys);
+	}
 	if (mp_delta_msg_read(in, &delta) == 0) {
 		walk_bytes(delta.credentials, MP_CREDENTIAL_MAX);
 		walk_items(delta.statements);
@@ -135,6 +143,8 @@ check_messages(struct mp_span in)
 		walk_rest(joined.keys, joined.keys);
 		walk_bytes(joined.credentials, MP_CREDENTIAL_MAX);
 		walk_items(joined.statements);
+		walk_items(joined.logs);
+		walk_bytes(joined.revocations, MP_REVOCATION_MAX);
 	}
 	if (mp_join_msg_read(in, &a, &b) == 0)
 		mp_assert(a.n <= MP_CREDENTIAL_MAX && b.n > 0);

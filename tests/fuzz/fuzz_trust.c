@@ -6,6 +6,7 @@
 #include "fuzz.h"
 #include "null_crypto.h"
 
+#include "codec/record_revoke.h"
 #include "codec/record_trust.h"
 #include "codec/token.h"
 
@@ -113,6 +114,21 @@ check_request(struct mp_span in, struct mp_buf *buf)
 }
 
 static void
+check_revocation(struct mp_span in, struct mp_buf *buf)
+{
+	struct mp_signer signer = {.secret = NULL};
+	struct mp_revocation revocation, again;
+
+	if (mp_revocation_open(&null_crypto, in, &revocation, NULL) != 0)
+		return;
+	memcpy(signer.key, revocation.signer, sizeof(signer.key));
+	mp_assert(mp_revocation_sign(&null_crypto, &revocation, &signer, buf) == 0);
+	mp_assert(buf->n == in.n && memcmp(buf->p, in.p, in.n - 64) == 0);
+	mp_assert(mp_revocation_peek(mp_buf_span(buf), &again) == 0);
+	mp_buf_clear(buf);
+}
+
+static void
 check_token(struct mp_span in, struct mp_buf *buf)
 {
 	struct mp_error err = {0};
@@ -142,6 +158,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_credential(in, &buf);
 	check_log(in, &buf);
 	check_invite(in, &buf);
+	check_revocation(in, &buf);
 	check_token(in, &buf);
 	check_request(in, &buf);
 	mp_buf_fini(&buf);

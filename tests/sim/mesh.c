@@ -399,9 +399,12 @@ step_message(struct mesh_node *node, const struct mesh_event *e)
 	uint64_t kind = mp_msg_kind(bytes);
 
 	mesh_begin(node);
-	if (mesh_member(node) && mp_roster_find(node->roster, from) != NULL)
+	if (mesh_member(node) && mp_roster_find(node->roster, from) != NULL &&
+		!mp_roster_revoked(node->roster, from))
 		mp_swim_sign_of_life(node->swim, &node->env, from);
-	if (kind >= 36 && kind <= 38)
+	if (mp_roster_revoked(node->roster, from))
+		;
+	else if (kind >= 36 && kind <= 38)
 		(void)mp_join_message(node->join, &node->env, from, bytes);
 	else if (mp_roster_find(node->roster, from) != NULL)
 		(void)mp_swim_message(node->swim, &node->env, from, bytes);
@@ -424,6 +427,11 @@ mesh_step_link(struct mesh_node *node, const struct mesh_event *e)
 			return;
 	}
 	mesh_begin(node);
+	if (mp_swim_refuses(node->swim, &node->env, &peer->id, MP_CLASS_CONTROL, e->u.link.state) &&
+		e->u.link.state == MP_LINK_UP) {
+		mesh_finish(node);
+		return;
+	}
 	if (!joiner && mesh_member(node))
 		mp_swim_link(node->swim, &node->env, &peer->id, MP_CLASS_CONTROL, e->u.link.state,
 			credential);

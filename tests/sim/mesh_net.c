@@ -194,6 +194,8 @@ mesh_datagram_in(struct mesh_node *node, const struct mesh_event *e)
 
 	mesh_begin(node);
 	rc = mp_dgram_open(node->dgram, &node->env, mp_span(e->bytes, e->size), in);
+	if (rc != 0)
+		mp_swim_dropped(node->swim, &node->env, in, &from);
 	mesh->replays_refused += rc == MP_EREPLAY;
 	mesh->strangers_refused += rc == MP_ESIG || rc == MP_EAUTH;
 	if (rc == 0 && mesh->nodes[e->from].cluster != node->cluster)

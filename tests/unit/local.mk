@@ -39,10 +39,15 @@ UNIT_CRYPTO_LIBS = libmp-codec.a libmp-crypto.a libmp-util.a $(SODIUM_LIBS) $(CB
 
 unit_tests += \
 	tests/unit/test_authority \
+	tests/unit/test_charter \
 	tests/unit/test_crypto \
 	tests/unit/test_frame \
 	tests/unit/test_noise \
 	tests/unit/test_trust
+
+tests_unit_test_charter_SOURCES = %D%/test_charter.c %D%/trust.h
+tests_unit_test_charter_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_charter_LDADD = libmp-core.a $(UNIT_CRYPTO_LIBS)
 
 tests_unit_test_crypto_SOURCES = %D%/test_crypto.c %D%/hex.h
 tests_unit_test_crypto_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -194,6 +199,7 @@ unit_tests += \
 	tests/unit/test_caps \
 	tests/unit/test_dgram \
 	tests/unit/test_join \
+	tests/unit/test_revoke \
 	tests/unit/test_roster \
 	tests/unit/test_settings \
 	tests/unit/test_swim \
@@ -217,6 +223,10 @@ tests_unit_test_dgram_LDADD = $(UNIT_LIBS)
 tests_unit_test_join_SOURCES = %D%/test_join.c
 tests_unit_test_join_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_join_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_revoke_SOURCES = %D%/test_revoke.c
+tests_unit_test_revoke_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_revoke_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_roster_SOURCES = %D%/test_roster.c
 tests_unit_test_roster_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -148,8 +148,9 @@ net_fx_drop(struct net *net, struct net_node *n, const struct mp_node_id *peer)
 
 	if (b == NET_MAX || !n->link[b])
 		return;
-	n->link[b] = net->nodes[b].link[n->index] = false;
-	net_link_event(net, b, n->index, MP_LINK_DOWN, 1);
+	/* The other one reads what was said before. */
+	n->link[b] = false;
+	net_link_event(net, b, n->index, MP_LINK_DOWN, 3);
 }
 
 /* What node.c does with joining. */
@@ -158,6 +159,7 @@ net_progress(struct net_node *n)
 {
 	int rc;
 
+	n->fatal = n->fatal || mp_swim_shut(n->swim, n->env.now_ms);
 	if (n->member || !mp_join_done(n->join))
 		return;
 	rc = mp_swim_start(n->swim, &n->env);
@@ -206,9 +208,12 @@ net_on_datagram(struct net *net, struct net_node *n, const struct net_event *ev)
 {
 	struct mp_span record;
 
-	if (!n->member ||
-		mp_dgram_open(n->dgram, &n->env, mp_span(ev->bytes, ev->size), &n->in) != 0)
+	if (!n->member)
 		return;
+	if (mp_dgram_open(n->dgram, &n->env, mp_span(ev->bytes, ev->size), &n->in) != 0) {
+		mp_swim_dropped(n->swim, &n->env, &n->in, &net->nodes[ev->from].addr);
+		return;
+	}
 	mp_swim_heard(n->swim, &n->env, &n->in.sender->id, n->in.boot, &net->nodes[ev->from].addr);
 	while (mp_list_next(&n->in.records, &record))
 		(void)mp_swim_record(
@@ -224,7 +229,9 @@ net_on_message(struct net *net, struct net_node *n, const struct net_event *ev)
 
 	if (!n->link[ev->from])
 		return;
-	if (kind >= MP_MSG_JOIN) {
+	if (mp_roster_revoked(n->roster, &from))
+		return;
+	if (kind >= MP_MSG_JOIN && kind <= MP_MSG_JOIN_REFUSED) {
 		(void)mp_join_message(n->join, &n->env, &from, bytes);
 		return;
 	}
@@ -253,6 +260,11 @@ net_on_link(struct net *net, struct net_node *n, const struct net_event *ev)
 				return;
 		}
 	}
+	if (ev->from < net->count && ev->link == MP_LINK_DOWN &&
+		!net->nodes[ev->from].link[n->index])
+		n->link[ev->from] = false;
+	if (mp_swim_refuses(n->swim, &n->env, &peer, MP_CLASS_CONTROL, ev->link))
+		return;
 	if (n->member && !joiner)
 		mp_swim_link(n->swim, &n->env, &peer, MP_CLASS_CONTROL, ev->link, credential);
 	mp_join_link(n->join, &n->env, &peer, MP_CLASS_CONTROL, ev->link, credential, &addr);
@@ -457,9 +469,19 @@ net_restore(struct net_node *n)
 		struct mp_span key = mp_span(row->key, row->key_size);
 		struct mp_span value = mp_span(row->value, row->value_size);
 
-		if (row->table == MP_TABLE_META)
-			rc = mp_dgram_restore(n->dgram, &n->env, key, value);
-		else
+		if (row->table == MP_TABLE_REVOKED)
+			rc = mp_roster_restore_revoked(n->roster, key, value);
+		if (row->table != MP_TABLE_META)
+			continue;
+		rc = mp_dgram_restore(n->dgram, &n->env, key, value);
+		if (rc == MP_ENOENT)
+			rc = mp_roster_restore_meta(n->roster, key, value);
+	}
+	for (const struct net_row *row = n->disk; row != NULL && rc == 0; row = row->next) {
+		struct mp_span key = mp_span(row->key, row->key_size);
+		struct mp_span value = mp_span(row->value, row->value_size);
+
+		if (row->table == MP_TABLE_MEMBER)
 			rc = mp_roster_restore(n->roster, &n->env, key, value);
 	}
 	return rc;

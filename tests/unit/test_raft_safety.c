@@ -82,10 +82,58 @@ test_seeds(void **state)
 	assert_true(total_returns > seeds / 10);
 }
 
+static void
+shut(struct cl *c, int at, int whom)
+{
+	struct mp_env *env = cl_begin(c, at);
+
+	mp_raft_shut(cl_raft(c, at), env, &c->ids[whom]);
+	cl_end(c, at);
+}
+
+/* An elector was shut out: the others go on by a majority of all, and not with its help. */
+static void
+test_shut(void **state)
+{
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct cl *c = cl_new(3, seed, true);
+		int out = (int)(seed % 3), one = (out + 1) % 3, two = (out + 2) % 3, leader;
+		uint64_t commit;
+
+		(void)state;
+		leader = cl_await_leader(c, 12000);
+		assert_int_equal(cl_propose(c, leader, mp_span_str("before")), 0);
+		cl_run(c, (mp_time)(seed % 7));
+		shut(c, one, out);
+		cl_run(c, (mp_time)(seed % 5) * 20);
+		shut(c, two, out);
+		cl_run(c, 4000);
+		leader = cl_leader(c);
+		assert_true(leader == one || leader == two || leader == out);
+		cl_crash(c, out, 0);
+		leader = cl_await_leader(c, 12000);
+		assert_true(leader == one || leader == two);
+		assert_int_equal(cl_propose(c, leader, mp_span_str("after")), 0);
+		cl_settle(c, 5000);
+		/* With one of them alone, what the third says makes no majority. */
+		cl_restart(c, out);
+		cl_cut(c, one, two, true);
+		cl_run(c, 4000);
+		commit = mp_raft_commit(cl_raft(c, leader));
+		(void)cl_propose(c, leader, mp_span_str("never"));
+		cl_run(c, 4000);
+		assert_int_equal(mp_raft_commit(cl_raft(c, leader)), commit);
+		assert_false(mp_raft_may_dispatch(cl_raft(c, one), c->now));
+		assert_false(mp_raft_may_dispatch(cl_raft(c, two), c->now));
+		cl_free(c);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_shut),
 		cmocka_unit_test(test_seeds),
 	};
 

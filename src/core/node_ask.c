@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a shell may ask of a node between steps. */
+#include "core/node_int.h"
+
+int
+mp_node_check_peer(const struct mp_node *node, struct mp_span credential,
+	const struct mp_xkey *xkey, mp_time wall_ms, struct mp_node_id *id, bool *joiner,
+	struct mp_error *err)
+{
+	return mp_join_check_peer(node->roster, credential, xkey, wall_ms, id, joiner, err);
+}
+
+struct mp_span
+mp_node_credential(const struct mp_node *node)
+{
+	const struct mp_member *self = mp_roster_find(node->roster, &node->env.self);
+
+	return self != NULL ? self->credential : mp_buf_span(&node->credential);
+}
+
+uint64_t
+mp_node_counter(const struct mp_node *node, enum mp_counter which)
+{
+	return node->counters[which] + mp_dgram_counter(node->dgram, which);
+}
+
+const struct mp_roster *
+mp_node_roster(const struct mp_node *node)
+{
+	return node->roster;
+}
+
+const struct mp_runs *
+mp_node_runs(const struct mp_node *node)
+{
+	return node->runs;
+}
+
+const struct mp_env *
+mp_node_env(const struct mp_node *node)
+{
+	return &node->env;
+}
