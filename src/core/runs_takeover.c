@@ -113,13 +113,16 @@ holders_of(const struct known *k, struct mp_node_id out[HOLDERS_MAX])
 struct candidate {
 	const struct mp_member *member;
 	unsigned rank; /* 0 holds the base, 1 answered, 2 is there */
+	bool taken;    /* an elector of its zone is drawn already */
 	uint64_t score;
 };
 
 static bool
 candidate_before(const struct candidate *a, const struct candidate *b)
 {
-	return a->rank != b->rank ? a->rank < b->rank : a->score > b->score;
+	if (a->rank != b->rank)
+		return a->rank < b->rank;
+	return a->taken != b->taken ? b->taken : a->score > b->score;
 }
 
 static unsigned
@@ -132,36 +135,56 @@ rank_of(const struct mp_takeover_ask *ask, size_t best, const struct mp_node_id 
 	return 2;
 }
 
-/* The best few, in order. */
+/* False: it cannot be one, or is among the first n of `drawn`. */
+static bool
+candidate_of(const struct mp_env *env, const struct mp_takeover_ask *ask, size_t best,
+	const struct mp_member *m, const struct candidate *drawn, size_t n, struct candidate *out)
+{
+	const char *zone = m->caps != NULL ? m->caps->zone : "";
+	struct mp_span parts[2] = {
+		mp_span(ask->run.b, sizeof(ask->run.b)), mp_span(m->id.b, sizeof(m->id.b))};
+	struct mp_hash h;
+
+	*out = (struct candidate){.member = m, .rank = rank_of(ask, best, &m->id)};
+	if ((m->roles & MP_ROLE_NODE) == 0 || mp_member_reaches_out(m))
+		return false;
+	if (out->rank == 2 && !mp_node_id_eq(&m->id, &env->self) &&
+		(m->state != MP_MEMBER_ALIVE || m->status > MP_NODE_BUSY || m->refused))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const struct mp_caps *caps = drawn[i].member->caps;
+
+		if (drawn[i].member == m)
+			return false;
+		out->taken = out->taken ||
+			     (zone[0] != '\0' && caps != NULL && strcmp(caps->zone, zone) == 0);
+	}
+	env->crypto->hash(&h, parts, 2);
+	memcpy(&out->score, h.b, sizeof(out->score));
+	return true;
+}
+
+/* The best few, in order: new zones first, among those that know as much. */
 static size_t
 candidates(const struct mp_runs *runs, const struct mp_env *env, const struct mp_takeover_ask *ask,
 	size_t best, struct candidate out[HOLDERS_MAX])
 {
 	const struct mp_roster *roster = runs->parts.roster;
-	size_t n = 0;
+	size_t n;
 
-	for (size_t i = 0; i < mp_roster_count(roster); i++) {
-		const struct mp_member *m = mp_roster_at(roster, i);
-		struct candidate c = {.member = m, .rank = rank_of(ask, best, &m->id)};
-		struct mp_span parts[2] = {
-			mp_span(ask->run.b, sizeof(ask->run.b)), mp_span(m->id.b, sizeof(m->id.b))};
-		struct mp_hash h;
-		size_t at;
+	for (n = 0; n < HOLDERS_MAX; n++) {
+		struct candidate c;
+		bool found = false;
 
-		if ((m->roles & MP_ROLE_NODE) == 0 || mp_member_reaches_out(m) ||
-			(c.rank == 2 && !mp_node_id_eq(&m->id, &env->self) &&
-				(m->state != MP_MEMBER_ALIVE || m->status > MP_NODE_BUSY ||
-					m->refused)))
-			continue;
-		env->crypto->hash(&h, parts, 2);
-		memcpy(&c.score, h.b, sizeof(c.score));
-		for (at = n < HOLDERS_MAX ? n++ : HOLDERS_MAX - 1; at > 0; at--) {
-			if (!candidate_before(&c, &out[at - 1]))
-				break;
-			out[at] = out[at - 1];
+		for (size_t i = 0; i < mp_roster_count(roster); i++) {
+			if (!candidate_of(env, ask, best, mp_roster_at(roster, i), out, n, &c) ||
+				(found && !candidate_before(&c, &out[n])))
+				continue;
+			out[n] = c;
+			found = true;
 		}
-		if (at < HOLDERS_MAX - 1 || n < HOLDERS_MAX || candidate_before(&c, &out[at]))
-			out[at] = c;
+		if (!found)
+			break;
 	}
 	return n;
 }

@@ -17,7 +17,7 @@
 #include "unit/fake_crypto.h"
 #include "unit/roster.h"
 
-#define CLUSTER_MAX 5
+#define CLUSTER_MAX 6
 #define QUEUE_MAX   65536
 #define JOBS_MAX    256
 #define FILED_MAX   16

@@ -325,6 +325,49 @@ test_nobody_has_it(void **state)
 	cluster_free(c);
 }
 
+/* Two of three electors are gone. Of three others the two become electors that are in other zones
+ * than the last one; `near`: who is not. */
+static void
+zones_of_next(int near)
+{
+	struct cluster *c = cluster_new(6);
+	int who[CLUSTER_MAX], next[CLUSTER_MAX], others[3], n = 0;
+	struct submission s;
+	struct asked a;
+
+	c->job_ms = 60000;
+	submit_ok(c, 0, &s);
+	assert_int_equal(electors(c, &s.run, who), 3);
+	for (int i = 0; i < c->count; i++) {
+		if (i != who[0] && i != who[1] && i != who[2])
+			others[n++] = i;
+	}
+	for (int i = 0; i < 3; i++)
+		c->roster.caps[others[i]].zone[0] = i == near ? 'a' : (char)('b' + i);
+	c->roster.caps[who[2]].zone[0] = 'a';
+	for (int i = 0; i < 2; i++) {
+		node_crash(c, who[i]);
+		c->roster.members[who[i]].state = MP_MEMBER_DEAD;
+	}
+	cluster_run(c, 30000);
+	ask(c, others[0], &s.run, &a);
+	assert_int_equal(a.rc, 0);
+	assert_int_equal(take(c, others[0], &a, 0xad), 0);
+	cluster_run(c, 10000);
+	assert_int_equal(electors(c, &s.run, next), 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_not_equal(next[i], others[near]);
+	cluster_free(c);
+}
+
+static void
+test_zones(void **state)
+{
+	(void)state;
+	for (int near = 0; near < 3; near++)
+		zones_of_next(near);
+}
+
 int
 main(void)
 {
@@ -333,6 +376,7 @@ main(void)
 		cmocka_unit_test(test_ended_elsewhere),
 		cmocka_unit_test(test_restart_after),
 		cmocka_unit_test(test_mirror_takes_over),
+		cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_survivor),
 		cmocka_unit_test(test_nobody_has_it),
 	};
