@@ -38,9 +38,9 @@ nothing_left '--advertise'
 refused 'a name that is none' 'name' \
 	start --state "$fresh" --listen 127.0.0.1:0 --name 'no name'
 nothing_left '--name'
-timeout 30 "$mpnode" join 127.0.0.1:1 --state "$fresh" --listen 127.0.0.1:0 2>/dev/null
-tap_same 'join without a token: usage' 2 $?
-nothing_left 'join without a token'
+timeout 30 "$mpnode" join --state "$fresh" --listen 127.0.0.1:0 2>/dev/null
+tap_same 'join without a seed and a token: usage' 2 $?
+nothing_left 'join without a seed and a token'
 ctl alpha invite >"$tap_tmp/token"
 refused 'a port in use, to join' 'in use' \
 	join "$address" --state "$fresh" --listen "$address" --token-file "$tap_tmp/token"
