@@ -6,7 +6,7 @@
  *   head  = sender's id 8 | boot 4 | seq 5 | receiver's id 1
  *   inner = [record...] || sig64
  *
- * Nodes say little and often, so a datagram is as short as it can be: a ping is 118 bytes. The head
+ * Nodes say little and often, so a datagram is as short as it can be: a ping is 116 bytes. The head
  * is the nonce too (then zeros): it does not repeat as long as a boot counter does not, and should
  * one do, sequence numbers begin anywhere in each start. It is masked by hash(key || tag), so that
  * it names nobody (RFC 9001 section 5.4 does so for QUIC). The hint is the first byte of hash(key).

@@ -21,6 +21,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/mesh_disk.c \
 	%D%/mesh_fault.c \
 	%D%/mesh_measure.c \
+	%D%/mesh_model.c \
 	%D%/mesh_net.c \
 	%D%/mesh_script.c \
 	%D%/mesh_trust.c \

@@ -95,6 +95,44 @@ updates(void)
 	       row_update(10, 300, 100) | row_update(100, 300, 100) | row_update(1000, 300, 20);
 }
 
+static void
+row_model(uint32_t n, uint32_t loss, uint32_t times)
+{
+	sim_time *at = calloc(n, sizeof(*at));
+	double half = 0, most = 0, last = 0, worst = 0, began = cpu_now(), missed = 0, span = 0;
+
+	mp_assert(at != NULL);
+	for (uint32_t i = 0; i < times; i++) {
+		uint32_t heard = mesh_model_spread(n, loss, i + 1, at);
+
+		missed += (double)(n - heard) / times;
+		half += secs(at[(n - 1) / 2]) / times;
+		most += secs(at[(n * 99 - 1) / 100]) / times;
+		last += secs(at[heard - 1]) / times;
+		if (secs(at[heard - 1]) > worst)
+			worst = secs(at[heard - 1]);
+		span += secs(at[heard - 1]);
+	}
+	free(at);
+	(void)printf("| %" PRIu32 " | %" PRIu32 " %% | %.3f | %.3f | %.3f | %.3f | %.3f | %.1f |\n",
+		n, loss / 10, half, most, last, worst, missed, span / (cpu_now() - began));
+	(void)fflush(stdout);
+}
+
+static void
+models(void)
+{
+	(void)printf("\n### The same by a model of gossip alone (s)\n\n"
+		     "| nodes | loss | at 50 %% | at 99 %% | at the last | worst | not reached | "
+		     "faster than real |\n|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+	for (uint32_t loss = 0; loss <= 300; loss += 300) {
+		row_model(10, loss, 1000);
+		row_model(100, loss, 1000);
+		row_model(1000, loss, 200);
+		row_model(10000, loss, 50);
+	}
+}
+
 /* ---- a crash ---- */
 
 struct crash {
@@ -314,5 +352,8 @@ traffic(void)
 int
 mesh_measure(void)
 {
-	return updates() | crashes() | false_deaths() | traffic();
+	int rc = updates();
+
+	models();
+	return rc | crashes() | false_deaths() | traffic();
 }
