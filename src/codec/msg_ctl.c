@@ -276,7 +276,6 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 		mp_cbor_r_fixed(r, out->node.b, sizeof(out->node.b));
 		out->token = mp_cbor_r_text(r, MP_TOKEN_MAX);
 		return;
-	case MP_CTL_PENDING:
 	case MP_CTL_REVOKE:
 		out->name = mp_cbor_r_text(r, MP_NAME_MAX);
 		out->why = mp_cbor_r_text(r, MP_REVOCATION_WHY_MAX);
@@ -289,6 +288,7 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	case MP_CTL_NODES:
 	case MP_CTL_LEAVE:
 	case MP_CTL_LEAVE_ANYWAY:
+	case MP_CTL_PENDING:
 	case MP_CTL_CHARTER:
 	case MP_CTL_OK:
 	case MP_CTL_ERROR:

@@ -131,6 +131,9 @@ test_simple(void **state)
 	assert_int_equal(mp_ctl_simple_encode(&f.buf, MP_CTL_RUNS, NULL), 0);
 	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
 	refuses_parts(&f, false);
+	assert_int_equal(mp_ctl_simple_encode(&f.buf, MP_CTL_PENDING, NULL), 0);
+	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
+	refuses_parts(&f, false);
 	fixture_fini(&f);
 }
 
