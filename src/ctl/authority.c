@@ -490,7 +490,7 @@ const struct mp_cmd mp_cmd_authority = {
 		"add-key     lets the key of FILE sign too: a key file, or a public half in hex\n"
 		"remove-key  takes that away from a key that was lost, for ever\n"
 		"export      moves the key that this node keeps to FILE: nothing here can sign\n"
-		"            then, but by --authority FILE\n",
+		"            then; revoke and authority take it by --authority FILE\n",
 	.options = options,
 	.option_count = mp_countof(options),
 	.args_min = 1,

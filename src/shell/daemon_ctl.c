@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/roster.h"
 #include "mp/limits.h"
 
 static void
@@ -36,6 +37,15 @@ on_sign_takeover(void *ctx, struct mp_span takeover, struct mp_buf *out, struct 
 	return mp_state_sign_takeover(d->config.state, takeover, out, sig, err);
 }
 
+/* Keys may have been added and removed since this node was admitted. */
+static void
+learn_log(struct mp_daemon *d)
+{
+	const struct mp_authority *log = mp_charter_log(mp_roster_charter(mp_node_roster(d->node)));
+
+	d->config.state->authority_log = log != NULL ? log->log : mp_span(NULL, 0);
+}
+
 static int
 on_invite(
 	void *ctx, uint32_t roles, uint64_t expires_ms, struct mp_buf *token, struct mp_error *err)
@@ -48,6 +58,7 @@ on_invite(
 		mp_addr_format(text[i], &d->advertised[i]);
 		seeds[i] = text[i];
 	}
+	learn_log(d);
 	return mp_state_invite(d->config.state, roles, (mp_time)expires_ms, seeds,
 		d->advertised_count, token, err);
 }
@@ -58,6 +69,7 @@ on_admit(void *ctx, struct mp_span request, uint32_t roles, uint64_t expires_ms,
 {
 	struct mp_daemon *d = ctx;
 
+	learn_log(d);
 	return mp_state_admit(d->config.state, request, roles, (mp_time)expires_ms, token, err);
 }
 

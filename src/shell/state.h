@@ -60,6 +60,9 @@ struct mp_state {
 	uint8_t credential[MP_CREDENTIAL_MAX];
 	size_t credential_size;
 	struct mp_name name;
+	/* The authority log as the node knows it, borrowed, set before it is needed; empty: that of
+	 * the credential. */
+	struct mp_span authority_log;
 	bool renamed;  /* joining: `name` was given now and is not the one in the credential */
 	uint16_t port; /* as used last; 0 none */
 	struct mp_state_network network;

@@ -29,6 +29,8 @@ credential_authority(const struct mp_state *state, struct mp_authority *out, str
 	mp_cbor_r_init(&r, mp_span(state->credential, state->credential_size));
 	mp_cbor_r_array_exact(&r, 4);
 	log = mp_cbor_r_item(&r);
+	if (state->authority_log.n > 0)
+		log = state->authority_log;
 	rc = r.rc == 0 ? mp_authority_open(&mp_crypto_sodium, log, out, err) : r.rc;
 	return rc == 0 || rc == MP_ENOMEM
 		       ? rc

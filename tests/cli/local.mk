@@ -4,6 +4,7 @@
 cli_tests = \
 	%D%/cluster_admit.sh \
 	%D%/cluster_again.sh \
+	%D%/cluster_authority.sh \
 	%D%/cluster_cache.sh \
 	%D%/cluster_caps.sh \
 	%D%/cache.sh \

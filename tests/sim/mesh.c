@@ -370,7 +370,10 @@ mesh_finish(struct mesh_node *node)
 		node_effect(node, &fx[i]);
 	mesh_check_step(node);
 	tick_plan(node);
-	if (node->left && mp_swim_left(node->swim, node->env.now_ms))
+	if (mesh_member(node) && mp_swim_shut(node->swim, node->env.now_ms))
+		node->left = true;
+	if (node->left && (mp_swim_left(node->swim, node->env.now_ms) ||
+				  mp_swim_shut(node->swim, node->env.now_ms)))
 		mesh_at(node->mesh, node->mesh->now, node_gone, node->index);
 }
 

@@ -7,7 +7,7 @@
  *   mesh.c         the clock, steps, lives
  *   mesh_net.c     datagrams and streams
  *   mesh_disk.c    rows; what all nodes keep alike is in memory once
- *   mesh_trust.c   clusters and credentials
+ *   mesh_trust.c   clusters, credentials, revocations
  *   mesh_check.c   the invariants, after every step
  *   mesh_fault.c   what happens in a seed; and what a seed is
  *   mesh_script.c  scenarios from files
@@ -241,6 +241,8 @@ void mesh_trust_init(struct mesh *mesh);
 const uint8_t *mesh_gossip_key(const struct mesh_node *node);
 void mesh_name(const struct mesh_node *node, struct mp_name *name);
 struct mp_span mesh_caps(void);
+/* The authority of a cluster shuts a node out, at another one, with a fresh gossip key. */
+void mesh_revoke(struct mesh_node *at, const struct mesh_node *of);
 
 /* ---- mesh_check.c ---- */
 

@@ -126,8 +126,10 @@ row_share(struct mesh_node *node, const struct mesh_node *of, struct mp_span row
 	share(node, &edit->statement, row, (size_t)(r.p - row.p));
 }
 
+#define MESH_OTHER (MESH_NONE - 1)
+
 struct write {
-	uint32_t of, blob; /* of: MESH_NONE for the gossip keys */
+	uint32_t of, blob; /* of: MESH_NONE for the gossip keys, MESH_OTHER for what is not kept */
 };
 
 void
@@ -144,6 +146,13 @@ mesh_persist(struct mesh_node *node, const struct mp_effect *fx)
 		struct mp_node_id id;
 
 		mp_assert(row->op == MP_ROW_PUT);
+		/* What authorities said is asked for again. */
+		if (row->table == MP_TABLE_REVOKED ||
+			(row->table == MP_TABLE_META &&
+				!mp_span_eq(row->key, mp_span_str(MP_DGRAM_META)))) {
+			writes[i].of = MESH_OTHER;
+			continue;
+		}
 		writes[i] = (struct write){MESH_NONE, mesh_intern(mesh, row->value)};
 		if (row->table != MP_TABLE_MEMBER)
 			continue;
@@ -151,7 +160,7 @@ mesh_persist(struct mesh_node *node, const struct mp_effect *fx)
 		writes[i].of = mesh_find(mesh, &id)->index;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (writes[i].of != MESH_NONE)
+		if (writes[i].of < MESH_OTHER)
 			row_share(
 				node, &mesh->nodes[writes[i].of], mesh_blob(mesh, writes[i].blob));
 	}
@@ -169,6 +178,8 @@ mesh_persisted(struct mesh_node *node, const struct mesh_event *e)
 		struct write w;
 
 		memcpy(&w, e->bytes + at, sizeof(w));
+		if (w.of == MESH_OTHER)
+			continue;
 		if (w.of == MESH_NONE) {
 			node->keys_row = w.blob;
 			continue;

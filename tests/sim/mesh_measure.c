@@ -349,11 +349,87 @@ traffic(void)
 	       row_traffic(10, true) | row_traffic(100, true) | row_traffic(1000, true);
 }
 
+/* ---- a revocation ---- */
+
+static sim_time shut_half, shut_all, keyed_all;
+
+/* Who has heard of it, and who has the key that came with it? */
+static bool
+not_all_shut(struct mesh *mesh)
+{
+	uint32_t n = 0, shut = 0, keyed = 0;
+
+	for (uint32_t i = 0; i < mesh->plan.nodes; i++) {
+		const struct mesh_node *node = &mesh->nodes[i];
+		uint64_t epoch;
+
+		if (i == victim || node->roster == NULL)
+			continue;
+		(void)mp_dgram_key(node->dgram, 0, &epoch);
+		n++;
+		shut += mesh_view(node, &mesh->nodes[victim])->revoked;
+		keyed += epoch > 1;
+	}
+	if (shut_half == 0 && 2 * shut >= n)
+		shut_half = mesh->now;
+	if (shut_all == 0 && shut == n)
+		shut_all = mesh->now;
+	if (keyed_all == 0 && keyed == n)
+		keyed_all = mesh->now;
+	return shut_all == 0 || keyed_all == 0;
+}
+
+static int
+row_revocation(uint32_t n, uint32_t loss, uint32_t times)
+{
+	double half = 0, all = 0, keyed = 0, worst = 0;
+	uint64_t deaths = 0;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < times; i++) {
+		struct mesh *mesh = settled(n, loss, false);
+		sim_time from = mesh->now;
+
+		mesh->rng.state += i;
+		victim = 1 + (uint32_t)mp_rng_below(&mesh->rng, n - 1);
+		shut_half = shut_all = keyed_all = 0;
+		mesh_revoke(&mesh->nodes[0], &mesh->nodes[victim]);
+		while (not_all_shut(mesh) && mesh->now - from < 60 * SIM_SEC)
+			mesh_run_until(mesh, mesh->now + SIM_MS);
+		if (shut_all == 0 || keyed_all == 0)
+			mesh_fail(mesh, "a revocation has not reached all");
+		half += secs(shut_half - from) / times;
+		all += secs(shut_all - from) / times;
+		keyed += secs(keyed_all - from) / times;
+		if (secs(shut_all - from) > worst)
+			worst = secs(shut_all - from);
+		if (secs(keyed_all - from) > worst)
+			worst = secs(keyed_all - from);
+		mesh_run_until(mesh, mesh->now + 30 * SIM_SEC);
+		deaths += mesh->false_deaths;
+		rc |= finished(mesh);
+	}
+	(void)printf("| %" PRIu32 " | %" PRIu32 " %% | %.3f | %.3f | %.3f | %.3f | %" PRIu64 " |\n",
+		n, loss / 10, half, all, keyed, worst, deaths);
+	(void)fflush(stdout);
+	return rc;
+}
+
+static int
+revocations(void)
+{
+	(void)printf("\n### A revocation and the gossip key that comes with it (s)\n\n"
+		     "| nodes | loss | half refuse it | all refuse it | all have the key | worst | "
+		     "false deaths |\n|--:|--:|--:|--:|--:|--:|--:|\n");
+	return row_revocation(10, 0, 20) | row_revocation(100, 0, 10) |
+	       row_revocation(10, 300, 20) | row_revocation(100, 300, 10);
+}
+
 int
 mesh_measure(void)
 {
 	int rc = updates();
 
 	models();
-	return rc | crashes() | false_deaths() | traffic();
+	return rc | crashes() | false_deaths() | traffic() | revocations();
 }
