@@ -405,6 +405,18 @@ lead_adopt(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 	mp_buf_fini(&body);
 }
 
+/* The worker of an attempt that was taken over from the log has given it back to an earlier leader,
+ * or that one would not have made a later attempt: LOST is committed before. */
+static bool
+was_given_back(const struct mp_lead *lead, const struct mp_attempt_id *later)
+{
+	const struct lead_attempt *a = lead->current[later->module];
+
+	return a != NULL && !a->done && !a->given_up && !lead_is_once(lead, later->module) &&
+	       a->id.term == later->term && a->id.term < lead->head.term &&
+	       a->id.counter < later->counter;
+}
+
 /* Somebody has an attempt that this leader does not wait for. */
 static void
 status_unknown(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
@@ -419,6 +431,8 @@ status_unknown(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 			lead_kill(lead, w, &s->attempt);
 		return;
 	}
+	if (was_given_back(lead, &s->attempt))
+		lead_untrack(lead, lead->current[s->attempt.module]);
 	/* Its result is on its way, or another attempt is: whichever comes first counts. */
 	if (lead->current[s->attempt.module] != NULL ||
 		(lead->flags[s->attempt.module] & (LEAD_FINISHED | LEAD_CACHED)) != 0 ||
@@ -426,6 +440,8 @@ status_unknown(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w,
 		return;
 	/* Its ASSIGNED went down with its leader, or it was given up too early. */
 	lead_adopt(lead, env, w, &s->attempt);
+	if (lead->current[s->attempt.module] == NULL)
+		lead->rescan = true;
 }
 
 /* Whatever was handed out before the request and is not in the answer is missing there. */

@@ -240,6 +240,34 @@ test_old_answer(void **state)
 	world_fini(&w);
 }
 
+/* The log has m1 on a worker that had no room for it; where it went then went down with the old
+ * leader, and it runs there. */
+static void
+test_adopts_given_back(void **state)
+{
+	struct mp_work_state running = {{.module = 1, .term = 1, .counter = 77}, MP_WORK_RUNNING};
+	struct world w;
+	int before;
+
+	(void)state;
+	take_over(&w);
+	before = w.items[1].worker;
+	world_plan(&w);
+	assert_int_equal(world_state(&w, 1), MP_MODULE_RUNNING);
+	assert_int_equal(world_status(&w, 3, world_asked(&w, 3), 1, &running, 1), 0);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(world_status(&w, before, world_asked(&w, before), 1, NULL, 0), 0);
+		world_settle(&w);
+	}
+	world_sleep(&w, 1000);
+	world_settle(&w);
+	assert_true(mp_attempt_eq(&w.run.modules[1].attempt, &running.attempt));
+	assert_int_equal(world_state(&w, 1), MP_MODULE_RUNNING);
+	assert_int_equal(w.run.modules[1].lost, 0);
+	assert_int_equal(w.run.modules[1].attempts, 1);
+	world_fini(&w);
+}
+
 /* n2 has m2, whose ASSIGNED went down with the old leader. */
 static void
 adopts_unlogged(enum mp_work_phase phase)
@@ -715,6 +743,7 @@ main(void)
 		cmocka_unit_test(test_takeover_silent),
 		cmocka_unit_test(test_disowned),
 		cmocka_unit_test(test_old_answer),
+		cmocka_unit_test(test_adopts_given_back),
 		cmocka_unit_test(test_adopts_unlogged),
 		cmocka_unit_test(test_status_of_ended),
 		cmocka_unit_test(test_late_result),
