@@ -106,6 +106,7 @@ struct make {
 	bool other_cluster;
 	bool other_key;
 	bool no_blobs;
+	bool no_deps, bare_deps; /* it read as if it had none, or as if they had left nothing */
 };
 
 /* A result of an earlier run is in somebody's cache. */
@@ -133,8 +134,13 @@ keep(const struct make *m)
 	struct mp_buf record, both, out;
 	struct mp_span span;
 
-	for (uint32_t i = 0; i < g->need_count; i++)
+	for (uint32_t i = 0; i < g->need_count; i++) {
 		deps[i] = (struct mp_cache_dep){.manifest = output_of(g->needs[i], m->dep_flavour)};
+		if (m->bare_deps)
+			deps[i] = (struct mp_cache_dep){.manifest = {{0}}};
+	}
+	if (m->no_deps)
+		what.dep_count = 0;
 	assert_int_equal(
 		mp_cache_base_of(&fake_crypto, &w.alloc, &w.graph.graph, m->module, &k->base), 0);
 	what.base = k->base;
@@ -297,6 +303,52 @@ test_nothing_there(void **state)
 	}
 	assert_int_equal(mp_run_state(&w.run), MP_RUN_SUCCEEDED);
 	assert_int_equal(w.shelf.asks, 1);
+	assert_int_equal(world_entries(&w, MP_ENTRY_CACHED), 0);
+}
+
+/* m0 may have run, and an operator said that it did. It left no result: what hangs on it gets
+ * nothing of it, and no result of a run that had something, or nothing, in its place. */
+static void
+test_resolved(void **state)
+{
+	struct mp_work_state unsure;
+	struct mp_raft_at at;
+
+	(void)state;
+	world_fini(&w);
+	memset(&w, 0, sizeof(w));
+	make_graph();
+	w.graph.modules[0].once = true;
+	w.graph.modules[0].cache = false;
+	world_init(&w, 1);
+	for (size_t i = 1; i < WORLD_NODES; i++) {
+		unit_roster_tool(&w.roster, i, "gcc");
+		memcpy(w.roster.caps[i].tools[0].version, "12", 3);
+	}
+	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
+	mp_lead_members(w.lead, &w.env);
+	for (uint32_t i = 1; i < 4; i++) {
+		keep(&(struct make){.module = i, .node = 1});
+		keep(&(struct make){.module = i, .node = 1, .no_deps = true});
+		keep(&(struct make){.module = i, .node = 1, .bare_deps = true});
+	}
+	world_settle(&w);
+	answer();
+	world_settle(&w);
+	unsure = (struct mp_work_state){w.items[0].id, MP_WORK_UNSURE};
+	assert_int_equal(world_status(&w, 1, 0, 2, &unsure, 1), 0);
+	world_settle(&w);
+	assert_int_equal(state_of(0), MP_MODULE_MAYBE_RAN);
+	assert_int_equal(
+		mp_lead_resolve(w.lead, &w.env, 0, MP_ONCE_DONE, mp_span_str("anna"), &at), 0);
+	serve();
+	assert_int_equal(state_of(0), MP_MODULE_SUCCEEDED);
+	for (uint32_t i = 1; i < 3; i++) {
+		assert_int_equal(state_of(i), MP_MODULE_RUNNING);
+		assert_int_equal(w.items[i].deps, 0);
+		assert_int_equal(world_ok(&w, i), 0);
+		world_settle(&w);
+	}
 	assert_int_equal(world_entries(&w, MP_ENTRY_CACHED), 0);
 }
 
@@ -713,6 +765,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_all_cached),
 		CASE(test_nothing_there),
+		CASE(test_resolved),
 		CASE(test_no_memory),
 		CASE(test_some_run),
 		CASE(test_other_keys),
