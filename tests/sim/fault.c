@@ -186,6 +186,8 @@ sim_fault_elected(struct sim_host *host)
 	struct sim *sim = host->sim;
 	sim_time soon_at = 2 * sim->plan.delay_max + sim->plan.fsync_max;
 
+	if (sim->plan.figure8)
+		sim_figure8_elected(host);
 	if (sim->plan.depose > 0 && sim_chance(sim, sim->plan.depose))
 		sim_at(sim, sim->now + sim_between(sim, 0, soon_at), fault_depose, host->index);
 }
@@ -375,6 +377,8 @@ sim_fault_schedule(struct sim *sim)
 		sim_at(sim, i == 0 ? 0 : sim_between(sim, 0, plan->join_within), fault_join, i);
 	for (uint32_t i = 0; i < plan->runs; i++)
 		sim_at(sim, SIM_SEC + sim_between(sim, 0, plan->fault_until / 2), fault_submit, i);
+	if (plan->figure8)
+		sim_figure8_schedule(sim);
 	if (plan->cancel_after > 0)
 		sim_at(sim, SIM_SEC + plan->cancel_after, fault_cancel, 0);
 	for (size_t i = 0; i < mp_countof(faults); i++) {

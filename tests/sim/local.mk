@@ -10,6 +10,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/disk.c \
 	%D%/effect.c \
 	%D%/fault.c \
+	%D%/figure8.c \
 	%D%/host.c \
 	%D%/jobs.c \
 	%D%/live.c \

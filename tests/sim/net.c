@@ -386,7 +386,8 @@ sim_net_send(struct sim_host *from, const struct mp_effect *fx)
 	struct held *h;
 	struct pair *p;
 
-	if (to == NULL || to == from)
+	if (to == NULL || to == from ||
+		(klass == MP_CLASS_CONTROL && sim_figure8_holds(from, to->index, bytes)))
 		return;
 	sim->messages++;
 	p = pair_of(sim->net, from, to, klass);

@@ -81,6 +81,27 @@ draw_once(struct sim_plan *plan, struct mp_rng *r)
 		plan->crash_every += SIM_SEC;
 }
 
+/* Nothing else happens meanwhile. */
+static void
+draw_figure8(struct sim_plan *plan)
+{
+	uint64_t seed = plan->seed;
+
+	sim_plan_calm(plan);
+	plan->seed = seed;
+	plan->figure8 = true;
+	plan->runs = 1;
+	plan->modules = 30;
+	plan->slots = 1;
+	plan->append_max = 1;
+	plan->job_min = 2 * SIM_SEC;
+	plan->job_max = 5 * SIM_SEC;
+	plan->join_within = 300 * SIM_MS;
+	plan->resolve_every = SIM_SEC;
+	plan->fault_until = 40 * SIM_SEC;
+	plan->finish_within = 300 * SIM_SEC;
+}
+
 void
 sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 {
@@ -134,6 +155,8 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	}
 	if (plan->once > 0)
 		draw_once(plan, &r);
+	if (mp_rng_below(&r, 100) == 0)
+		draw_figure8(plan);
 }
 
 static void MP_PRINTF(2, 3) say(struct mp_buf *yaml, const char *fmt, ...)

@@ -16,6 +16,7 @@
  *   model.c  what modules read and leave
  *   client.c who submits, cancels and looks
  *   takeover.c who takes a run over
+ *   figure8.c one order of crashes that chance hardly meets
  *   check.c  the invariants that show in logs and views, after every step
  *   effect.c the invariants that show in what a node asks for, before it is done
  *   once.c   lost.c  the same, of `once` modules, and of electors that have lost their rows
@@ -54,6 +55,7 @@ struct sim_check;
 struct sim_client;
 struct sim_disk;
 struct sim_entry;
+struct sim_figure8;
 struct sim_jobs;
 struct sim_net;
 struct sim_shelf;
@@ -74,6 +76,7 @@ struct sim_shelf;
 	X(LOST_ACCEPTED, 20000, "a result of an attempt that was given up was accepted")           \
 	X(BOUND, 200, "an elector that hears its leader refused another one")                      \
 	X(FIGURE_8, 200, "an entry of an older term was on a majority of disks, not committed")    \
+	X(FIGURE_8_WHOLE, 5000, "such an entry was overwritten after all")                         \
 	X(EXCLUDED, 200, "a run got a leader while the log of an elector was damaged")             \
 	X(LOST_COUNTED, 2000, "an elector that had lost its log was counted again")                \
 	X(LOST_VOTED, 5000, "an elector that had lost its log voted again")                        \
@@ -158,6 +161,7 @@ struct sim_plan {
 	bool inputs;       /* runs have input files */
 	bool wide;         /* no module needs another */
 	bool survivor;     /* the mirror of a run may go on by itself */
+	bool figure8;      /* figure 8 of the Raft paper is played out: figure8.c */
 	bool takeover;     /* most electors of a run are lost for good, and it is taken over */
 	uint32_t contents; /* so many different pipelines among the runs; 0: all are different */
 	bool fresh;        /* equal pipelines have one input that differs */
@@ -217,6 +221,7 @@ struct sim {
 	struct sim_net *net;
 	struct sim_check *check;
 	struct sim_client *client;
+	struct sim_figure8 *figure8;
 	struct mp_cluster_id cluster;
 	struct mp_profile profile;
 	struct mp_alloc alloc;
@@ -253,6 +258,15 @@ bool sim_chance(struct sim *sim, uint32_t per_mille);
 /* As sim_deliver, of a message on a stream: dropped when sim_net_lost() says so. */
 void sim_deliver_stream(
 	struct sim_host *host, sim_time when, const struct mp_event *ev, uint64_t stream);
+
+/* ---- figure8.c ---- */
+
+struct sim_figure8 *sim_figure8_new(void);
+void sim_figure8_free(struct sim_figure8 *f);
+void sim_figure8_schedule(struct sim *sim);
+void sim_figure8_elected(struct sim_host *host);
+/* The stream stands still before this message. */
+bool sim_figure8_holds(const struct sim_host *from, uint32_t to, struct mp_span bytes);
 
 /* ---- takeover.c ---- */
 

@@ -95,6 +95,7 @@ sim_new(const struct sim_plan *plan, bool trace)
 	sim->net = sim_net_new(sim);
 	sim->check = sim_check_new(sim);
 	sim->client = sim_client_new(sim);
+	sim->figure8 = sim_figure8_new();
 	for (uint32_t i = 0; i < plan->hosts; i++)
 		sim_host_init(sim, i);
 	return sim;
@@ -108,6 +109,7 @@ sim_end(struct sim *sim, char *why, size_t size)
 	for (uint32_t i = 0; i < sim->plan.hosts; i++)
 		sim_host_fini(&sim->hosts[i]);
 	sim_client_free(sim->client);
+	sim_figure8_free(sim->figure8);
 	sim_check_free(sim->check);
 	if (sim->alloc_live != 0)
 		sim_fail(sim, "%zu bytes are leaked", sim->alloc_live);
