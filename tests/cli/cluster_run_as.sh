@@ -7,6 +7,13 @@ cli_needs jq setpriv
 [ "$(id -u)" -eq 0 ] || tap_skip_all 'SKIPPED, AND NOT PROVED HERE: --run-as needs root'
 getent passwd nobody >/dev/null || tap_skip_all 'SKIPPED, AND NOT PROVED HERE: no user nobody'
 nobody=$(id -u nobody)
+chmod 711 "$tap_tmp"
+setpriv --reuid "$nobody" --clear-groups --regid 65534 -- test -x "$tap_tmp" ||
+	tap_skip_all "SKIPPED, AND NOT PROVED HERE: $tap_tmp is closed to others"
+: >"$tap_tmp/probe"
+chgrp 1297154047 "$tap_tmp/probe" 2>/dev/null ||
+	tap_skip_all 'SKIPPED, AND NOT PROVED HERE: groups from 1297088512 on are not mapped'
+chmod 700 "$tap_tmp"
 
 "$mpnode" start --state "$tap_tmp/closed" --run-as nobody --listen 127.0.0.1:0 </dev/null \
 	>/dev/null 2>"$tap_tmp/err"
