@@ -205,7 +205,10 @@ open_knock(struct open *o, struct mp_env *env)
 	}
 	rc = mp_request_open(env->crypto, o->r.record, &who, &err);
 	m = rc == 0 ? mp_roster_find(o->ctl->parts.roster, &who.id) : NULL;
-	if (m != NULL && m->state == MP_MEMBER_LEFT)
+	if (rc == 0 && mp_roster_revoked(o->ctl->parts.roster, &who.id))
+		rc = mp_fail(&err, MP_EAUTH,
+			"this key was revoked and never comes back; make another one");
+	else if (m != NULL && m->state == MP_MEMBER_LEFT)
 		rc = mp_fail(&err, MP_EAUTH,
 			"this node has left the cluster for ever; join with a new state directory");
 	else if (m != NULL)

@@ -120,6 +120,25 @@ expired()
 tap_check 'after it is not' until_true 20 expired
 tap_check 'and it says so' grep -q expired "$tap_tmp/err"
 
+# A key that is shut out.
+"$mpctl" identity new --out "$tap_tmp/eve" --name eve >/dev/null 2>&1
+ctl alpha admit --request "$tap_tmp/eve.request" --role admin >"$tap_tmp/token4"
+"$mpctl" identity accept "$tap_tmp/token4" --identity "$tap_tmp/eve" >"$tap_tmp/out"
+tap_same 'another one is good' 2 "$(far eve "$address" nodes --json | jq '.nodes | length')"
+ctl alpha revoke "$("$mpctl" identity show --identity "$tap_tmp/eve" --json |
+	jq -r .fingerprint)" >/dev/null 2>"$tap_tmp/err"
+tap_same 'until its key is revoked' 0 $?
+tap_diag <"$tap_tmp/err"
+refuses 'then it is not' 5 eve "$address" nodes
+shut_out()
+{
+	! far eve "$beta_address" nodes >/dev/null 2>&1
+}
+tap_check 'at no node' until_true 20 shut_out
+rm -f "$tap_tmp/eve.cert"
+refuses 'nor may it wait again' 5 eve "$address" nodes
+tap_check 'and it says why' grep -q revoked "$tap_tmp/err"
+
 # Another cluster, another key.
 node_start other
 refuses 'an identity is for one cluster' 5 olga "$(node_address other)" nodes
