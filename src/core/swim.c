@@ -10,7 +10,7 @@ mp_swim_timers_stop(struct mp_swim *swim)
 {
 	swim->probe_ms = swim->gossip_ms = swim->suspicion_ms = swim->relay_ms = MP_TIME_NEVER;
 	swim->push_pull_ms = swim->dead_contact_ms = swim->pull_ms = MP_TIME_NEVER;
-	swim->caps_ms = swim->dial_ms = MP_TIME_NEVER;
+	swim->caps_ms = swim->dial_ms = swim->refute_ms = MP_TIME_NEVER;
 }
 
 int
@@ -33,6 +33,7 @@ mp_swim_new(struct mp_env *env, struct mp_roster *roster, struct mp_dgram *dgram
 		.pull_from = SWIM_NONE,
 		.probe.slot = SWIM_NONE,
 		.mismatches_max = SWIM_MISMATCHES,
+		.refuted_ms = -SWIM_REFUTE_MS,
 		.isolated_since_ms = MP_TIME_NEVER,
 		.shut_ms = MP_TIME_NEVER};
 	mp_swim_timers_stop(swim);
@@ -128,6 +129,7 @@ mp_swim_follow(struct mp_swim *swim, struct mp_env *env)
 		swim->peers[slot] = (struct swim_peer){
 			.expire_ms = MP_TIME_NEVER,
 			.replied_ms = -SWIM_REPLY_MS,
+			.reminded_ms = -SWIM_REFUTE_MS,
 			.unverified = m->state == MP_MEMBER_SUSPECT,
 		};
 		/* Among those still to be probed in this round, at a random place. */
@@ -513,6 +515,7 @@ mp_swim_deadline(const struct mp_swim *swim)
 	if (swim->probe.slot != SWIM_NONE)
 		t = earlier(t, earlier(swim->probe.ask_ms, swim->probe.end_ms));
 	t = earlier(t, earlier(swim->suspicion_ms, swim->relay_ms));
+	t = earlier(t, swim->refute_ms);
 	t = earlier(t, earlier(swim->push_pull_ms, swim->dead_contact_ms));
 	t = earlier(t, swim->dial_ms);
 	return earlier(t, earlier(swim->pull_ms, swim->caps_ms));
@@ -531,6 +534,8 @@ mp_swim_tick(struct mp_swim *swim, struct mp_env *env)
 	mp_swim_probe_tick(swim, env);
 	if (swim->relay_ms <= env->now_ms)
 		mp_swim_relay_tick(swim, env);
+	if (swim->refute_ms <= env->now_ms)
+		(void)mp_swim_refute(swim, env);
 	if (swim->suspicion_ms <= env->now_ms)
 		mp_swim_judge(swim, env);
 	if (swim->dead_contact_ms <= env->now_ms)

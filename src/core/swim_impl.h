@@ -24,6 +24,7 @@
 #define SWIM_GREET_MAX      8    /* members pinged at once on start */
 #define SWIM_LEAP_MAX       1024 /* refutations that an accusation may be ahead of a statement */
 #define SWIM_REPLY_MS       5000 /* "you are dead" to one peer at most this often */
+#define SWIM_REFUTE_MS      200 /* new words against accusations; to one accuser at most this often */
 #define SWIM_WANT_MS        300  /* what gossip told half of may come by itself for so long */
 #define SWIM_PULL_MS        1000 /* views pulled at most this often, unless due */
 #define SWIM_FEW            64   /* members: their views are small, and pulled sooner */
@@ -63,6 +64,7 @@ struct swim_peer {
 	mp_time expire_ms;                       /* SUSPECT: when it will be dead */
 	mp_time dead_ms;                         /* DEAD: since when */
 	mp_time replied_ms;                      /* our last "you are dead" to it */
+	mp_time reminded_ms;                     /* and our last word on an old accusation by it */
 	struct mp_node_id accuser;               /* the last one whose word was new */
 	uint32_t accusers[SWIM_CONFIRM_MAX + 1]; /* slots */
 	uint64_t digest;                         /* its share of the view digest */
@@ -129,6 +131,8 @@ struct mp_swim {
 	bool pull_has_about;
 	struct mp_node_id pull_about;
 	/* Timers. */
+	mp_time refuted_ms, refute_ms; /* last, and next */
+	uint64_t accused_of;           /* the highest incarnation of ours that was accused */
 	mp_time probe_ms, gossip_ms, suspicion_ms, relay_ms, push_pull_ms, dead_contact_ms;
 	mp_time pull_ms, pulled_ms, caps_ms, gossiped_ms, dial_ms;
 	/* Trust. */
@@ -191,6 +195,8 @@ int mp_swim_accuse(struct mp_swim *swim, struct mp_env *env, const struct mp_mem
 void mp_swim_suspect(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m);
 /* Something signed by it, of the boot we know, has just arrived. */
 void mp_swim_vouch(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m);
+/* Answers what this node was accused of last, with a new word. MP_ENOMEM. */
+int mp_swim_refute(struct mp_swim *swim, struct mp_env *env);
 void mp_swim_judge(struct mp_swim *swim, struct mp_env *env);
 /* Our tick came late: gives everybody that much more time. */
 void mp_swim_excuse(struct mp_swim *swim, mp_time late_ms);

@@ -339,6 +339,11 @@ refute(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
 	if (swim->leaving)
 		return 0;
 	if (incarnation < own) {
+		struct swim_peer *peer = swim_peer(swim, sender);
+
+		if (env->now_ms - peer->reminded_ms < SWIM_REFUTE_MS)
+			return 0;
+		peer->reminded_ms = env->now_ms;
 		if (swim->peers[swim->self].news[NEWS_STATEMENT] == 0)
 			mp_swim_tell(swim, env, swim->self, NEWS_STATEMENT);
 		mp_swim_send(swim, env, sender, NULL, NULL);
@@ -347,9 +352,24 @@ refute(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
 	if (incarnation >> 32 != own >> 32 || incarnation - own > SWIM_LEAP_MAX ||
 		(uint32_t)incarnation == UINT32_MAX)
 		return MP_EFORMAT; /* a boot that we never had, or a leap that we never made */
+	if (swim->accused_of < incarnation)
+		swim->accused_of = incarnation;
+	if (env->now_ms - swim->refuted_ms >= SWIM_REFUTE_MS)
+		return mp_swim_refute(swim, env);
+	swim->refute_ms = swim->refuted_ms + SWIM_REFUTE_MS;
+	return 0;
+}
+
+int
+mp_swim_refute(struct mp_swim *swim, struct mp_env *env)
+{
+	swim->refute_ms = MP_TIME_NEVER;
+	if (swim->accused_of < swim->own.incarnation)
+		return 0;
+	swim->refuted_ms = env->now_ms;
 	swim->stats[MP_SWIM_STAT_REFUTED]++;
 	mp_swim_health_add(swim, 1);
-	return mp_swim_speak(swim, env, incarnation + 1);
+	return mp_swim_speak(swim, env, swim->accused_of + 1);
 }
 
 /* One more word against m. */

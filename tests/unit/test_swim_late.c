@@ -58,6 +58,28 @@ test_leave_while_probing(void **state)
 	net_free(net);
 }
 
+/* Whoever accuses us again and again does not make us talk as often. */
+static void
+test_refuted_at_its_time(void **state)
+{
+	struct net *net = net_cluster(59, 3);
+	uint64_t first = net_view(net, 0, 0)->incarnation;
+	size_t sent;
+
+	(void)state;
+	for (uint64_t i = 0; i < 6; i++)
+		assert_int_equal(net_accuse(net, 0, 1, 0, MP_SWIM_SUSPECT, first + i), 0);
+	assert_int_equal(net_view(net, 0, 0)->incarnation, first + 1);
+	net_run(net, 200);
+	assert_int_equal(net_view(net, 0, 0)->incarnation, first + 6);
+	assert_int_equal(net_stat(net, 0, MP_SWIM_STAT_REFUTED), 2);
+	sent = net->nodes[0].datagrams_sent;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(net_accuse(net, 0, 1, 0, MP_SWIM_SUSPECT, first), 0);
+	assert_in_range(net->nodes[0].datagrams_sent - sent, 0, 1);
+	net_free(net);
+}
+
 int
 main(void)
 {
@@ -65,6 +87,7 @@ main(void)
 		cmocka_unit_test(test_late_tick),
 		cmocka_unit_test(test_late_confirmation),
 		cmocka_unit_test(test_leave_while_probing),
+		cmocka_unit_test(test_refuted_at_its_time),
 	};
 
 	return cmocka_run_group_tests_name("swim_late", tests, NULL, NULL);
