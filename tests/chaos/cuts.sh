@@ -5,7 +5,8 @@
 . "$top_srcdir/tests/net/lib.sh"
 cut_seconds=4
 
-# cut WHAT NODE HOW...: for a while; what it runs is not lost
+# cut WHAT NODE HOW...: for a while; what it runs is not lost. A leader hands out for a second more,
+# to itself too, and what it cannot log then is nobody's, as what it was about to log.
 cut()
 {
 	begin_fault "$2"
@@ -18,6 +19,8 @@ cut()
 	next_dispatch "$cut_what"
 	until_true "$cut_seconds" false
 	heal "$cut_victim"
+	[ $chaos_led = no ] ||
+		printf 'cut %s %d %d\n' "$cut_victim" $((struck_ms - 20)) "$(now_ms)" >>"$tap_tmp/faults"
 	chaos_up "$cut_victim"
 	revive
 }

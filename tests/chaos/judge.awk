@@ -4,6 +4,7 @@
 # FAULTS has, in order of time,
 #	finished MODULE MS		it was seen to have succeeded, before MS
 #	hurt NODE FROM UNTIL		who ran there then may be taken for lost
+#	cut NODE FROM UNTIL		a leader was cut off: who began there then, nobody else knows of
 #
 # Wrong is
 #   - to begin a module after it was seen to have succeeded;
@@ -27,6 +28,22 @@ FILENAME == ARGV[1] && $1 == "hurt" {
 	next
 }
 
+FILENAME == ARGV[1] && $1 == "cut" {
+	cuts[$2]++
+	cut_from[$2, cuts[$2]] = $3
+	cut_until[$2, cuts[$2]] = $4
+	next
+}
+
+# Did an attempt begin on a leader that was cut off from all who could have logged it?
+function in_cut(node, when,    i)
+{
+	for (i = 1; i <= cuts[node]; i++)
+		if (cut_from[node, i] <= when && when <= cut_until[node, i])
+			return 1
+	return 0
+}
+
 # When a node was first hurt that had an attempt since then; 0: never.
 function hurt_after(node, since,    i)
 {
@@ -45,7 +62,9 @@ $1 == "begin" {
 		at = hurt_after(node[name], began[name])
 		if (at > 0 && $6 - at > slowest)
 			slowest = $6 - at
-		if (at == 0 || at > $6)
+		if (in_cut(node[name], began[name]))
+			unknown++
+		else if (at == 0 || at > $6)
 			print name " began on " $4 ", although " node[name] " had it and was well"
 		else if (name in ended && ended[name] + settle_ms < at)
 			print name " began on " $4 ", but had ended on " node[name] " " \
@@ -69,5 +88,7 @@ END {
 	if (again > 0)
 		printf "; %d again, as their node was hurt (%d of them at their end), within %d ms",
 			again, unheard, slowest
+	if (unknown > 0)
+		printf "; %d of these began on a leader that was cut off", unknown
 	print ""
 }
