@@ -46,8 +46,10 @@ judged 'nor a third time' '^b began on n3, although n2'
 	echo 'begin f 2 n3 2 3700') >"$tap_tmp/journal"
 judged 'what ended long before the kill was taken' '^f began on n3, but had ended on n1 10000 ms'
 echo 'cut n2 2000 3000' >>"$tap_tmp/faults"
-(cat "$tap_tmp/good" && echo 'begin g 1 n2 1 2500' && echo 'begin g 1 n3 2 3700') >"$tap_tmp/journal"
+(cat "$tap_tmp/good" && echo 'begin g 1 n2 1 2500' &&
+	echo 'begin g 1 n3 2 3700') >"$tap_tmp/journal"
 judged 'what began on a leader that was cut off may run again' ''
-(cat "$tap_tmp/good" && echo 'begin g 1 n2 1 1900' && echo 'begin g 1 n3 2 3700') >"$tap_tmp/journal"
+(cat "$tap_tmp/good" && echo 'begin g 1 n2 1 1900' &&
+	echo 'begin g 1 n3 2 3700') >"$tap_tmp/journal"
 judged 'but not what began there before' '^g began on n3, although n2'
 tap_end
