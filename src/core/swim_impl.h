@@ -24,7 +24,7 @@
 #define SWIM_GREET_MAX      8    /* members pinged at once on start */
 #define SWIM_LEAP_MAX       1024 /* refutations that an accusation may be ahead of a statement */
 #define SWIM_REPLY_MS       5000 /* "you are dead" to one peer at most this often */
-#define SWIM_REFUTE_MS      200 /* new words against accusations; to one accuser at most this often */
+#define SWIM_REFUTE_MS      200  /* new words against accusations are so far apart */
 #define SWIM_WANT_MS        300  /* what gossip told half of may come by itself for so long */
 #define SWIM_PULL_MS        1000 /* views pulled at most this often, unless due */
 #define SWIM_FEW            64   /* members: their views are small, and pulled sooner */
