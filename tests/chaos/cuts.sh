@@ -20,7 +20,8 @@ cut()
 	until_true "$cut_seconds" false
 	heal "$cut_victim"
 	[ $chaos_led = no ] ||
-		printf 'cut %s %d %d\n' "$cut_victim" $((struck_ms - 20)) "$(now_ms)" >>"$tap_tmp/faults"
+		printf 'cut %s %d %d\n' "$cut_victim" $((struck_ms - 20)) "$(now_ms)" \
+			>>"$tap_tmp/faults"
 	chaos_up "$cut_victim"
 	revive
 }

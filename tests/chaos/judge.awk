@@ -4,7 +4,7 @@
 # FAULTS has, in order of time,
 #	finished MODULE MS		it was seen to have succeeded, before MS
 #	hurt NODE FROM UNTIL		who ran there then may be taken for lost
-#	cut NODE FROM UNTIL		a leader was cut off: who began there then, nobody else knows of
+#	cut NODE FROM UNTIL		a leader was cut off: of who began there then it alone knows
 #
 # Wrong is
 #   - to begin a module after it was seen to have succeeded;
