@@ -114,6 +114,13 @@ tap_check 'it may have run, as far as the others know' \
 	until_true 60 deploy_is "$witness" "$run" maybe_ran
 kill -CONT "$pid"
 until_true 30 knows "$witness" 3 || cli_die "$worker is back"
+# Its word: first that it has it, then how that ended.
+told()
+{
+	run_field "$witness" "$run" '.modules[] | select(.name == "deploy") |
+		select(.state == "maybe_ran") | .why' | grep -q killed
+}
+tap_check 'and as far as it knows itself' until_true 30 told
 tap_same 'it has run once' 1 "$(journal begin "$run")"
 resolved "$worker" "done"
 tap_same 'and never again' 1 "$(journal begin "$run")"
