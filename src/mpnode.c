@@ -55,7 +55,8 @@ static const char usage_text[] =
 	"  leave   take the running node out of its cluster, for ever\n"
 	"\n"
 	"  --state DIR             where keys and databases are kept\n"
-	"  --name NAME             what people call this node (default: the host's name)\n"
+	"  --name NAME             what people call this node (default: the host's name, with the\n"
+	"                          beginning of its id where a seed is on this host)\n"
 	"  --listen HOST:PORT      UDP and TCP (default: as last time, or all addresses and port "
 	"7117;\n"
 	"                          port 0 picks one, once)\n"
@@ -373,6 +374,21 @@ say_member(const struct mp_state *state)
 		state->cluster.b[3]);
 }
 
+/* Another node of this machine is there already, and is called what the machine is called. */
+static bool
+has_local_seed(char **seeds, int count)
+{
+	static const char *const local[] = {"127.", "localhost", "[::1]", "::1"};
+
+	for (int i = 0; i < count; i++) {
+		for (size_t k = 0; k < mp_countof(local); k++) {
+			if (strncmp(seeds[i], local[k], strlen(local[k])) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 static int
 command_join(const struct options *o, char **args, int count)
 {
@@ -385,6 +401,9 @@ command_join(const struct options *o, char **args, int count)
 	rc = open_state(o, &state, &err);
 	if (rc != 0)
 		return failed(&err);
+	if (o->name == NULL && !state.has_credential && !state.waiting &&
+		has_local_seed(args, count))
+		mp_state_name_apart(&state);
 	rc = o->again ? come_back(&state, args, (size_t)count, &err)
 		      : take_token(o, &state, args, (size_t)count, &err);
 	if (rc != 0)

@@ -340,6 +340,8 @@ load_keys(struct mp_state *state, struct mp_error *err)
 	return 0;
 }
 
+#define NAME_APART_MAX (MP_NAME_MAX - 5)
+
 /* ASCII letters, digits, '.', '_' and '-' of what the machine calls itself. */
 static void
 default_name(char *out, size_t size)
@@ -358,6 +360,15 @@ default_name(char *out, size_t size)
 	out[n] = '\0';
 	if (n == 0)
 		(void)snprintf(out, size, "node");
+}
+
+void
+mp_state_name_apart(struct mp_state *state)
+{
+	size_t n = strnlen(state->name.s, NAME_APART_MAX);
+
+	(void)snprintf(state->name.s + n, sizeof(state->name.s) - n, "-%02x%02x", state->id.b[0],
+		state->id.b[1]);
 }
 
 /* The name is the one in the credential, when there is one. Another one may be given for the next

@@ -86,6 +86,10 @@ int mp_state_default(const char *option, char out[MP_PATH_MAX + 1], struct mp_er
  * is readable by others; MP_EINVAL: not a name; MP_ECORRUPT; MP_EIO, MP_EFULL, MP_ELIMIT.
  */
 int mp_state_open(const char *dir, const char *name, struct mp_state *out, struct mp_error *err);
+
+/* A default name that is most likely taken, as by another node of this machine, gets the beginning
+ * of the id behind it. Before a token is taken. */
+void mp_state_name_apart(struct mp_state *state);
 void mp_state_close(struct mp_state *state);
 /* Closes; when this process made it, and so nothing in it can be missed, removes all of it. For a
  * start that failed before it served. */

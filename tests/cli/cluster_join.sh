@@ -156,6 +156,13 @@ tap_same 'it listens there and nowhere else' "0100007F:$port" \
 	"$(cat /proc/net/tcp /proc/net/tcp6 | awk -v port=":$port" \
 		'$4 == "0A" && index($2, port) { print $2 }')"
 node_stop any
+begin first start --listen 127.0.0.1:0
+until_true 20 is_ready first
+ctl first invite >"$tap_tmp/token2"
+begin second join "$(node_address first)" --listen 127.0.0.1:0 --token-file "$tap_tmp/token2"
+tap_check 'a second node of one machine needs no --name' until_true 20 knows first 2
+node_stop second
+node_stop first
 if grep -q '^00000000000000000000000000000001 ' /proc/net/if_inet6 2>/dev/null; then
 	begin six start --listen '[::1]:0' --name six
 	until_true 20 is_ready six
