@@ -62,7 +62,8 @@ ends 0 alpha revoke "$(printf '%064d' 8)" --authority "$tap_tmp/first"
 
 # And is lost.
 ends 0 beta authority remove-key "$(printf '%.12s' "$first")"
-tap_check 'all learn that' until_true 10 keys_at alpha removed 1
+tap_check 'alpha learns that' until_true 10 keys_at alpha removed 1
+tap_check 'so does gamma' until_true 10 keys_at gamma removed 1
 ends 5 gamma revoke "$(printf '%064d' 7)" --authority "$tap_tmp/first"
 tap_check 'it says why' grep -q 'no authority, or no longer' "$tap_tmp/said"
 ends 5 beta authority remove-key "$(cat "$tap_tmp/second.pub")"
