@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "crypto/secret.h"
+#include "util/fd.h"
 
 /*
  * A key file is text, so that a person who meets one sees what it is:
@@ -135,22 +136,6 @@ key_format(const struct mp_secret *s, char text[KEY_FILE_MAX])
 	return (size_t)n;
 }
 
-static bool
-write_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t put = write(fd, p, n);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return false;
-		p += put;
-		n -= (size_t)put;
-	}
-	return true;
-}
-
 /* A new name is on disk once its directory is. */
 static bool
 sync_parent(const char *path)
@@ -185,7 +170,7 @@ mp_key_save(const struct mp_secret *secret, const char *path, struct mp_error *e
 	if (fd < 0)
 		return fail_errno(err, errno, "write key", path);
 	n = key_format(secret, text);
-	if (!write_all(fd, text, n) || fsync(fd) != 0)
+	if (!mp_fd_write(fd, mp_span(text, n)) || fsync(fd) != 0)
 		rc = fail_errno(err, errno, "write key", path);
 	sodium_memzero(text, sizeof(text));
 	if (close(fd) != 0 && rc == 0)

@@ -7,21 +7,7 @@
 
 #include "ctl/commands.h"
 #include "ctl/load.h"
-
-static int
-write_all(int fd, struct mp_span bytes)
-{
-	while (bytes.n > 0) {
-		ssize_t n = write(fd, bytes.p, bytes.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		bytes = mp_span(bytes.p + n, bytes.n - (size_t)n);
-	}
-	return 0;
-}
+#include "util/fd.h"
 
 /* Whole or not at all, beside the file and then in its place. */
 static int
@@ -36,7 +22,7 @@ write_file(const char *path, struct mp_span bytes, struct mp_error *err)
 	(void)umask(mask);
 	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe, /dev/stdout */
 		fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-		failed = fd < 0 || write_all(fd, bytes) != 0 || close(fd) != 0;
+		failed = fd < 0 || !mp_fd_write(fd, bytes) || close(fd) != 0;
 		return failed ? mp_fail(err, MP_EIO, "%s: %s", path, strerror(errno)) : 0;
 	}
 	n = snprintf(temp, sizeof(temp), "%s.XXXXXX", path);
@@ -45,7 +31,7 @@ write_file(const char *path, struct mp_span bytes, struct mp_error *err)
 	fd = mkostemp(temp, O_CLOEXEC);
 	if (fd < 0)
 		return mp_fail(err, MP_EUSAGE, "%s: %s", path, strerror(errno));
-	failed = write_all(fd, bytes) != 0 || fchmod(fd, 0666 & ~mask) != 0;
+	failed = !mp_fd_write(fd, bytes) || fchmod(fd, 0666 & ~mask) != 0;
 	failed |= close(fd) != 0;
 	if (!failed && rename(temp, path) == 0)
 		return 0;

@@ -4,6 +4,7 @@
 #include "codec/msg_ctl.h"
 #include "ctl/commands.h"
 #include "ctl/diagnose.h"
+#include "ctl/visit.h"
 
 /* Runs that are looked into, the newest; how long for one, and for all. */
 #define RUNS_MAX 32
@@ -33,22 +34,13 @@ static void
 look_at_run(struct health *h, const struct mp_run_id *id)
 {
 	struct mp_error err = {0};
-	struct mp_span payload;
 	struct mp_show show;
-	struct mp_buf buf;
 	char hex[33];
-	int rc;
+	int rc = mp_visit_head(h->ctx, id, RUN_MS, &show, &err);
 
-	mp_cmd_run_hex(hex, id);
-	mp_buf_init(&buf, h->ctx->alloc, 128);
-	rc = mp_ctl_page_encode(&buf, MP_CTL_SHOW, hex, 0, 0);
-	h->ctx->deadline_ms = mp_client_now_ms() + RUN_MS;
-	rc = mp_cmd_call(h->ctx, rc, &buf, &payload, &err);
-	h->ctx->deadline_ms = 0;
-	if (rc == 0)
-		rc = mp_show_decode(payload, &show);
 	if (rc == 0 && show.state != MP_RUN_STALLED)
 		return;
+	mp_cmd_run_hex(hex, id);
 	mp_diagnose_run(&h->d, hex, rc == 0 ? &show : NULL, err.text);
 }
 

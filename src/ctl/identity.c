@@ -12,6 +12,7 @@
 #include "codec/token.h"
 #include "crypto/key.h"
 #include "shell/heap.h"
+#include "util/fd.h"
 
 /* ---- files ---- */
 
@@ -57,8 +58,7 @@ write_beside(const char *path, const char *end, struct mp_span bytes, struct mp_
 		return rc;
 	(void)snprintf(temp, sizeof(temp), "%s.new", to);
 	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || write(fd, bytes.p, bytes.n) != (ssize_t)bytes.n || fsync(fd) != 0 ||
-		rename(temp, to) != 0)
+	if (fd < 0 || !mp_fd_write(fd, bytes) || fsync(fd) != 0 || rename(temp, to) != 0)
 		rc = mp_fail(err, errno == ENOSPC ? MP_EFULL : MP_EIO, "%.300s: %s", to,
 			strerror(errno));
 	if (fd >= 0)

@@ -139,19 +139,9 @@ static void
 show_run(struct top *t, const struct mp_run_id *id, mp_time wall_ms)
 {
 	struct mp_error err = {0};
-	struct mp_span payload;
 	struct mp_show show;
-	struct mp_buf buf;
-	char hex[33];
-	int rc;
 
-	mp_cmd_run_hex(hex, id);
-	mp_buf_init(&buf, t->ctx->alloc, 128);
-	rc = mp_ctl_page_encode(&buf, MP_CTL_SHOW, hex, 0, 0);
-	t->ctx->deadline_ms = mp_client_now_ms() + RUN_MS;
-	rc = mp_cmd_call(t->ctx, rc, &buf, &payload, &err);
-	t->ctx->deadline_ms = 0;
-	if (rc == 0 && mp_show_decode(payload, &show) == 0)
+	if (mp_visit_head(t->ctx, id, RUN_MS, &show, &err) == 0)
 		write_run(t->w, &show, wall_ms);
 }
 

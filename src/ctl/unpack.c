@@ -11,6 +11,7 @@
 #include "codec/msg_ctl.h"
 #include "crypto/hasher.h"
 #include "ctl/blobs.h"
+#include "util/fd.h"
 #include "util/glob.h"
 
 static int
@@ -71,21 +72,6 @@ open_parent(int fd, const char *path, const char **leaf, struct mp_error *err)
 }
 
 static int
-write_all(int fd, struct mp_span bytes)
-{
-	while (bytes.n > 0) {
-		ssize_t n = write(fd, bytes.p, bytes.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		bytes = mp_span(bytes.p + n, bytes.n - (size_t)n);
-	}
-	return 0;
-}
-
-static int
 copy_blob(struct mp_cmd_ctx *ctx, const struct mp_file *file, const char *path, int fd,
 	struct mp_error *err)
 {
@@ -103,7 +89,7 @@ copy_blob(struct mp_cmd_ctx *ctx, const struct mp_file *file, const char *path, 
 		if (bytes.n == 0 || bytes.n > file->size - at)
 			return mp_fail(err, MP_ECORRUPT, "%s has another size than was said", path);
 		mp_hasher_update(&h, bytes);
-		if (write_all(fd, bytes) != 0)
+		if (!mp_fd_write(fd, bytes))
 			rc = fail_errno(err, path);
 		at += bytes.n;
 	}

@@ -5,25 +5,56 @@
 
 #define PAGE_COUNT 65536u
 
+/* What the node answers, borrowed until the next request. */
+static int
+ask_page(struct mp_cmd_ctx *ctx, const char *run, uint32_t from, uint32_t count,
+	struct mp_span *payload, struct mp_error *err)
+{
+	struct mp_buf buf;
+	int rc;
+
+	mp_buf_init(&buf, ctx->alloc, 256);
+	rc = mp_ctl_page_encode(&buf, MP_CTL_SHOW, run, from, count);
+	return mp_cmd_call(ctx, rc, &buf, payload, err);
+}
+
+static int
+read_page(struct mp_span payload, struct mp_show *show, struct mp_error *err)
+{
+	int rc = mp_show_decode(payload, show);
+
+	return rc == 0 ? 0 : mp_fail(err, rc, "the node's answer makes no sense");
+}
+
 /* One page, in a buffer of its own so that the visitor may make other requests. */
 static int
 get_page(struct mp_cmd_ctx *ctx, const char *run, uint32_t from, uint32_t count,
 	struct mp_buf *page, struct mp_show *show, struct mp_error *err)
 {
 	struct mp_span payload;
-	struct mp_buf buf;
-	int rc;
+	int rc = ask_page(ctx, run, from, count, &payload, err);
 
-	mp_buf_init(&buf, ctx->alloc, 256);
-	rc = mp_ctl_page_encode(&buf, MP_CTL_SHOW, run, from, count);
-	rc = mp_cmd_call(ctx, rc, &buf, &payload, err);
 	if (rc != 0)
 		return rc;
 	mp_buf_clear(page);
 	rc = mp_buf_append(page, payload.p, payload.n);
-	if (rc == 0)
-		rc = mp_show_decode(mp_buf_span(page), show);
-	return rc == 0 ? 0 : mp_fail(err, rc, "the node's answer makes no sense");
+	return rc == 0 ? read_page(mp_buf_span(page), show, err)
+		       : mp_fail(err, rc, "%s", mp_strerror(rc));
+}
+
+int
+mp_visit_head(struct mp_cmd_ctx *ctx, const struct mp_run_id *run, mp_time patience_ms,
+	struct mp_show *show, struct mp_error *err)
+{
+	struct mp_span payload;
+	char hex[33];
+	int rc;
+
+	mp_cmd_run_hex(hex, run);
+	ctx->deadline_ms = mp_client_now_ms() + patience_ms;
+	rc = ask_page(ctx, hex, 0, 0, &payload, err);
+	ctx->deadline_ms = 0;
+	return rc == 0 ? read_page(payload, show, err) : rc;
 }
 
 int

@@ -26,6 +26,11 @@ int mp_visit(struct mp_cmd_ctx *ctx, const char *run, const struct mp_visitor *v
 int mp_visit_one(struct mp_cmd_ctx *ctx, const char *run, const char *module,
 	const struct mp_visitor *visitor, struct mp_error *err);
 
+/* Only the head of a run, of whoever leads it within patience_ms: borrowed until the next request.
+ * The errors of calls. */
+int mp_visit_head(struct mp_cmd_ctx *ctx, const struct mp_run_id *run, mp_time patience_ms,
+	struct mp_show *show, struct mp_error *err);
+
 /* The name of somebody for people: the name, or the start of the id; NULL for nobody. */
 #define MP_WHO_SIZE (MP_NAME_MAX + 1)
 const char *mp_who(const struct mp_show_node *node, char out[MP_WHO_SIZE]);

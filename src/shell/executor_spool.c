@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "util/fd.h"
+
 #define SPOOL_READ (64u * 1024)
 
 /* The hole grows by at least so much at a time. */
@@ -23,23 +25,6 @@ mp_spool_open(struct mp_spool *s, const char *path, uint64_t keep_max)
 	(void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
 	*s = (struct mp_spool){.pipe = fds[0], .file = -1, .path = path, .keep_max = keep_max};
 	return fds[1];
-}
-
-static bool
-spool_write_all(int fd, const uint8_t *p, size_t n)
-{
-	ssize_t done;
-
-	while (n > 0) {
-		done = write(fd, p, n);
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return false;
-		p += done;
-		n -= (size_t)done;
-	}
-	return true;
 }
 
 /* Frees what lies between the first half and the last one. */
@@ -78,7 +63,7 @@ spool_keep(struct mp_spool *s, const uint8_t *p, size_t n)
 	}
 	if (s->file < 0)
 		s->file = open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	s->lost = s->file < 0 || !spool_write_all(s->file, p, n);
+	s->lost = s->file < 0 || !mp_fd_write(s->file, mp_span(p, n));
 }
 
 /* False when there was nothing to read. */

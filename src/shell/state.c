@@ -16,6 +16,7 @@
 #include "crypto/key.h"
 #include "shell/heap.h"
 #include "shell/state_int.h"
+#include "util/fd.h"
 
 #define MARKER      "meshpipe"
 #define SETTINGS    "node.conf"
@@ -69,20 +70,6 @@ mp_state_read(const struct mp_state *state, const char *leaf, void *p, size_t si
 	return got < 0 ? MP_EIO : 0;
 }
 
-static bool
-write_all(int fd, const char *p, size_t n)
-{
-	while (n > 0) {
-		ssize_t put = write(fd, p, n);
-
-		if (put < 0 && errno != EINTR)
-			return false;
-		p += put > 0 ? put : 0;
-		n -= put > 0 ? (size_t)put : 0;
-	}
-	return true;
-}
-
 int
 mp_state_write(const struct mp_state *state, const char *leaf, const void *p, size_t n,
 	struct mp_error *err)
@@ -95,7 +82,7 @@ mp_state_write(const struct mp_state *state, const char *leaf, const void *p, si
 		state->dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fail_errno(err, state, leaf);
-	if (!write_all(fd, p, n) || fsync(fd) != 0)
+	if (!mp_fd_write(fd, mp_span(p, n)) || fsync(fd) != 0)
 		rc = fail_errno(err, state, leaf);
 	if (close(fd) != 0 && rc == 0)
 		rc = fail_errno(err, state, leaf);

@@ -8,6 +8,8 @@ libmp_util_a_SOURCES = \
 	%D%/buf.h \
 	%D%/dlist.h \
 	%D%/error.c \
+	%D%/fd.c \
+	%D%/fd.h \
 	%D%/glob.c \
 	%D%/glob.h \
 	%D%/map.c \

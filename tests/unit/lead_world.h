@@ -551,6 +551,23 @@ world_init(struct world *w, uint32_t slots)
 	world_lead(w, 1);
 }
 
+/* From now on only n1 has room. */
+static inline void
+world_only_n1(struct world *w)
+{
+	w->roster.caps[2].slots = w->roster.caps[3].slots = 0;
+	mp_lead_members(w->lead, &w->env);
+}
+
+/* One module, and n1 alone to run it. */
+static inline void
+world_init_one(struct world *w)
+{
+	unit_graph_init(&w->graph, 1);
+	world_init(w, 1);
+	world_only_n1(w);
+}
+
 static inline void
 world_fini(struct world *w)
 {

@@ -360,10 +360,7 @@ test_late_result(void **state)
 static void
 lost_setup(struct world *w)
 {
-	unit_graph_init(&w->graph, 1);
-	world_init(w, 1);
-	w->roster.caps[2].slots = w->roster.caps[3].slots = 0;
-	mp_lead_members(w->lead, &w->env);
+	world_init_one(w);
 	world_settle(w);
 	assert_int_equal(mp_lead_outstanding(w->lead), 1);
 	world_forget(w);
@@ -574,68 +571,6 @@ test_cancel(void **state)
 	world_fini(&w);
 }
 
-/* Handed out once more, refused once more and cancelled, all before the log has the second
- * ASSIGNED: the LOST that is proposed then names the first attempt. */
-static void
-test_cancel_between_attempts(void **state)
-{
-	struct world_item first;
-	struct world w;
-
-	(void)state;
-	unit_graph_init(&w.graph, 1);
-	world_init(&w, 1);
-	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
-	mp_lead_members(w.lead, &w.env);
-	world_settle(&w);
-	first = w.items[0];
-	assert_int_equal(world_reject(&w, &first, MP_REJECT_BUSY), 0);
-	assert_int_equal(world_cancel(&w, "anna"), 0);
-	mp_lead_room(w.lead, world_id(&w, 1));
-	world_plan(&w);
-	assert_false(mp_attempt_eq(&first.id, &w.items[0].id));
-	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BUSY), 0);
-	world_commit_one(&w);
-	assert_true(w.run.cancelled);
-	world_plan(&w);
-	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
-	world_settle(&w);
-	for (int i = 0; i < 3 && mp_run_state(&w.run) == MP_RUN_RUNNING; i++) {
-		(void)world_status(&w, 1, world_asked(&w, 1), 1, NULL, 0);
-		world_settle(&w);
-	}
-	assert_int_equal(mp_run_state(&w.run), MP_RUN_CANCELLED);
-	world_fini(&w);
-}
-
-/* An attempt that was given up failed, and the next was refused: its ASSIGNED is first in the log.
- */
-static void
-test_failure_in_vain(void **state)
-{
-	struct world_item first;
-	struct world w;
-
-	(void)state;
-	unit_graph_init(&w.graph, 1);
-	world_init(&w, 1);
-	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
-	mp_lead_members(w.lead, &w.env);
-	world_settle(&w);
-	first = w.items[0];
-	world_sleep(&w, 2 * MP_LEAD_SILENCE_MIN_MS);
-	world_plan(&w);
-	world_commit(&w);
-	world_plan(&w);
-	assert_false(mp_attempt_eq(&first.id, &w.items[0].id));
-	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BUSY), 0);
-	assert_int_equal(world_result(&w, &first, MP_STATUS_FAILED, SPOIL_NOTHING), 0);
-	assert_int_equal(world_entries(&w, MP_ENTRY_FINISHED), 1);
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 1);
-	world_fini(&w);
-}
-
 /* Once END is in the log, nothing follows it. */
 static void
 test_cancel_at_the_end(void **state)
@@ -755,9 +690,7 @@ main(void)
 		cmocka_unit_test(test_retry),
 		cmocka_unit_test(test_retry_survives_a_leader),
 		cmocka_unit_test(test_cancel),
-		cmocka_unit_test(test_cancel_between_attempts),
 		cmocka_unit_test(test_cancel_at_the_end),
-		cmocka_unit_test(test_failure_in_vain),
 		cmocka_unit_test(test_forged_results),
 		cmocka_unit_test(test_unplaceable),
 		cmocka_unit_test(test_results_before_status),

@@ -9,10 +9,7 @@ test_rejects(void **state)
 	struct world w;
 
 	(void)state;
-	unit_graph_init(&w.graph, 1);
-	world_init(&w, 1);
-	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
-	mp_lead_members(w.lead, &w.env);
+	world_init_one(&w);
 	world_settle(&w);
 	first = w.items[0];
 	assert_int_equal(first.worker, 1);
@@ -65,10 +62,7 @@ test_busy_for_long(void **state)
 	uint32_t asked = 0;
 
 	(void)state;
-	unit_graph_init(&w.graph, 1);
-	world_init(&w, 1);
-	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
-	mp_lead_members(w.lead, &w.env);
+	world_init_one(&w);
 	world_settle(&w);
 	for (mp_time end_ms = w.env.now_ms + 300000; w.env.now_ms < end_ms; asked++) {
 		assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BUSY), 0);
@@ -94,10 +88,7 @@ test_unlogged(void **state)
 	struct world w;
 
 	(void)state;
-	unit_graph_init(&w.graph, 1);
-	world_init(&w, 1);
-	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
-	mp_lead_members(w.lead, &w.env);
+	world_init_one(&w);
 	world_plan(&w);
 	world_commit(&w);
 	mp_lead_plan(w.lead, &w.env);
@@ -112,6 +103,62 @@ test_unlogged(void **state)
 	world_settle(&w);
 	assert_int_equal(w.items[0].attempt_number, 1);
 	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
+	world_fini(&w);
+}
+
+/* Handed out once more, refused once more and cancelled, all before the log has the second
+ * ASSIGNED: the LOST that is proposed then names the first attempt. */
+static void
+test_cancel_between_attempts(void **state)
+{
+	struct world_item first;
+	struct world w;
+
+	(void)state;
+	world_init_one(&w);
+	world_settle(&w);
+	first = w.items[0];
+	assert_int_equal(world_reject(&w, &first, MP_REJECT_BUSY), 0);
+	assert_int_equal(world_cancel(&w, "anna"), 0);
+	mp_lead_room(w.lead, world_id(&w, 1));
+	world_plan(&w);
+	assert_false(mp_attempt_eq(&first.id, &w.items[0].id));
+	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BUSY), 0);
+	world_commit_one(&w);
+	assert_true(w.run.cancelled);
+	world_plan(&w);
+	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
+	world_settle(&w);
+	for (int i = 0; i < 3 && mp_run_state(&w.run) == MP_RUN_RUNNING; i++) {
+		(void)world_status(&w, 1, world_asked(&w, 1), 1, NULL, 0);
+		world_settle(&w);
+	}
+	assert_int_equal(mp_run_state(&w.run), MP_RUN_CANCELLED);
+	world_fini(&w);
+}
+
+/* An attempt that was given up failed, and the next was refused: its ASSIGNED is first in the log.
+ */
+static void
+test_failure_in_vain(void **state)
+{
+	struct world_item first;
+	struct world w;
+
+	(void)state;
+	world_init_one(&w);
+	world_settle(&w);
+	first = w.items[0];
+	world_sleep(&w, 2 * MP_LEAD_SILENCE_MIN_MS);
+	world_plan(&w);
+	world_commit(&w);
+	world_plan(&w);
+	assert_false(mp_attempt_eq(&first.id, &w.items[0].id));
+	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BUSY), 0);
+	assert_int_equal(world_result(&w, &first, MP_STATUS_FAILED, SPOIL_NOTHING), 0);
+	assert_int_equal(world_entries(&w, MP_ENTRY_FINISHED), 1);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 1);
 	world_fini(&w);
 }
 
@@ -144,6 +191,8 @@ main(void)
 		cmocka_unit_test(test_rejects),
 		cmocka_unit_test(test_busy_for_long),
 		cmocka_unit_test(test_unlogged),
+		cmocka_unit_test(test_cancel_between_attempts),
+		cmocka_unit_test(test_failure_in_vain),
 		cmocka_unit_test(test_fenced_by_forgery),
 	};
 

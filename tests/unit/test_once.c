@@ -12,7 +12,7 @@ once_init(struct world *w)
 	unit_graph_need(&w->graph, 1, 0);
 	w->graph.modules[0].once = true;
 	world_init(w, 1);
-	w->roster.caps[2].slots = w->roster.caps[3].slots = 0;
+	world_only_n1(w);
 }
 
 static int

@@ -325,8 +325,7 @@ test_resolved(void **state)
 		unit_roster_tool(&w.roster, i, "gcc");
 		memcpy(w.roster.caps[i].tools[0].version, "12", 3);
 	}
-	w.roster.caps[2].slots = w.roster.caps[3].slots = 0;
-	mp_lead_members(w.lead, &w.env);
+	world_only_n1(&w);
 	for (uint32_t i = 1; i < 4; i++) {
 		keep(&(struct make){.module = i, .node = 1});
 		keep(&(struct make){.module = i, .node = 1, .no_deps = true});
