@@ -26,6 +26,7 @@ include tests/unit/local.mk
 include tests/sim/local.mk
 include tests/model/local.mk
 include tests/cli/local.mk
+include tests/attack/local.mk
 include tests/net/local.mk
 include tests/fuzz/local.mk
 include tests/lint/local.mk

@@ -4,17 +4,19 @@
  *
  * On the wire, all integers big-endian:
  *
- *	preface    magic (4), lowest (u16) and highest (u16) protocol version     each side, first
+ *	preface    8d "MPS", lowest (u16) and highest (u16) protocol version      each side, first
  *	handshake  length (u16), Noise XX message                                 three of them
  *	frame      length (u16), sealed: type (1), data                           from then on
  *
  * Types: 0 data, more of this message follows; 1 data, the message ends; 2 no data, and the sender
- * has a new key after it. Noise's prologue is a label, the cluster id and both prefaces, so peers
- * of two clusters, or with a preface changed on the way, do not come to terms. The version spoken
- * is the highest that both speak.
+ * has a new key after it. Noise's prologue is "meshpipe-stream" and a NUL, the cluster id and both
+ * prefaces, the opener's first, so peers of two clusters, or with a preface changed on the way, do
+ * not come to terms. The version spoken is the highest that both speak. Message 1 has no payload;
+ * those of 2 and 3 are the caller's: shell/stream.h.
  *
- * Who does not know the cluster yet knocks: the opener's magic is another one then, and the cluster
- * id in the prologue is zero on both sides. What a responder lets such a peer do is the caller's.
+ * Who does not know the cluster yet knocks: the opener's preface begins with 8d "MPK" then, and the
+ * cluster id in the prologue is zero on both sides. What a responder lets such a peer do is the
+ * caller's.
  *
  *	initiator: preface, 1 ->        <- preface, 2        3, frames ->
  *

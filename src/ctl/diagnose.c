@@ -168,7 +168,8 @@ void
 mp_diagnose_counter(struct mp_diagnosis *d, const char *name, uint64_t value)
 {
 	static const char *const refused[] = {"datagrams_junk", "datagrams_stranger",
-		"datagrams_forged", "datagrams_replayed", "streams_rejected", "messages_refused"};
+		"datagrams_forged", "datagrams_replayed", "streams_rejected", "streams_broken",
+		"messages_refused"};
 	struct mp_problem *p;
 	size_t at = strlen(d->refused);
 

@@ -88,6 +88,7 @@ info_streams(const struct mp_daemon *d, struct mp_ctl_counter out[MP_DAEMON_COUN
 	out[0] = (struct mp_ctl_counter){.name = "streams_rejected", .value = stats.rejected};
 	out[1] = (struct mp_ctl_counter){.name = "streams_crowded", .value = stats.crowded};
 	out[2] = (struct mp_ctl_counter){.name = "messages_lost", .value = stats.lost};
+	out[3] = (struct mp_ctl_counter){.name = "streams_broken", .value = stats.broken};
 }
 
 static int

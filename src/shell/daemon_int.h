@@ -50,7 +50,7 @@ struct mp_daemon_caps {
 };
 
 /* Counters of the shell, behind the node's. */
-#define MP_DAEMON_COUNTERS 3
+#define MP_DAEMON_COUNTERS 4
 
 struct mp_daemon {
 	struct mp_daemon_config config;

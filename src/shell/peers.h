@@ -90,6 +90,7 @@ struct mp_peers_config {
 struct mp_peers_stats {
 	uint64_t rejected; /* streams that came in and were not good */
 	uint64_t crowded;  /* that were closed at once, by the bounds above */
+	uint64_t broken;   /* that were good, and closed for what came over them later */
 	uint64_t lost;     /* messages for which there was no room or no way */
 };
 

@@ -168,6 +168,8 @@ mp_conn_close(struct mp_conn *c, enum mp_link_state state, const struct mp_error
 		return;
 	if (was == MP_CONN_GREETING && !c->opener)
 		peers->stats.rejected++;
+	else if (was >= MP_CONN_OPEN && err != NULL)
+		peers->stats.broken++;
 	if (err != NULL && err->code != 0)
 		peers->config.trouble(peers->config.ctx, &c->addr, err);
 	if (c->is_guest && was == MP_CONN_OPEN)

@@ -13,8 +13,9 @@
 
 #include <signal.h>
 
-/* What a handshake says besides credentials: [class, credential]. The first ones are those of enum
- * mp_class. */
+/* Payloads of a handshake: [class, credential bstr], the class being the opener's to say and 0 in
+ * the answer. The first ones are those of enum mp_class. Who knocks is answered with [cluster32],
+ * and says a signed request of codec/record_cert.h. */
 #define MP_STREAM_CLASS_CLIENT 2
 
 struct mp_stream_config {

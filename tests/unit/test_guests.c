@@ -255,6 +255,7 @@ test_bad_knocks(void **state)
 	assert_int_equal(heard.spoke, 1);
 	assert_int_equal(side[A].ups + side[A].messages, 0);
 	assert_int_equal(stats(A).rejected, 4);
+	assert_int_equal(stats(A).broken, 1);
 }
 
 /* It may not stay, whether it was answered or not. */

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+# A peer that wishes us no good, against real daemons on loopback.
+attack_tests = \
+	%D%/outsider.sh
+
+check_PROGRAMS += tests/attack/attack
+tests_attack_attack_SOURCES = %D%/attack.h %D%/wire.h %D%/bytes.c %D%/noise.c %D%/stream.c \
+	%D%/trust.c %D%/main.c %D%/shake.c %D%/cert.c %D%/lies.c
+tests_attack_attack_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+tests_attack_attack_LDADD = $(SODIUM_LIBS)
+
+EXTRA_DIST += %D%/lib.sh
+dist_check_SCRIPTS += $(attack_tests)
+TESTS += $(attack_tests)
+
+check-attack: $(bin_PROGRAMS) tests/attack/attack
+	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(attack_tests)'
+.PHONY: check-attack

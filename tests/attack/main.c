@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *	attack WHAT PORT TOKEN-FILE [ARG...]
+ *
+ * Tries WHAT against the node at 127.0.0.1:PORT, with what a token of its cluster tells. Prints a
+ * line for each attempt that was not refused, and at last "attempts N". 0, or 1 when one was not
+ * refused or could not even be tried.
+ */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attack.h"
+
+static const struct {
+	const char *name;
+	void (*run)(struct aim *a);
+} attacks[] = {
+	{"bytes", attack_bytes},
+	{"order", attack_order},
+	{"versions", attack_versions},
+	{"certificates", attack_certificates},
+	{"knocks", attack_knocks},
+	{"strangers", attack_strangers},
+};
+
+static unsigned long attempts, taken;
+
+void
+tried(bool refused, const char *fmt, ...)
+{
+	va_list ap;
+
+	attempts++;
+	if (refused)
+		return;
+	taken++;
+	(void)fputs("not refused: ", stdout);
+	va_start(ap, fmt);
+	(void)vprintf(fmt, ap);
+	va_end(ap);
+	(void)putchar('\n');
+}
+
+void
+aim_stranger(struct aim *a, uint64_t seed, const char *name)
+{
+	struct cert c;
+
+	a->self = keys_make(seed);
+	c = cert_of(&a->token, &a->self, name);
+	bytes_free(&a->credential);
+	a->credential = credential_of(&a->token, &c);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct aim a = {.argc = argc - 4, .argv = argv + 4};
+
+	if (argc < 4 || sodium_init() < 0)
+		die("usage: attack WHAT PORT TOKEN-FILE [ARG...]");
+	(void)signal(SIGPIPE, SIG_IGN);
+	a.port = (uint16_t)strtoul(argv[2], NULL, 10);
+	a.token = token_read(argv[3]);
+	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
+		if (strcmp(attacks[i].name, argv[1]) != 0)
+			continue;
+		attacks[i].run(&a);
+		(void)printf("attempts %lu\n", attempts);
+		return taken == 0 ? 0 : 1;
+	}
+	die("%s: nobody knows how", argv[1]);
+}
