@@ -510,17 +510,41 @@ mp_view_entry_write(struct mp_cbor_w *w, const struct mp_view_entry *entry)
 }
 
 void
-mp_view_msg_begin(struct mp_cbor_w *w, size_t entries)
+mp_view_msg_begin(struct mp_cbor_w *w, size_t entries, struct mp_span buckets)
 {
-	mp_cbor_w_array(w, 3);
+	mp_cbor_w_array(w, buckets.n > 0 ? 4 : 3);
 	mp_cbor_w_uint(w, MP_MSG_VIEW);
 	mp_cbor_w_array(w, entries);
 }
 
 void
-mp_view_msg_end(struct mp_cbor_w *w, uint64_t trust)
+mp_view_msg_end(struct mp_cbor_w *w, uint64_t trust, struct mp_span buckets)
 {
 	write_u64_bytes(w, trust);
+	if (buckets.n > 0)
+		mp_cbor_w_span(w, buckets);
+}
+
+size_t
+mp_sums_bucket(const struct mp_node_id *id, size_t buckets)
+{
+	return ((size_t)id->b[0] << 8 | id->b[1]) & (buckets - 1);
+}
+
+void
+mp_sums_msg_write(struct mp_cbor_w *w, const struct mp_sums_msg *msg)
+{
+	mp_cbor_w_array(w, 3);
+	mp_cbor_w_uint(w, MP_MSG_SUMS);
+	mp_cbor_w_span(w, msg->sums);
+	write_u64_bytes(w, msg->trust);
+}
+
+/* A power of two within the bounds? */
+static bool
+buckets_valid(size_t n)
+{
+	return n >= MP_SUMS_MIN && n <= MP_SUMS_MAX && (n & (n - 1)) == 0;
 }
 
 void
@@ -564,6 +588,31 @@ mp_view_msg_read(struct mp_span bytes, struct mp_view_msg *out)
 		msg.trust = read_u64_bytes(&r);
 		extra--;
 	}
+	if (extra > 0 && r.rc == 0) {
+		msg.buckets = mp_cbor_r_bytes(&r, MP_SUMS_MAX / 8);
+		extra--;
+		if (r.rc == 0 && !buckets_valid(8 * msg.buckets.n))
+			r.rc = MP_EFORMAT;
+	}
+	rc = read_end(&r, extra);
+	if (rc == 0)
+		*out = msg;
+	return rc;
+}
+
+int
+mp_sums_msg_read(struct mp_span bytes, struct mp_sums_msg *out)
+{
+	struct mp_sums_msg msg;
+	struct mp_cbor_r r;
+	size_t extra;
+	int rc;
+
+	read_head(&r, bytes, MP_MSG_SUMS, 3, &extra);
+	msg.sums = mp_cbor_r_bytes(&r, 4 * MP_SUMS_MAX);
+	msg.trust = read_u64_bytes(&r);
+	if (r.rc == 0 && (msg.sums.n % 4 != 0 || !buckets_valid(msg.sums.n / 4)))
+		r.rc = MP_EFORMAT;
 	rc = read_end(&r, extra);
 	if (rc == 0)
 		*out = msg;

@@ -16,14 +16,21 @@
  *  11 REVOKED   [11, revocation bstr]            codec/record_revoke.h
  *
  *  32 VIEW      [32, [[id32, incarnation, state]...], trust8]   all the sender knows; state: enum
- *               mp_view; trust8, a digest of what TRUST carries, may be missing
+ *               mp_view; trust8, a digest of what TRUST carries, may be missing; behind it, where
+ *               it answers SUMS, the buckets that it is of, one bit each
  *  33 DELTA     [33, [credential bstr...], [statement...], [[id32, incarnation, state]...],
- * [id32...]] what the receiver lacked; last, what the sender lacks itself 34 CAPS_GET  [34,
- * [digest32...]]             35 CAPS [35, [caps bstr...]] 36 JOIN      [36, credential bstr,
- * statement] 37 JOINED    [37, credential bstr, [[epoch, key32]...], [credential bstr...],
- * [statement...], [[log...], [revocation bstr...]]] 38 JOIN_REFUSED [38, code, text]
+ *               [id32...]] what the receiver lacked; last, what the sender lacks itself
+ *  34 CAPS_GET  [34, [digest32...]]
+ *  35 CAPS      [35, [caps bstr...]]
+ *  36 JOIN      [36, credential bstr, statement]
+ *  37 JOINED    [37, credential bstr, [[epoch, key32]...], [credential bstr...], [statement...],
+ *               [[log...], [revocation bstr...]]]
+ *  38 JOIN_REFUSED [38, code, text]
  *  39 TRUST     [39, answer, trust8, [authority log...], [revocation bstr...], [[epoch, key32]...]]
  *               all that the sender knows; answer: with the same, by who has more
+ *  96 SUMS      [96, [digest4...] as one bstr, trust8]   what VIEW says, in 2^k buckets of members
+ *               (mp_sums_bucket()), of each the xor of its members' digests. Answered by the VIEW
+ *               of those that differ; by a node that does not know it, not at all
  *
  * A statement is [record bstr, sig bstr64], Ed25519 over hash(record):
  *   ["mp-alive", 1, cluster32, id32, incarnation, name, [[ip16, port]...], proto_min, proto_max,
@@ -65,6 +72,7 @@ enum mp_member_msg {
 	MP_MSG_JOINED = 37,
 	MP_MSG_JOIN_REFUSED = 38,
 	MP_MSG_TRUST = 39,
+	MP_MSG_SUMS = 96,
 };
 
 /* Bounds of one message. */
@@ -72,6 +80,8 @@ enum mp_member_msg {
 #define MP_CAPS_ASK_MAX  256 /* digests in one CAPS_GET */
 #define MP_JOIN_TEXT_MAX 256
 #define MP_GOSSIP_KEYS   4
+#define MP_SUMS_MIN      16 /* buckets of SUMS */
+#define MP_SUMS_MAX      1024
 
 /* ---- datagram records ---- */
 
@@ -178,15 +188,25 @@ struct mp_view_msg {
 	struct mp_part view;
 	bool has_trust;
 	uint64_t trust;
+	struct mp_span buckets; /* bits, from the lowest of the first byte; empty: it is of all */
+};
+struct mp_sums_msg {
+	struct mp_span sums; /* 4 bytes for each bucket */
+	uint64_t trust;
 };
 
-/* Entries follow, then mp_view_msg_end(). */
-void mp_view_msg_begin(struct mp_cbor_w *w, size_t entries);
-void mp_view_msg_end(struct mp_cbor_w *w, uint64_t trust);
+/* Entries follow, then mp_view_msg_end() with the same `buckets`, empty when it is of all members;
+ * else MP_SUMS_MIN to MP_SUMS_MAX bits, a power of two. */
+void mp_view_msg_begin(struct mp_cbor_w *w, size_t entries, struct mp_span buckets);
+void mp_view_msg_end(struct mp_cbor_w *w, uint64_t trust, struct mp_span buckets);
+void mp_sums_msg_write(struct mp_cbor_w *w, const struct mp_sums_msg *msg);
+/* The bucket, of so many, in which this member is. */
+size_t mp_sums_bucket(const struct mp_node_id *id, size_t buckets);
 /* Three lists follow. */
 void mp_trust_msg_begin(struct mp_cbor_w *w, bool answer, uint64_t digest);
 /* 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, for all of these; lists are well-formed, items unread. */
 int mp_view_msg_read(struct mp_span bytes, struct mp_view_msg *out);
+int mp_sums_msg_read(struct mp_span bytes, struct mp_sums_msg *out);
 int mp_trust_msg_read(struct mp_span bytes, struct mp_trust_msg *out);
 int mp_delta_msg_read(struct mp_span bytes, struct mp_delta_msg *out);
 int mp_joined_msg_read(struct mp_span bytes, struct mp_joined_msg *out);

@@ -4,9 +4,9 @@
  *
  *   rows     -> dgram (keys), roster, runs, worker
  *   datagram -> dgram opens it -> swim (who is there), pulse (who leads)
- *   message  -> by the range of its number: swim 1-35 and 39, join 36-38, raft 40-46, open 50-55,
- *               ctl 56-57, takeovers 58-59, worker 60-66, lead 70-75, fetch 80-82, hold 83-84,
- *               shelf 90-95
+ *   message  -> by the range of its number: swim 1-35, 39 and 96, join 36-38, raft 40-46,
+ *               open 50-55, ctl 56-57, takeovers 58-59, worker 60-66, lead 70-75, fetch 80-82,
+ *               hold 83-84, shelf 90-95
  *
  * RESTORING -> BOOTING (the boot counter goes to disk) -> JOINING -> RUNNING -> STOPPING
  */
@@ -381,7 +381,7 @@ node_route(struct mp_node *node, const struct mp_node_id *from, struct mp_span b
 		return mp_join_message(node->join, env, from, bytes);
 	if (mp_roster_find(node->roster, from) == NULL)
 		return MP_EAUTH;
-	if ((kind >= 1 && kind <= 35) || kind == 39)
+	if ((kind >= 1 && kind <= 35) || kind == 39 || kind == 96)
 		return mp_swim_message(node->swim, env, from, bytes);
 	if (kind == 56 || kind == 57)
 		return mp_ctl_message(node->ctl, env, from, bytes);

@@ -57,7 +57,7 @@ void mp_swim_heard(struct mp_swim *swim, struct mp_env *env, const struct mp_nod
 int mp_swim_record(struct mp_swim *swim, struct mp_env *env, const struct mp_node_id *sender,
 	const struct mp_addr *from, struct mp_span record);
 
-/* One message (kinds 1-29 and 32-35) on a stream. MP_EAUTH when the sender is no member. */
+/* One message (kinds 1-29, 32-35, 39 and 96) on a stream. MP_EAUTH when the sender is no member. */
 int mp_swim_message(struct mp_swim *swim, struct mp_env *env, const struct mp_node_id *sender,
 	struct mp_span bytes);
 

@@ -129,6 +129,7 @@ struct mp_swim {
 	size_t relay_count;
 	uint32_t pull_from; /* SWIM_NONE: nobody */
 	bool pull_has_about;
+	bool sums_asked; /* and not answered yet */
 	struct mp_node_id pull_about;
 	/* Timers. */
 	mp_time refuted_ms, refute_ms; /* last, and next */
@@ -255,7 +256,7 @@ void mp_swim_want(struct mp_swim *swim, struct mp_env *env, const struct mp_memb
 void mp_swim_sync_tick(struct mp_swim *swim, struct mp_env *env);
 void mp_swim_caps_tick(struct mp_swim *swim, struct mp_env *env);
 void mp_swim_want_caps(struct mp_swim *swim, struct mp_env *env);
-/* Messages 32-35. */
+/* Messages 32-35 and 96. */
 int mp_swim_sync_message(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
 	struct mp_span bytes);
 

@@ -29,23 +29,106 @@ entry_of(const struct mp_swim *swim, const struct mp_member *m)
 	return entry;
 }
 
+/* ---- sums ---- */
+
+/* A bucket has eight members, as the number of them is a power of two. */
+static size_t
+sums_buckets(const struct mp_swim *swim)
+{
+	size_t n = MP_SUMS_MIN;
+
+	while (8 * n < swim->peer_count && n < MP_SUMS_MAX)
+		n *= 2;
+	return n;
+}
+
+static void
+sums_make(const struct mp_swim *swim, uint8_t *sums, size_t buckets)
+{
+	memset(sums, 0, 4 * buckets);
+	for (uint32_t i = 0; i < swim->peer_count; i++) {
+		uint8_t *sum = sums + 4 * mp_sums_bucket(&swim_member(swim, i)->id, buckets);
+
+		for (int k = 0; k < 4; k++)
+			sum[k] ^= (uint8_t)(swim->peers[i].digest >> (8 * k));
+	}
+}
+
+static bool
+in_buckets(struct mp_span buckets, const struct mp_member *m)
+{
+	size_t i;
+
+	if (buckets.n == 0)
+		return true;
+	i = mp_sums_bucket(&m->id, 8 * buckets.n);
+	return (buckets.p[i / 8] >> i % 8 & 1) != 0;
+}
+
 /* ---- asking ---- */
 
 static void
-view_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
+sums_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
 {
+	uint8_t sums[4 * MP_SUMS_MAX];
+	struct mp_sums_msg msg = {
+		.sums = mp_span(sums, 4 * sums_buckets(swim)), .trust = swim->trust};
 	struct mp_cbor_w w;
 
+	sums_make(swim, sums, msg.sums.n / 4);
 	mp_cbor_w_init(&w, mp_out_scratch(env->out));
-	mp_view_msg_begin(&w, swim->peer_count);
+	mp_sums_msg_write(&w, &msg);
+	if (w.rc == 0)
+		mp_out_send(env->out, &m->id, MP_CLASS_CONTROL, mp_buf_span(w.buf), 0);
+	swim->sums_asked = true;
+}
+
+/* Of these buckets; none: of all members. */
+static void
+view_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *to,
+	struct mp_span buckets)
+{
+	size_t count = 0;
+	struct mp_cbor_w w;
+
+	for (uint32_t i = 0; i < swim->peer_count; i++)
+		count += in_buckets(buckets, swim_member(swim, i));
+	mp_cbor_w_init(&w, mp_out_scratch(env->out));
+	mp_view_msg_begin(&w, count, buckets);
 	for (uint32_t i = 0; i < swim->peer_count; i++) {
 		struct mp_view_entry entry = entry_of(swim, swim_member(swim, i));
 
-		mp_view_entry_write(&w, &entry);
+		if (in_buckets(buckets, swim_member(swim, i)))
+			mp_view_entry_write(&w, &entry);
 	}
-	mp_view_msg_end(&w, swim->trust);
+	mp_view_msg_end(&w, swim->trust, buckets);
 	if (w.rc == 0)
-		mp_out_send(env->out, &m->id, MP_CLASS_CONTROL, mp_buf_span(w.buf), 0);
+		mp_out_send(env->out, &to->id, MP_CLASS_CONTROL, mp_buf_span(w.buf), 0);
+}
+
+/* Sums do not say of whom we have only heard, and somebody of an older version does not answer
+ * them: the whole view then. */
+static bool
+sums_will_do(const struct mp_swim *swim)
+{
+	if (swim->peer_count <= SWIM_FEW || swim->sums_asked)
+		return false;
+	for (uint32_t i = 0; i < swim->peer_count; i++) {
+		if (swim->peers[i].unverified)
+			return false;
+	}
+	return true;
+}
+
+static void
+pull(struct mp_swim *swim, struct mp_env *env, const struct mp_member *from)
+{
+	if (sums_will_do(swim)) {
+		sums_send(swim, env, from);
+	} else {
+		swim->sums_asked = false;
+		view_send(swim, env, from, mp_span(NULL, 0));
+	}
 	swim->stats[MP_SWIM_STAT_PULLS]++;
 	swim->pulled_ms = env->now_ms;
 }
@@ -106,13 +189,13 @@ mp_swim_sync_tick(struct mp_swim *swim, struct mp_env *env)
 		swim->pull_ms = MP_TIME_NEVER;
 		if (m->state != MP_MEMBER_LEFT &&
 			(!swim->pull_has_about || !has_spoken(swim, &swim->pull_about)))
-			view_send(swim, env, m);
+			pull(swim, env, m);
 	}
 	/* Equal digests on the last ping or ack leave nothing to exchange. */
 	if (swim->push_pull_ms <= env->now_ms) {
 		if ((swim->mismatches > 0 || !swim->compared) &&
 			mp_swim_pick(swim, env, PICK_ALIVE, SWIM_NONE, &slot, 1) == 1)
-			view_send(swim, env, swim_member(swim, slot));
+			pull(swim, env, swim_member(swim, slot));
 		swim->compared = false;
 		swim->push_pull_ms = env->now_ms + push_pull_interval(swim, env);
 	}
@@ -238,6 +321,28 @@ entry_wanted(const struct mp_member *m, const struct mp_view_entry *entry)
 	       (m->statement.n == 0 && entry->state != MP_VIEW_UNKNOWN);
 }
 
+/* The buckets in which we differ are answered, even if there are none: that is an answer, too. */
+static int
+sums_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
+	struct mp_span bytes)
+{
+	uint8_t sums[4 * MP_SUMS_MAX], differ[MP_SUMS_MAX / 8] = {0};
+	struct mp_sums_msg msg;
+	int rc = mp_sums_msg_read(bytes, &msg);
+
+	if (rc != 0)
+		return rc;
+	if (msg.trust != swim->trust)
+		mp_swim_trust_send(swim, env, sender, true);
+	sums_make(swim, sums, msg.sums.n / 4);
+	for (size_t i = 0; i < msg.sums.n / 4; i++) {
+		if (memcmp(sums + 4 * i, msg.sums.p + 4 * i, 4) != 0)
+			differ[i / 8] |= (uint8_t)(1u << i % 8);
+	}
+	view_send(swim, env, sender, mp_span(differ, msg.sums.n / 32));
+	return 0;
+}
+
 static int
 view_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
 	struct mp_span bytes)
@@ -254,6 +359,8 @@ view_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender
 		return rc;
 	if (msg.has_trust && msg.trust != swim->trust)
 		mp_swim_trust_send(swim, env, sender, true);
+	if (msg.buckets.n > 0)
+		swim->sums_asked = false;
 	view = msg.view;
 	say = mp_out_mem(env->out, swim->peer_count);
 	ids = (struct mp_buf){.cap = view.count * 34, .max = view.count * 34};
@@ -275,7 +382,7 @@ view_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender
 	}
 	wanted.items = mp_buf_span(&ids);
 	for (uint32_t i = 0; i < swim->peer_count; i++) {
-		if ((say[i] & SAY_SEEN) == 0)
+		if ((say[i] & SAY_SEEN) == 0 && in_buckets(msg.buckets, swim_member(swim, i)))
 			say[i] = say_all(swim, swim_member(swim, i));
 		any |= say[i];
 	}
@@ -445,6 +552,8 @@ mp_swim_sync_message(struct mp_swim *swim, struct mp_env *env, const struct mp_m
 	switch (mp_msg_kind(bytes)) {
 	case MP_MSG_VIEW:
 		return view_in(swim, env, sender, bytes);
+	case MP_MSG_SUMS:
+		return sums_in(swim, env, sender, bytes);
 	case MP_MSG_DELTA:
 		return delta_in(swim, env, sender, bytes);
 	case MP_MSG_CAPS_GET:

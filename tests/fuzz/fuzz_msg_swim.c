@@ -114,8 +114,29 @@ walk_rest(struct mp_part ids, struct mp_part keys)
 		;
 }
 
+/* What is read has one form, but for what a newer node adds. */
 static void
-check_messages(struct mp_span in)
+check_sums(struct mp_span in, struct mp_alloc *alloc)
+{
+	struct mp_sums_msg sums;
+	struct mp_cbor_w w;
+	struct mp_buf buf;
+	struct mp_node_id id = {{0xff, 0xff}};
+
+	if (mp_sums_msg_read(in, &sums) != 0)
+		return;
+	mp_assert(sums.sums.n >= 4 * MP_SUMS_MIN && sums.sums.n <= 4 * MP_SUMS_MAX);
+	mp_assert(mp_sums_bucket(&id, sums.sums.n / 4) == sums.sums.n / 4 - 1);
+	mp_buf_init(&buf, alloc, SIZE_MAX);
+	mp_cbor_w_init(&w, &buf);
+	mp_sums_msg_write(&w, &sums);
+	mp_assert(w.rc == 0);
+	mp_assert(in.p[0] != 0x83 || mp_span_eq(mp_buf_span(&buf), in));
+	mp_buf_fini(&buf);
+}
+
+static void
+check_messages(struct mp_span in, struct mp_alloc *alloc)
 {
 	struct mp_delta_msg delta;
 	struct mp_joined_msg joined;
@@ -126,8 +147,11 @@ check_messages(struct mp_span in)
 	char text[MP_JOIN_TEXT_MAX + 1];
 	int64_t code;
 
-	if (mp_view_msg_read(in, &view) == 0)
+	if (mp_view_msg_read(in, &view) == 0) {
 		walk_view(view.view);
+		mp_assert(view.buckets.n <= MP_SUMS_MAX / 8);
+	}
+	check_sums(in, alloc);
 	if (mp_trust_msg_read(in, &trust) == 0) {
 		walk_items(trust.logs);
 		walk_bytes(trust.revocations, MP_REVOCATION_MAX);
@@ -166,7 +190,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_record(in, &alloc);
 	check_statement(in, &alloc);
 	check_caps(in, &alloc);
-	check_messages(in);
+	check_messages(in, &alloc);
 	mp_assert(heap.live == 0);
 	return 0;
 }

@@ -47,7 +47,7 @@ mesh_newer(struct mesh_node *node)
 	static const uint8_t ping[] = {
 		0x8a, 1, 7, 0x48, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0xf4, 0x61, 'x', 0x82, 1, 2};
 	static const uint8_t unknown[] = {0x83, 0x18, 28, 0x41, 'y', 0xa1, 1, 0xf6};
-	static const uint8_t message[] = {0x83, 0x18, 39, 1, 0x80};
+	static const uint8_t message[] = {0x83, 0x18, 99, 1, 0x80};
 	struct mesh *mesh = node->mesh;
 	struct mesh_node *to = &mesh->nodes[mp_rng_below(&mesh->rng, mesh->plan.nodes)];
 

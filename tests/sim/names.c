@@ -43,6 +43,7 @@ sim_message_name(struct mp_span bytes)
 	static const char *const names[] = {
 		[MP_MSG_VIEW] = "VIEW",
 		[MP_MSG_DELTA] = "DELTA",
+		[MP_MSG_SUMS] = "SUMS",
 		[MP_MSG_CAPS_GET] = "CAPS_GET",
 		[MP_MSG_CAPS] = "CAPS",
 		[MP_MSG_JOIN] = "JOIN",

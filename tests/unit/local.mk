@@ -204,6 +204,7 @@ unit_tests += \
 	tests/unit/test_settings \
 	tests/unit/test_swim \
 	tests/unit/test_swim_late \
+	tests/unit/test_swim_sums \
 	tests/unit/test_swim_path \
 	tests/unit/test_swim_turns
 noinst_HEADERS += %D%/swimnet.h %D%/swimworld.h
@@ -231,6 +232,10 @@ tests_unit_test_revoke_LDADD = $(UNIT_LIBS)
 tests_unit_test_roster_SOURCES = %D%/test_roster.c
 tests_unit_test_roster_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_roster_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_swim_sums_SOURCES = %D%/test_swim_sums.c
+tests_unit_test_swim_sums_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_swim_sums_LDADD = $(UNIT_LIBS)
 
 tests_unit_test_swim_late_SOURCES = %D%/test_swim_late.c
 tests_unit_test_swim_late_CPPFLAGS = $(UNIT_CPPFLAGS)

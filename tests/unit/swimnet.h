@@ -108,10 +108,13 @@ static inline void
 net_fx_send(struct net *net, struct net_node *n, const struct mp_effect *fx)
 {
 	size_t to = net_index(net, &fx->u.send.peer);
+	uint64_t kind = mp_msg_kind(fx->u.send.bytes);
 
-	assert_true(to < net->count);
+	assert_true(to < net->count && kind < mp_countof(net->sent));
 	if (!net_connect(net, n->index, to))
 		return;
+	net->sent[kind]++;
+	net->sent_bytes[kind] += fx->u.send.bytes.n;
 	/* One delay for all messages: they stay in order. */
 	net_push(net,
 		(struct net_event){.at = net->now + 2,
@@ -229,7 +232,7 @@ net_on_message(struct net *net, struct net_node *n, const struct net_event *ev)
 
 	if (!n->link[ev->from])
 		return;
-	if (mp_roster_revoked(n->roster, &from))
+	if (mp_roster_revoked(n->roster, &from) || (net->no_sums && kind == MP_MSG_SUMS))
 		return;
 	if (kind >= MP_MSG_JOIN && kind <= MP_MSG_JOIN_REFUSED) {
 		(void)mp_join_message(n->join, &n->env, &from, bytes);

@@ -14,7 +14,7 @@
 #include "core/swim.h"
 #include "unit/fake_crypto.h"
 
-#define NET_MAX  40
+#define NET_MAX  72
 #define NET_WALL ((mp_time)1700000000000)
 #define NET_HOUR ((mp_time)3600 * 1000)
 
@@ -162,7 +162,8 @@ struct net {
 	struct unit_heap heap;
 	struct mp_alloc alloc;
 	size_t deaths; /* of nodes that are up, seen by anyone; judged by net_watch() */
-	bool watch, no_streams;
+	bool watch, no_streams, no_sums;   /* no_sums: nobody knows what that message is */
+	size_t sent[128], sent_bytes[128]; /* messages, by their number */
 };
 
 static inline void
