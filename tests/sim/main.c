@@ -11,7 +11,8 @@
  *   mpsim FILE.sim... [--trace]       scenarios
  *   mpsim --members N [--from M]      N seeds of membership alone
  *         [--trace] [--until M6]
- *   mpsim --table membership          the figures of docs/membership.md
+ *   mpsim --table membership          the figures of docs/membership.md; or a part of them:
+ *                                     updates, crashes, deaths, traffic, revocations
  */
 #include "mesh.h"
 
@@ -40,7 +41,7 @@ usage(void)
 		"       mpsim --list FILE\n"
 		"       mpsim SCENARIO... [--trace]\n"
 		"       mpsim --members N [--from M] [--trace] [--until M6]\n"
-		"       mpsim --table membership\n");
+		"       mpsim --table membership|updates|crashes|deaths|traffic|revocations\n");
 	return 2;
 }
 
@@ -284,8 +285,8 @@ main(int argc, char **argv)
 			 !(c == 'f' && number(optarg, &from)))
 			return usage();
 	}
-	if (table != NULL && strcmp(table, "membership") == 0)
-		return mesh_measure() == 0 ? 0 : 1;
+	if (table != NULL)
+		return mesh_measure_is(table) ? mesh_measure(table) != 0 : usage();
 	if (list != NULL)
 		return listed_seeds(list);
 	if (single)

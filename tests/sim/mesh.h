@@ -280,6 +280,8 @@ int mesh_script_run(const char *file, bool trace, char *why, size_t size);
 bool mesh_script_is(const char *file);
 /* How many of so many nodes hear of one update by gossip alone, and when the n-th does. */
 uint32_t mesh_model_spread(uint32_t nodes, uint32_t loss, uint64_t seed, sim_time *at);
-int mesh_measure(void); /* prints the figures of docs/membership.md */
+/* Prints the figures of docs/membership.md: "membership" is all, else one part of it. */
+int mesh_measure(const char *name);
+bool mesh_measure_is(const char *name);
 
 #endif

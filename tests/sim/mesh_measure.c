@@ -119,7 +119,7 @@ row_model(uint32_t n, uint32_t loss, uint32_t times)
 	(void)fflush(stdout);
 }
 
-static void
+static int
 models(void)
 {
 	(void)printf("\n### The same by a model of gossip alone (s)\n\n"
@@ -131,6 +131,7 @@ models(void)
 		row_model(1000, loss, 200);
 		row_model(10000, loss, 50);
 	}
+	return 0;
 }
 
 /* ---- a crash ---- */
@@ -425,11 +426,42 @@ revocations(void)
 	       row_revocation(10, 300, 20) | row_revocation(100, 300, 10);
 }
 
-int
-mesh_measure(void)
-{
-	int rc = updates();
+static const struct {
+	const char *name;
+	int (*fn)(void);
+} parts[] = {
+	{"updates", updates},
+	{"gossip", models},
+	{"crashes", crashes},
+	{"deaths", false_deaths},
+	{"traffic", traffic},
+	{"revocations", revocations},
+};
 
-	models();
-	return rc | crashes() | false_deaths() | traffic() | revocations();
+static bool
+part_is(const char *name, size_t i)
+{
+	return strcmp(name, "membership") == 0 || strcmp(name, parts[i].name) == 0;
+}
+
+bool
+mesh_measure_is(const char *name)
+{
+	for (size_t i = 0; i < mp_countof(parts); i++) {
+		if (part_is(name, i))
+			return true;
+	}
+	return false;
+}
+
+int
+mesh_measure(const char *name)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < mp_countof(parts); i++) {
+		if (part_is(name, i))
+			rc |= parts[i].fn();
+	}
+	return rc;
 }
