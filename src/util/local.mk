@@ -14,6 +14,12 @@ libmp_util_a_SOURCES = \
 	%D%/glob.h \
 	%D%/map.c \
 	%D%/map.h \
+	%D%/mask.c \
+	%D%/mask.h \
+	%D%/mask_forms.c \
+	%D%/mask_forms.h \
+	%D%/match.c \
+	%D%/match.h \
 	%D%/names.c \
 	%D%/names.h \
 	%D%/near.c \

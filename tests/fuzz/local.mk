@@ -9,6 +9,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_dgram \
 	tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_manifest \
+	tests/fuzz/fuzz_mask \
 	tests/fuzz/fuzz_msg_blob \
 	tests/fuzz/fuzz_msg_cache \
 	tests/fuzz/fuzz_msg_ctl \
@@ -27,6 +28,7 @@ tests_fuzz_fuzz_cbor_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_dgram_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_frame_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_manifest_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_mask_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_blob_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_cache_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_ctl_LDADD = $(FUZZ_LIBS)

@@ -428,3 +428,9 @@ unit_tests += tests/unit/test_guests
 tests_unit_test_guests_SOURCES = %D%/test_guests.c
 tests_unit_test_guests_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_guests_LDADD = $(SHELL_LIBS)
+
+# Secrets.
+unit_tests += tests/unit/test_mask
+tests_unit_test_mask_SOURCES = %D%/test_mask.c %D%/mask_plainly.h
+tests_unit_test_mask_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_mask_LDADD = $(UNIT_LIBS)
