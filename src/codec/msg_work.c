@@ -297,10 +297,11 @@ have_element(struct mp_cbor_r *r, void *scratch)
 {
 	struct mp_run_have *have = scratch;
 
-	mp_cbor_r_array_exact(r, 3);
+	mp_cbor_r_array_exact(r, 4);
 	run_read(r, &have->run);
 	have->ended = mp_cbor_r_bool(r);
 	have->generation = mp_cbor_r_uint(r, INT64_MAX);
+	mp_cbor_r_fixed(r, have->naming, sizeof(have->naming));
 }
 
 int
@@ -311,10 +312,11 @@ mp_msg_run_have_encode(struct mp_buf *buf, const struct mp_run_have *runs, size_
 	msg_begin(&w, buf, 2, MP_MSG_RUN_HAVE);
 	mp_cbor_w_array(&w, n);
 	for (size_t i = 0; i < n; i++) {
-		mp_cbor_w_array(&w, 3);
+		mp_cbor_w_array(&w, 4);
 		run_write(&w, &runs[i].run);
 		mp_cbor_w_bool(&w, runs[i].ended);
 		mp_cbor_w_uint(&w, runs[i].generation);
+		mp_cbor_w_bytes(&w, runs[i].naming, sizeof(runs[i].naming));
 	}
 	return w.rc;
 }

@@ -107,12 +107,14 @@ int mp_msg_run_tip_ask_decode(struct mp_span bytes, struct mp_run_id *run);
 int mp_msg_run_tip_encode(struct mp_buf *buf, const struct mp_run_tip *tip);
 int mp_msg_run_tip_decode(struct mp_span bytes, struct mp_run_tip *out);
 
-/* [49, [[run, ended, generation]...]]: the newest runs that the sender knows of. */
+/* [49, [[run, ended, generation, naming8]...]]: the newest runs that the sender knows of. naming:
+ * as much of it as tells rival takeovers apart. */
 #define MP_RUN_HAVE_MAX 512
 struct mp_run_have {
 	struct mp_run_id run;
 	bool ended;
 	uint64_t generation;
+	uint8_t naming[8];
 };
 int mp_msg_run_have_encode(struct mp_buf *buf, const struct mp_run_have *runs, size_t n);
 int mp_msg_run_have_decode(struct mp_span bytes, struct mp_list *out);

@@ -27,6 +27,7 @@
 #include "mp/event.h"
 #include "mp/pipeline.h"
 
+struct mp_end;
 struct mp_runs;
 struct mp_raft;
 struct mp_raft_at;
@@ -136,7 +137,11 @@ uint64_t mp_runs_loads(const struct mp_runs *runs);
 /* MP_EV_ROWS_READ. */
 void mp_runs_rows(struct mp_runs *runs, struct mp_env *env, const struct mp_event *ev);
 
-/* Has the run ended, as far as this node knows? mp_runs_ends() grows with every run that ends. */
+/* How the run ended, as far as this node knows; NULL: it goes on. An end is of a generation: where
+ * that was taken over, it goes on (core/takeover.h). Good until the next call that takes runs and
+ * env. */
+const struct mp_end *mp_runs_end(const struct mp_runs *runs, const struct mp_run_id *run);
+/* mp_runs_ends() grows with every run that ends. */
 bool mp_runs_ended(const struct mp_runs *runs, const struct mp_run_id *run);
 uint64_t mp_runs_ends(const struct mp_runs *runs);
 

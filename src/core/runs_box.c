@@ -327,7 +327,7 @@ box_found(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	box->raft = raft;
 	box->run = run;
 	box->cursor = 0;
-	box->started = box->ended = false;
+	box->started = box->ended = box->asked = false;
 	return box_put(box, env);
 }
 
@@ -340,6 +340,7 @@ box_renew(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	mp_pulse_remove(runs->parts.pulse, box->raft);
 	box->pulsing = false;
 	mp_dlist_remove(&box->in_active);
+	mp_dlist_remove(&box->resting);
 	if (!mp_electorate_has(who, &env->self)) {
 		box_delete_rows(env, &box->known->id);
 		box_free(runs, box);

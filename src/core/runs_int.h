@@ -199,9 +199,10 @@ void known_remove(struct mp_runs *runs, struct mp_env *env, struct known *k);
 /* The end of a run, as its leader signed it. Puts the row. 0, MP_EEXIST, MP_ESIG, MP_EAUTH, … */
 int known_end(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span signed_end,
 	bool persist);
-/* A signed record of this run that may know of a later generation; if so, it is taken over. 0,
- * MP_EEXIST (not a later one, or the run has ended), MP_EBUSY (its log is being read from the disk:
- * it will be told again), MP_EAUTH, MP_ESIG, MP_ENOMEM, … */
+/* A signed record of this run that may know of a later generation; if so, it is taken over, and an
+ * end that was known is one no more. 0, MP_EEXIST (the same), MP_EREPLAY (of an earlier one),
+ * MP_EBUSY (its log is being read from the disk: it will be told again), MP_EAUTH, MP_ESIG,
+ * MP_ENOMEM, … */
 int known_renew(
 	struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span signed_record);
 /* Tells one member, or all of them, of a run. */

@@ -169,6 +169,24 @@ known_end(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_s
 	return 0;
 }
 
+/* It goes on in a later generation, which lets an end of an earlier one count for nothing. */
+static void
+known_reopen(struct mp_runs *runs, struct mp_env *env, struct known *k)
+{
+	mp_buf_clear(&k->end);
+	k->ending = (struct mp_end){0};
+	k->ended = false;
+	if (k->box != NULL) {
+		box_renew(runs, env, k->box);
+	} else if (k->away && mp_electorate_has(&k->rec.now, &env->self)) {
+		runs_load(runs, env, k);
+	} else if (k->away) {
+		load_forget(runs, k);
+		box_delete_rows(env, &k->id);
+		k->away = false;
+	}
+}
+
 int
 known_renew(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span signed_record)
 {
@@ -185,8 +203,8 @@ known_renew(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp
 		return rc;
 	if (!mp_run_id_eq(&rec.id, &k->id) || !mp_roster_may_take_over(runs->parts.roster, &rec))
 		return MP_EAUTH;
-	if (k->ended || mp_electorate_cmp(&rec.now, &k->rec.now) <= 0)
-		return MP_EEXIST;
+	if (mp_electorate_cmp(&rec.now, &k->rec.now) <= 0)
+		return MP_EREPLAY;
 	if (k->box != NULL && k->box->loading)
 		return MP_EBUSY;
 	mp_buf_init(&copy, runs->alloc, MP_SIGNED_RECORD_MAX);
@@ -200,8 +218,7 @@ known_renew(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp
 	mp_buf_fini(&k->record);
 	k->record = copy;
 	k->rec = rec;
-	if (k->box != NULL)
-		box_renew(runs, env, k->box);
+	known_reopen(runs, env, k);
 	known_put(env, k);
 	return 0;
 }
@@ -231,6 +248,27 @@ known_tell(struct mp_runs *runs, struct mp_env *env, const struct known *k,
 	}
 }
 
+static struct mp_run_have
+known_as_have(const struct known *k)
+{
+	struct mp_run_have have = {
+		.run = k->id, .ended = k->ended, .generation = k->rec.now.generation};
+
+	memcpy(have.naming, k->rec.now.naming.b, sizeof(have.naming));
+	return have;
+}
+
+/* Which of two knows more of a run: of the later generation, or of the end of the same one. */
+static int
+have_cmp(const struct mp_run_have *a, const struct mp_run_have *b)
+{
+	int order = memcmp(a->naming, b->naming, sizeof(a->naming));
+
+	if (a->generation != b->generation)
+		return a->generation < b->generation ? -1 : 1;
+	return order != 0 ? order : a->ended - b->ended;
+}
+
 void
 known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *to)
 {
@@ -242,9 +280,7 @@ known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *to
 		return;
 	for (const struct known *k = runs->known; k != NULL && n < MP_RUN_HAVE_MAX; k = k->next) {
 		if (known_opened(k))
-			list[n++] = (struct mp_run_have){.run = k->id,
-				.ended = k->ended,
-				.generation = k->rec.now.generation};
+			list[n++] = known_as_have(k);
 	}
 	runs_send(env, to, buf, mp_msg_run_have_encode(buf, list, n));
 }
@@ -255,7 +291,7 @@ on_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes)
 {
 	struct mp_list list, again;
-	struct mp_run_have have;
+	struct mp_run_have have, ours;
 	bool lacking = false;
 	size_t named = 0, told = 0;
 	int rc = mp_msg_run_have_decode(bytes, &list);
@@ -267,18 +303,19 @@ on_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		const struct known *k = known_find(runs, &have.run);
 
 		named++;
-		lacking = lacking || k == NULL || !known_opened(k) || (have.ended && !k->ended) ||
-			  (!k->ended && have.generation > k->rec.now.generation);
+		lacking = lacking || k == NULL || !known_opened(k);
+		if (!lacking)
+			ours = known_as_have(k);
+		lacking = lacking || have_cmp(&have, &ours) > 0;
 	}
 	for (const struct known *k = runs->known; k != NULL && told < MP_RUN_HAVE_MAX;
 		k = k->next) {
 		bool has = false;
 
 		again = list;
+		ours = known_as_have(k);
 		while (!has && mp_run_have_next(&again, &have))
-			has = mp_run_id_eq(&have.run, &k->id) &&
-			      (have.ended ||
-				      (!k->ended && have.generation >= k->rec.now.generation));
+			has = mp_run_id_eq(&have.run, &k->id) && have_cmp(&have, &ours) >= 0;
 		if (!has && known_opened(k) &&
 			(named < MP_RUN_HAVE_MAX || k->box != NULL || k->away)) {
 			known_tell(runs, env, k, from);
@@ -291,7 +328,8 @@ on_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 }
 
 static int
-on_known(struct mp_runs *runs, struct mp_env *env, struct mp_span bytes)
+on_known(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes)
 {
 	struct mp_msg_run_known m;
 	struct mp_run_record rec;
@@ -311,6 +349,8 @@ on_known(struct mp_runs *runs, struct mp_env *env, struct mp_span bytes)
 	k = known_find(runs, &id);
 	if (k != NULL) {
 		rc = known_renew(runs, env, k, m.record);
+		if (rc == MP_EREPLAY)
+			known_tell(runs, env, k, from);
 		if (rc != 0 && rc != MP_EEXIST)
 			return rc;
 	} else {
@@ -343,7 +383,7 @@ known_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id 
 	struct mp_span bytes, uint64_t kind)
 {
 	return kind == MP_MSG_RUN_HAVE ? on_have(runs, env, from, bytes)
-				       : on_known(runs, env, bytes);
+				       : on_known(runs, env, from, bytes);
 }
 
 int
@@ -503,12 +543,18 @@ mp_runs_loads(const struct mp_runs *runs)
 	return runs->loads_ended;
 }
 
-bool
-mp_runs_ended(const struct mp_runs *runs, const struct mp_run_id *run)
+const struct mp_end *
+mp_runs_end(const struct mp_runs *runs, const struct mp_run_id *run)
 {
 	const struct known *k = known_find(runs, run);
 
-	return k != NULL && k->ended;
+	return k != NULL && k->ended ? &k->ending : NULL;
+}
+
+bool
+mp_runs_ended(const struct mp_runs *runs, const struct mp_run_id *run)
+{
+	return mp_runs_end(runs, run) != NULL;
 }
 
 uint64_t

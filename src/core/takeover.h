@@ -20,9 +20,15 @@
  *
  * A member that can be reached and has heard how the run ended says so, be it an elector or not.
  * What only lost nodes knew cannot be known: entries after the base, an END among them, are decided
- * a second time, and what had finished in them runs again unless a worker still holds its result. A
- * lost node that comes back with an END of the earlier generation keeps it, and shows that; nobody
- * believes it any more who has heard of the later one.
+ * a second time, and what had finished in them runs again unless a worker still holds its result.
+ *
+ * Two things that are known of a run are ordered by generation, then by naming (of rival
+ * takeovers), then by whether that generation has ended; whoever meets the higher takes it, and
+ * drops what it had, an end included. That order is total and depends on nobody's clock, so all who
+ * meet agree in the end, and a base with an END in it ends the later generation the same way. A
+ * lost node that comes back with an END of an earlier generation tells of that only until it meets
+ * somebody: what it told cannot be taken back, which is why a takeover is an operator's word, or
+ * the survivor's by the run's own.
  */
 #ifndef MP_CORE_TAKEOVER_H
 #define MP_CORE_TAKEOVER_H

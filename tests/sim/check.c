@@ -561,6 +561,18 @@ check_state(struct sim_host *host, struct check_run *run)
 	at->state = digest;
 }
 
+/* An end is forgotten only for a later generation. */
+static void
+check_end(struct sim_host *host, struct check_run *run)
+{
+	const struct mp_end *end = mp_runs_end(mp_node_runs(host->node), &run->id);
+	uint64_t *known = &run->end_known[host->index];
+
+	host->sim->sometimes[SIM_END_DROPPED] +=
+		*known > 0 && (end == NULL || end->generation > *known);
+	*known = end != NULL ? end->generation : 0;
+}
+
 /* ---- members ---- */
 
 static void
@@ -618,6 +630,7 @@ sim_check_step(struct sim_host *host)
 		struct check_run *run = check->runs[i];
 		const struct mp_raft *raft = mp_runs_raft(mp_node_runs(host->node), &run->id);
 
+		check_end(host, run);
 		/* Whoever does not know of it yet decides nothing that counts. */
 		if (raft == NULL || mp_raft_generation(raft) < run->generation) {
 			run->led[host->index] = false;
@@ -642,6 +655,7 @@ sim_check_down(struct sim_host *host)
 
 		run->seen_commit[host->index] = 0;
 		run->led[host->index] = false;
+		run->end_known[host->index] = 0;
 		run->fence[host->index] = check_fence_on_disk(host, run);
 	}
 	check->roster_seen[host->index] = 0;

@@ -85,6 +85,8 @@ struct check_run {
 	bool lost[SIM_HOSTS_MAX]; /* rows of it were lost or damaged there, see check_lost() */
 	uint64_t old_loss[SIM_HOSTS_MAX]; /* the number of the loss before that; 0: none */
 	sim_time led_at;                  /* since all is healed; 0: not looked at yet */
+	/* The generation of whose end each host knew when it was looked at last; 0: of none. */
+	uint64_t end_known[SIM_HOSTS_MAX];
 };
 
 struct sim_check {

@@ -387,10 +387,8 @@ sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, 
 	else if (r->what == MP_CTL_KNOCK || r->what == MP_CTL_PENDING)
 		check_stranger(sim, r, payload);
 	host->left = host->left || (r->what == MP_CTL_LEAVE && rc == 0);
-	if (r->what == MP_CTL_WAIT && rc == 0 &&
-		!sim_check_run_ended(sim, &sim->client->runs[r->run]))
-		sim_fail(sim, "host %" PRIu32 " says that a run has ended, and it has not",
-			host->index);
+	if (r->what == MP_CTL_WAIT && rc == 0)
+		sim_check_told_end(host, &sim->client->runs[r->run]);
 	sim->sometimes[SIM_TAKEN_OVER] += rc == 0 && r->what == MP_CTL_TAKE;
 	if (last)
 		r->number = 0;

@@ -8,15 +8,28 @@
 
 /* ---- runs ---- */
 
-bool
-sim_check_run_ended(const struct sim *sim, const struct mp_run_id *id)
+/* Whoever has not heard of a later generation can know no better. */
+void
+sim_check_told_end(struct sim_host *host, const struct mp_run_id *id)
 {
-	const struct check_run *run = check_run_find(sim->check, id);
+	const struct check_run *run = check_run_find(host->sim->check, id);
+	const struct mp_end *end = mp_runs_end(mp_node_runs(host->node), id);
 
-	return run != NULL && run->ended;
+	if (run == NULL || end == NULL || (end->generation == run->generation && !run->ended))
+		sim_fail(host->sim, "host %" PRIu32 " says that a run has ended, and it has not",
+			host->index);
 }
 
-/* Every acknowledged run has ended, and every node knows it. */
+/* Is it the end that was committed? */
+static bool
+end_is_known(const struct sim_host *host, const struct check_run *run)
+{
+	const struct mp_end *end = mp_runs_end(mp_node_runs(host->node), &run->id);
+
+	return end != NULL && end->generation == run->generation && end->outcome == run->outcome;
+}
+
+/* Every acknowledged run has ended, and every node knows how. */
 bool
 sim_check_runs_ended(struct sim *sim, char *why, size_t size)
 {
@@ -36,11 +49,11 @@ sim_check_runs_ended(struct sim *sim, char *why, size_t size)
 		for (uint32_t h = 0; h < sim->plan.hosts; h++) {
 			const struct sim_host *host = &sim->hosts[h];
 
-			if (host->node == NULL || mp_runs_ended(mp_node_runs(host->node), id))
+			if (host->node == NULL || end_is_known(host, run))
 				continue;
 			if (why != NULL)
 				(void)snprintf(why, size,
-					"host %" PRIu32 " does not know that run %s has ended", h,
+					"host %" PRIu32 " does not know how run %s has ended", h,
 					check_run_text(id));
 			return false;
 		}

@@ -85,6 +85,7 @@ sim_scenarios = \
 	%D%/scenarios/opener-crash.sim \
 	%D%/scenarios/power-cut.sim \
 	%D%/scenarios/refused-late.sim \
+	%D%/scenarios/survivor-apart.sim \
 	%D%/scenarios/survivor.sim \
 	%D%/scenarios/takeover.sim \
 	%D%/scenarios/two-hosts.sim \

@@ -153,6 +153,15 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 		plan->electors = plan->copies = 3;
 		plan->job_max += 2 * SIM_SEC;
 	}
+	/* Two that lose each other for so long that both go on. */
+	if (plan->survivor && !calm && mp_rng_below(&r, 2) == 0) {
+		plan->cut_every = 12 * SIM_SEC + (sim_time)mp_rng_below(&r, 12 * SIM_SEC);
+		plan->cut_one_way = false;
+		plan->fault_until += 60 * SIM_SEC;
+		plan->job_min += 2 * SIM_SEC;
+		plan->job_max += 5 * SIM_SEC;
+		plan->finish_within += 2 * plan->modules * plan->runs * plan->job_max;
+	}
 	if (plan->once > 0)
 		draw_once(plan, &r);
 	if (mp_rng_below(&r, 100) == 0)

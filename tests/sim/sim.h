@@ -116,7 +116,8 @@ struct sim_shelf;
 	X(BLOB_FETCHED, 200, "a blob came from a peer")                                            \
 	X(GENERATION_2, 20000, "a run went on in another generation")                              \
 	X(TAKEN_OVER, 5000, "an operator took a run over")                                         \
-	X(SURVIVOR, 20000, "a mirror took its run over by itself")                                 \
+	X(SURVIVOR, 5000, "a mirror took its run over by itself")                                  \
+	X(END_DROPPED, 5000, "an end counted for nothing in a later generation")                   \
 	X(DECLARED_DEAD, 200, "a node was declared dead")                                          \
 	X(CACHED, 200, "a result of another run was taken")                                        \
 	X(CACHED_ORPHAN, 1000, "a result was taken whose maker was gone")
@@ -391,7 +392,8 @@ void sim_check_resolved(struct sim_host *host, const struct sim_word *word);
 void sim_check_cancelled(struct sim_host *host, const struct mp_run_id *run);
 void sim_check_down(struct sim_host *host);
 void sim_check_acknowledged(struct sim_host *host, const struct mp_run_id *id);
-bool sim_check_run_ended(const struct sim *sim, const struct mp_run_id *id);
+/* The host tells somebody that the run has ended. */
+void sim_check_told_end(struct sim_host *host, const struct mp_run_id *id);
 bool sim_check_runs_ended(struct sim *sim, char *why, size_t size);
 bool sim_check_views_agree(struct sim *sim, char *why, size_t size);
 /* Every acknowledged run has ended: has it ended as it had to? */

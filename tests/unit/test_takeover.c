@@ -293,6 +293,168 @@ test_survivor(void **state)
 }
 
 static void
+there(struct cluster *c, int node)
+{
+	c->roster.members[node].refused = false;
+	c->roster.members[node].state = MP_MEMBER_ALIVE;
+	for (int i = 0; i < c->count; i++) {
+		step_begin(c, i);
+		mp_runs_members(c->nodes[i].runs, &c->nodes[i].env);
+		step_end(c, i);
+	}
+}
+
+/* Of two nodes that lost each other the elector ends the run, and the mirror takes it over. */
+static void
+part_and_end(struct cluster *c, struct submission *s)
+{
+	struct mp_error err = {0};
+
+	c->job_ms = 4000;
+	assert_int_equal(submit(c, 0, SURVIVOR, s, &err), 0);
+	cluster_run(c, 6000);
+	assert_true(s->done && s->rc == 0);
+	c->nodes[1].deaf = true;
+	for (int i = 0; i < 2; i++) {
+		c->roster.members[i].refused = true;
+		c->roster.members[i].state = MP_MEMBER_SUSPECT;
+	}
+	for (int i = 0; i < 600 && !mp_runs_ended(c->nodes[0].runs, &s->run); i++)
+		cluster_run(c, 100);
+	assert_true(mp_runs_ended(c->nodes[0].runs, &s->run));
+	assert_int_equal(generation_at(c, 1, &s->run), 2);
+	there(c, 1);
+}
+
+static void
+meet(struct cluster *c)
+{
+	c->nodes[1].deaf = false;
+	there(c, 0);
+	for (int i = 0; i < 2; i++) {
+		step_begin(c, i);
+		mp_runs_link(c->nodes[i].runs, &c->nodes[i].env, &c->roster.members[1 - i].id,
+			MP_LINK_UP);
+		step_end(c, i);
+	}
+}
+
+static void
+assert_one_end(const struct cluster *c, const struct mp_run_id *run, uint64_t generation)
+{
+	const struct mp_end *first = NULL;
+
+	for (int i = 0; i < c->count; i++) {
+		const struct mp_end *end =
+			c->nodes[i].up ? mp_runs_end(c->nodes[i].runs, run) : NULL;
+
+		if (!c->nodes[i].up)
+			continue;
+		assert_non_null(end);
+		first = first != NULL ? first : end;
+		assert_int_equal(end->generation, generation);
+		assert_int_equal(end->last_index, first->last_index);
+		assert_true(mp_hash_eq(&end->last_hash, &first->last_hash));
+	}
+}
+
+/* An end is of a generation: who hears of a later one goes on in that. `rows`: the run was read
+ * from the disk meanwhile; `after`: the later generation has ended, too. */
+static void
+end_of_before(bool rows, bool after)
+{
+	struct cluster *c = cluster_new(2);
+	struct submission s;
+
+	part_and_end(c, &s);
+	if (rows) {
+		cluster_run(c, 1000);
+		node_crash(c, 0);
+		node_start(c, 0);
+		assert_int_equal(mp_runs_have(c->nodes[0].runs, &s.run), MP_RUNS_HAVE_AWAY);
+	}
+	if (after)
+		cluster_run(c, 60000);
+	assert_int_equal(mp_runs_ended(c->nodes[1].runs, &s.run), after);
+	meet(c);
+	for (int i = 0; i < 400 && generation_at(c, 0, &s.run) < 2; i++)
+		cluster_run(c, 100);
+	assert_int_equal(generation_at(c, 0, &s.run), 2);
+	assert_int_equal(mp_runs_ended(c->nodes[0].runs, &s.run), after);
+	cluster_run(c, 60000);
+	assert_all_ended(c, &s.run, MP_RUN_SUCCEEDED);
+	assert_one_end(c, &s.run, 2);
+	cluster_free(c);
+}
+
+static void
+test_end_of_before(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		end_of_before(i / 2 > 0, i % 2 > 0);
+}
+
+static void
+all_seem(struct cluster *c, enum mp_member_state state)
+{
+	for (int i = 0; i < c->count; i++)
+		c->roster.members[i].state = c->nodes[i].up ? state : MP_MEMBER_DEAD;
+}
+
+/* Two operators who do not hear each other take a run over, and each sees it end. Then they meet,
+ * and one of the two holds for all; returns whether it is the one of who was alone. */
+static bool
+rivals(mp_time later)
+{
+	struct cluster *c = cluster_new(5);
+	const struct mp_end *end;
+	int who[CLUSTER_MAX];
+	struct submission s;
+	struct asked a;
+	bool alone;
+
+	c->job_ms = 5000;
+	submit_ok(c, 0, &s);
+	cluster_run(c, 6000 + later);
+	assert_int_equal(electors(c, &s.run, who), 3);
+	node_crash(c, who[0]);
+	c->nodes[who[1]].deaf = true;
+	cluster_run(c, 5000);
+	all_seem(c, MP_MEMBER_DEAD);
+	ask(c, who[1], &s.run, &a);
+	assert_int_equal(a.rc, 0);
+	assert_int_equal(take(c, who[1], &a, 0xad), 0);
+	all_seem(c, MP_MEMBER_ALIVE);
+	c->roster.members[who[1]].state = MP_MEMBER_DEAD;
+	ask(c, who[2], &s.run, &a);
+	assert_int_equal(a.rc, 0);
+	assert_int_equal(take(c, who[2], &a, 0xad), 0);
+	cluster_run(c, 120000);
+	assert_true(mp_runs_ended(c->nodes[who[1]].runs, &s.run));
+	assert_true(mp_runs_ended(c->nodes[who[2]].runs, &s.run));
+	c->nodes[who[1]].deaf = false;
+	all_seem(c, MP_MEMBER_ALIVE);
+	cluster_run(c, 200000);
+	assert_one_end(c, &s.run, 2);
+	end = mp_runs_end(c->nodes[who[1]].runs, &s.run);
+	alone = mp_node_id_eq(&end->leader, &c->roster.members[who[1]].id);
+	cluster_free(c);
+	return alone;
+}
+
+static void
+test_rivals(void **state)
+{
+	int alone = 0;
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		alone += rivals(100 * i);
+	assert_in_range(alone, 1, 7); /* not who is more, but what the record says */
+}
+
+static void
 test_nobody_has_it(void **state)
 {
 	struct cluster *c = cluster_new(5);
@@ -378,6 +540,8 @@ main(void)
 		cmocka_unit_test(test_mirror_takes_over),
 		cmocka_unit_test(test_zones),
 		cmocka_unit_test(test_survivor),
+		cmocka_unit_test(test_end_of_before),
+		cmocka_unit_test(test_rivals),
 		cmocka_unit_test(test_nobody_has_it),
 	};
 
