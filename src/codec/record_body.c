@@ -2,6 +2,7 @@
 /* Lists, bodies of log entries, and the end of a run (codec/record_work.h). */
 #include "codec/record_work.h"
 
+#include "codec/record_run.h"
 #include "codec/record_work_io.h"
 
 /* ---- lists ---- */
@@ -95,24 +96,26 @@ mp_body_open_decode(struct mp_span body)
 }
 
 int
-mp_body_term_start_encode(struct mp_buf *buf, const struct mp_node_id *leader)
+mp_body_term_start_encode(struct mp_buf *buf, const struct mp_node_id *leader, struct mp_span cert)
 {
 	struct mp_cbor_w w;
 
 	mp_cbor_w_init(&w, buf);
-	mp_cbor_w_array(&w, 1);
+	mp_cbor_w_array(&w, 2);
 	mp_cbor_w_bytes(&w, leader->b, sizeof(leader->b));
+	mp_cbor_w_span(&w, cert);
 	return w.rc;
 }
 
 int
-mp_body_term_start_decode(struct mp_span body, struct mp_node_id *leader)
+mp_body_term_start_decode(struct mp_span body, struct mp_node_id *leader, struct mp_span *cert)
 {
 	struct mp_cbor_r r;
 
 	mp_cbor_r_init(&r, body);
-	mp_cbor_r_array_exact(&r, 1);
+	mp_cbor_r_array_exact(&r, 2);
 	mp_cbor_r_fixed(&r, leader->b, sizeof(leader->b));
+	*cert = mp_cbor_r_bytes(&r, MP_LEADER_CERT_MAX);
 	return mp_cbor_r_end(&r);
 }
 

@@ -48,6 +48,23 @@ mp_offer_decode(struct mp_span bytes, struct mp_offer *out)
 }
 
 int
+mp_offer_hash(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
+	const struct mp_offer *offer, struct mp_hash *out)
+{
+	struct mp_span bytes;
+	struct mp_buf buf;
+	int rc;
+
+	mp_buf_init(&buf, alloc, MP_RESULT_MAX);
+	rc = mp_offer_encode(&buf, offer);
+	bytes = mp_buf_span(&buf);
+	if (rc == 0)
+		crypto->hash(out, &bytes, 1);
+	mp_buf_fini(&buf);
+	return rc;
+}
+
+int
 mp_inputs_hash(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
 	const struct mp_hash *run_inputs, const struct mp_hash *deps, size_t n, struct mp_hash *out)
 {
@@ -72,7 +89,7 @@ mp_inputs_hash(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
 
 /* ---- result ---- */
 
-#define RESULT_ITEMS 33
+#define RESULT_ITEMS 36
 
 static void
 result_write_head(struct mp_cbor_w *w, const struct mp_result *v)
@@ -83,6 +100,8 @@ result_write_head(struct mp_cbor_w *w, const struct mp_result *v)
 	mp_attempt_write(w, &v->attempt);
 	mp_cbor_w_bytes(w, v->node.b, sizeof(v->node.b));
 	mp_cbor_w_bytes(w, v->offer.b, sizeof(v->offer.b));
+	mp_cbor_w_bytes(w, v->leader.b, sizeof(v->leader.b));
+	mp_cbor_w_bytes(w, v->offer_sig.b, sizeof(v->offer_sig.b));
 	mp_cbor_w_bytes(w, v->spec.b, sizeof(v->spec.b));
 	mp_cbor_w_bytes(w, v->inputs.b, sizeof(v->inputs.b));
 }
@@ -115,6 +134,7 @@ mp_result_encode(struct mp_buf *buf, const struct mp_result *v)
 	mp_cbor_w_bool(&w, v->err_cut);
 	hash_write(&w, &v->value);
 	hash_write(&w, &v->cache_key);
+	hash_write(&w, &v->where);
 	text_write(&w, v->error, MP_RESULT_ERROR_MAX);
 	return w.rc;
 }
@@ -128,6 +148,8 @@ result_read_head(struct mp_cbor_r *r, struct mp_result *out)
 	mp_attempt_read(r, &out->attempt);
 	mp_cbor_r_fixed(r, out->node.b, sizeof(out->node.b));
 	mp_cbor_r_fixed(r, out->offer.b, sizeof(out->offer.b));
+	mp_cbor_r_fixed(r, out->leader.b, sizeof(out->leader.b));
+	mp_cbor_r_fixed(r, out->offer_sig.b, sizeof(out->offer_sig.b));
 	mp_cbor_r_fixed(r, out->spec.b, sizeof(out->spec.b));
 	mp_cbor_r_fixed(r, out->inputs.b, sizeof(out->inputs.b));
 }
@@ -162,6 +184,7 @@ mp_result_decode(struct mp_span bytes, struct mp_result *out)
 	out->err_cut = mp_cbor_r_bool(&r);
 	hash_read(&r, &out->value);
 	hash_read(&r, &out->cache_key);
+	hash_read(&r, &out->where);
 	out->error = mp_cbor_r_text(&r, MP_RESULT_ERROR_MAX);
 	return mp_cbor_r_end(&r);
 }

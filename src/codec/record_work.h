@@ -46,6 +46,9 @@ struct mp_offer {
 /* An offer is never sent as such: both sides encode it from what they know, and the item of
  * WORK_ASSIGN carries the signature over its hash. */
 int mp_offer_encode(struct mp_buf *buf, const struct mp_offer *offer);
+/* What the leader signs of it. 0, MP_ENOMEM. */
+int mp_offer_hash(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
+	const struct mp_offer *offer, struct mp_hash *out);
 int mp_offer_decode(struct mp_span bytes, struct mp_offer *out);
 
 /* Hash of what an attempt reads: the run's inputs manifest (NULL: none) and, in the order of the
@@ -61,8 +64,10 @@ struct mp_result {
 	struct mp_run_id run;
 	uint64_t generation;
 	struct mp_attempt_id attempt;
-	struct mp_node_id node; /* who made it, and whose key signs it */
-	struct mp_hash offer;   /* hash of the offer record */
+	struct mp_node_id node;   /* who made it, and whose key signs it */
+	struct mp_hash offer;     /* hash of the offer record */
+	struct mp_node_id leader; /* who signed the offer */
+	struct mp_sig offer_sig;  /* of that leader, over the offer's hash */
 	struct mp_hash spec;
 	struct mp_hash inputs;
 	enum mp_status status;
@@ -85,7 +90,9 @@ struct mp_result {
 	bool err_cut;
 	struct mp_hash value;     /* zero: none */
 	struct mp_hash cache_key; /* zero: none */
-	struct mp_span error;     /* UTF-8 text, at most MP_RESULT_ERROR_MAX */
+	/* What the key knows of the node: mp_cache_where() in core/cachekey.h. Zero without key. */
+	struct mp_hash where;
+	struct mp_span error; /* UTF-8 text, at most MP_RESULT_ERROR_MAX */
 };
 
 int mp_result_encode(struct mp_buf *buf, const struct mp_result *result);
@@ -146,8 +153,11 @@ void mp_attempt_write(struct mp_cbor_w *w, const struct mp_attempt_id *id);
 int mp_body_open_encode(struct mp_buf *buf);
 int mp_body_open_decode(struct mp_span body);
 
-int mp_body_term_start_encode(struct mp_buf *buf, const struct mp_node_id *leader);
-int mp_body_term_start_decode(struct mp_span body, struct mp_node_id *leader);
+/* [leader, certificate]: whoever has the log can check that a majority voted for this leader. The
+ * certificate (codec/record_run.h) is checked for size only, and may be empty. */
+int mp_body_term_start_encode(
+	struct mp_buf *buf, const struct mp_node_id *leader, struct mp_span cert);
+int mp_body_term_start_decode(struct mp_span body, struct mp_node_id *leader, struct mp_span *cert);
 
 /* An elector that had lost what it had of the run is back; loss (not 0) says from which loss. It
  * counts again in terms after the one in which it learns that this is committed: core/raft.h. */

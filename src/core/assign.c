@@ -99,8 +99,6 @@ offer_verify(struct attempt *a, struct mp_env *env, const struct mp_work_item *i
 		.generation = a->generation,
 		.attempt = a->id,
 		.worker = env->self};
-	struct mp_buf *buf = mp_out_scratch(env->out);
-	struct mp_span bytes;
 	int rc;
 
 	env->crypto->hash(&a->spec_hash, &item->spec, 1);
@@ -109,13 +107,13 @@ offer_verify(struct attempt *a, struct mp_env *env, const struct mp_work_item *i
 	offer.spec = a->spec_hash;
 	offer.inputs = a->inputs_hash;
 	if (rc == 0)
-		rc = mp_offer_encode(buf, &offer);
+		rc = mp_offer_hash(env->crypto, a->worker->alloc, &offer, &a->offer);
 	if (rc != 0)
 		return rc;
-	bytes = mp_buf_span(buf);
-	env->crypto->hash(&a->offer, &bytes, 1);
+	a->leader = a->run->leader;
+	a->offer_sig = item->offer_sig;
 	return env->crypto->verify(
-		a->run->leader.b, &item->offer_sig, mp_span(a->offer.b, sizeof(a->offer.b)));
+		a->leader.b, &a->offer_sig, mp_span(a->offer.b, sizeof(a->offer.b)));
 }
 
 static int

@@ -253,6 +253,8 @@ result_fill(const struct attempt *a, const struct mp_env *env, struct mp_result 
 		.attempt = a->id,
 		.node = env->self,
 		.offer = a->offer,
+		.leader = a->leader,
+		.offer_sig = a->offer_sig,
 		.spec = a->spec_hash,
 		.inputs = a->inputs_hash,
 		.status = x->status,
@@ -275,8 +277,10 @@ result_fill(const struct attempt *a, const struct mp_env *env, struct mp_result 
 		.err_cut = x->err_cut,
 		.value = x->value,
 		.error = mp_span_str(a->error.text)};
-	if (x->status == MP_STATUS_OK)
+	if (x->status == MP_STATUS_OK) {
 		r->cache_key = a->cache_key;
+		r->where = a->where;
+	}
 }
 
 /* Whatever a path or an executor put into the text, records hold UTF-8. */

@@ -141,13 +141,32 @@ version_of(const struct mp_caps *caps, const char *tool)
 }
 
 int
+mp_cache_where(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
+	const struct mp_caps *caps, struct mp_names_list tools, struct mp_hash *out)
+{
+	struct mp_cbor_w w;
+	struct mp_buf buf;
+
+	begin(&w, &buf, alloc, 5, "mp-cache-where");
+	mp_cbor_w_text(&w, caps->os);
+	mp_cbor_w_text(&w, caps->arch);
+	mp_cbor_w_array(&w, tools.n);
+	for (uint32_t i = 0; i < tools.n; i++) {
+		mp_cbor_w_array(&w, 2);
+		mp_cbor_w_text(&w, tools.v[i]);
+		mp_cbor_w_text(&w, version_of(caps, tools.v[i]));
+	}
+	return end(&w, crypto, out);
+}
+
+int
 mp_cache_key(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
 	const struct mp_cache_what *what, struct mp_hash *out)
 {
 	struct mp_cbor_w w;
 	struct mp_buf buf;
 
-	begin(&w, &buf, alloc, 8, "mp-cache-key");
+	begin(&w, &buf, alloc, 6, "mp-cache-key");
 	mp_cbor_w_bytes(&w, what->base.b, sizeof(what->base.b));
 	hash_or_null(&w, &what->inputs);
 	mp_cbor_w_array(&w, what->dep_count);
@@ -156,14 +175,7 @@ mp_cache_key(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
 		hash_or_null(&w, &what->deps[i].manifest);
 		hash_or_null(&w, &what->deps[i].value);
 	}
-	mp_cbor_w_text(&w, what->where->os);
-	mp_cbor_w_text(&w, what->where->arch);
-	mp_cbor_w_array(&w, what->tools.n);
-	for (uint32_t i = 0; i < what->tools.n; i++) {
-		mp_cbor_w_array(&w, 2);
-		mp_cbor_w_text(&w, what->tools.v[i]);
-		mp_cbor_w_text(&w, version_of(what->where, what->tools.v[i]));
-	}
+	mp_cbor_w_bytes(&w, what->where.b, sizeof(what->where.b));
 	return end(&w, crypto, out);
 }
 

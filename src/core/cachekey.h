@@ -7,14 +7,16 @@
  *            [tool...], [dependency's instance name...]]
  *           command: [argument...], or the text for the shell
  *   inputs  ["mp-cache-inputs", 1, [[path, kind, blob32]...]]
+ *   where   ["mp-cache-where", 1, os, arch, [[tool, version]...]]
  *   key     ["mp-cache-key", 1, base32, inputs32|null, [[manifest32|null, value32|null]...],
- *            os, arch, [[tool, version]...]]
+ *            where32]
  *
  * The base follows from the pipeline alone, so a leader asks for it before anything has run. The
- * key needs what the module reads and where it runs: the worker that runs it signs it in the
- * result, with its own os, arch and versions of tools; a leader makes one for each kind of worker
- * there is. Neither has what changes how often or how long a module may run (timeout, retry,
- * grace), nor what names the attempt (MP_RUN, MP_ATTEMPT, MP_NODE).
+ * key needs what the module reads and where it runs: the worker that runs it signs both in the
+ * result, with its own os, arch and versions of tools, so anybody can make the key again who has
+ * that; a leader makes one for each kind of worker there is. Neither has what changes how often or
+ * how long a module may run (timeout, retry, grace), nor what names the attempt (MP_RUN,
+ * MP_ATTEMPT, MP_NODE).
  *
  * Results that other nodes stored are found by these bytes: a change is a new version.
  */
@@ -54,9 +56,13 @@ struct mp_cache_what {
 	struct mp_hash inputs;
 	const struct mp_cache_dep *deps; /* in the order of the graph */
 	size_t dep_count;
-	struct mp_names_list tools;  /* that the module asks for */
-	const struct mp_caps *where; /* of the worker */
+	struct mp_hash where; /* mp_cache_where() of the worker */
 };
+
+/* What of a node the key of a module depends on that asks for these tools. 0, MP_ENOMEM or
+ * MP_ELIMIT. */
+int mp_cache_where(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
+	const struct mp_caps *caps, struct mp_names_list tools, struct mp_hash *out);
 
 /* 0, MP_ENOMEM or MP_ELIMIT. */
 int mp_cache_key(const struct mp_crypto *crypto, const struct mp_alloc *alloc,

@@ -208,14 +208,11 @@ lay_cache_key(struct attempt *a, const struct mp_env *env, const struct mp_spec 
 	size_t n = a->source_count - 1;
 	struct mp_cache_dep *deps = mp_out_mem(env->out, n * sizeof(*deps) + 1);
 	struct mp_span *names = mp_out_mem(env->out, n * sizeof(*names) + 1);
-	struct mp_cache_what what = {.inputs = a->sources[0].manifest,
-		.deps = deps,
-		.dep_count = n,
-		.tools = spec->tools};
+	struct mp_cache_what what = {
+		.inputs = a->sources[0].manifest, .deps = deps, .dep_count = n};
 
 	if (spec->no_cache || self == NULL || self->caps == NULL || deps == NULL || names == NULL)
 		return;
-	what.where = self->caps;
 	for (size_t i = 0; i < n; i++) {
 		names[i] = a->sources[i + 1].name;
 		deps[i].manifest = a->sources[i + 1].manifest;
@@ -227,8 +224,10 @@ lay_cache_key(struct attempt *a, const struct mp_env *env, const struct mp_spec 
 		mp_cache_inputs(
 			env->crypto, alloc, spec, inputs->files, inputs->count, &what.inputs) != 0)
 		return;
-	if (mp_cache_key(env->crypto, alloc, &what, &a->cache_key) != 0)
-		a->cache_key = (struct mp_hash){{0}};
+	if (mp_cache_where(env->crypto, alloc, self->caps, spec->tools, &what.where) != 0 ||
+		mp_cache_key(env->crypto, alloc, &what, &a->cache_key) != 0)
+		return;
+	a->where = what.where;
 }
 
 int

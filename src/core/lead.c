@@ -548,7 +548,11 @@ result_check(struct mp_lead *lead, struct mp_env *env, const struct lead_worker 
 	if (!mp_hash_eq(&result->spec, &spec) || !mp_hash_eq(&result->inputs, &inputs) ||
 		!mp_hash_eq(&result->offer, &offer))
 		return MP_EAUTH;
-	return 0;
+	/* Whoever reads the log later is to find an offer of that term's leader under it. */
+	if (result->attempt.term == lead->head.term && !mp_node_id_eq(&result->leader, &env->self))
+		return MP_EAUTH;
+	return env->crypto->verify(
+		result->leader.b, &result->offer_sig, mp_span(offer.b, sizeof(offer.b)));
 }
 
 static int

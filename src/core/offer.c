@@ -77,17 +77,8 @@ lead_offer_hash(struct mp_lead *lead, struct mp_env *env, const struct mp_attemp
 		.spec = *spec,
 		.inputs = *inputs,
 	};
-	struct mp_span bytes;
-	struct mp_buf buf;
-	int rc;
 
-	mp_buf_init(&buf, lead->alloc, MP_RESULT_MAX);
-	rc = mp_offer_encode(&buf, &offer);
-	bytes = mp_buf_span(&buf);
-	if (rc == 0)
-		env->crypto->hash(out, &bytes, 1);
-	mp_buf_fini(&buf);
-	return rc;
+	return mp_offer_hash(env->crypto, lead->alloc, &offer, out);
 }
 
 /* ---- items ---- */

@@ -98,9 +98,9 @@ raft_peer_probe(struct mp_raft *raft, struct raft_peer *peer)
 static int
 raft_term_start(struct mp_raft *raft, struct mp_env *env)
 {
-	uint8_t bytes[64];
+	uint8_t bytes[MP_LEADER_CERT_MAX + 64];
 	struct mp_buf body = {.p = bytes, .cap = sizeof(bytes), .max = sizeof(bytes)};
-	int rc = mp_body_term_start_encode(&body, &env->self);
+	int rc = mp_body_term_start_encode(&body, &env->self, mp_raft_certificate(raft));
 
 	mp_assert(rc == 0);
 	if (MP_MUTANT(NO_TERM_START)) {

@@ -398,8 +398,7 @@ key_choose(struct lookup *l, struct mp_env *env, const struct mp_spec *spec)
 	struct mp_lead *lead = l->recall->lead;
 	const struct mp_graph_module *g = &lead->c.graph->modules[l->module];
 	struct mp_cache_dep *deps = mp_out_mem(env->out, g->need_count * sizeof(*deps) + 1);
-	struct mp_cache_what what = {
-		.deps = deps, .dep_count = g->need_count, .tools = spec->tools};
+	struct mp_cache_what what = {.deps = deps, .dep_count = g->need_count};
 	uint32_t workers[MP_SCHED_KINDS_MAX];
 	size_t kinds = mp_sched_kinds(lead->sched, l->module, workers);
 	int rc = deps == NULL ? MP_ENOMEM : inputs_digest(l->recall, env, spec, &what.inputs);
@@ -413,8 +412,10 @@ key_choose(struct lookup *l, struct mp_env *env, const struct mp_spec *spec)
 	for (size_t i = 0; i < kinds && rc == 0 && l->own == NULL; i++) {
 		struct mp_hash key;
 
-		what.where = mp_roster_slot(lead->c.roster, workers[i])->caps;
-		rc = mp_cache_key(env->crypto, lead->alloc, &what, &key);
+		rc = mp_cache_where(env->crypto, lead->alloc,
+			mp_roster_slot(lead->c.roster, workers[i])->caps, spec->tools, &what.where);
+		if (rc == 0)
+			rc = mp_cache_key(env->crypto, lead->alloc, &what, &key);
 		if (rc == 0)
 			l->own = key_find(l, &key);
 	}

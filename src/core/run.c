@@ -248,7 +248,8 @@ static int
 apply_term_start(struct mp_run *run, const struct mp_raft_entry *entry)
 {
 	struct mp_node_id leader;
-	int rc = mp_body_term_start_decode(entry->body, &leader);
+	struct mp_span cert;
+	int rc = mp_body_term_start_decode(entry->body, &leader, &cert);
 
 	if (rc != 0)
 		return rc;

@@ -165,6 +165,7 @@ tell_entry(struct teller *t, const struct mp_raft_entry *entry)
 {
 	struct mp_returned returned;
 	struct mp_node_id leader;
+	struct mp_span cert;
 	struct mp_lost lost;
 	struct mp_skip skip;
 	struct mp_span by;
@@ -174,7 +175,7 @@ tell_entry(struct teller *t, const struct mp_raft_entry *entry)
 	if (entry->kind == MP_ENTRY_OPEN)
 		tell_run(t, "opened", NULL, mp_span_str(""));
 	else if (entry->kind == MP_ENTRY_TERM_START &&
-		 mp_body_term_start_decode(entry->body, &leader) == 0)
+		 mp_body_term_start_decode(entry->body, &leader, &cert) == 0)
 		tell_run(t, "led", &leader, mp_span_str(""));
 	else if (entry->kind == MP_ENTRY_RETURNED &&
 		 mp_body_returned_decode(entry->body, &returned) == 0)

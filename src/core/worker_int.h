@@ -100,6 +100,8 @@ struct attempt {
 	uint64_t generation;
 	uint32_t number;
 	struct mp_hash offer;
+	struct mp_node_id leader; /* who signed it */
+	struct mp_sig offer_sig;
 	struct mp_hash spec_hash;
 	struct mp_hash inputs_hash;
 	struct mp_span name;
@@ -118,6 +120,7 @@ struct attempt {
 	size_t file_room;
 	struct mp_exec_dep *deps;
 	struct mp_hash cache_key; /* zero: the result counts for nobody else */
+	struct mp_hash where;     /* of the key */
 	/* What came out. */
 	struct mp_exec_report report; /* its error text is in error */
 	struct mp_error error;

@@ -70,12 +70,12 @@ check_bodies(struct mp_buf *buf, struct mp_span in)
 	struct mp_lost lost;
 	struct mp_skip skip;
 	struct mp_end end;
-	struct mp_span by;
+	struct mp_span by, cert;
 
 	if (mp_body_open_decode(in) == 0)
 		same(buf, mp_body_open_encode(buf), in);
-	if (mp_body_term_start_decode(in, &leader) == 0)
-		same(buf, mp_body_term_start_encode(buf, &leader), in);
+	if (mp_body_term_start_decode(in, &leader, &cert) == 0)
+		same(buf, mp_body_term_start_encode(buf, &leader, cert), in);
 	if (mp_body_returned_decode(in, &returned) == 0)
 		same(buf, mp_body_returned_encode(buf, &returned), in);
 	if (mp_body_lost_decode(in, &lost) == 0)

@@ -505,7 +505,7 @@ world_lead(struct world *w, uint64_t term)
 	w->lead = NULL;
 	w->raft.term = term;
 	mp_buf_init(&body, &w->alloc, 64);
-	assert_int_equal(mp_body_term_start_encode(&body, world_id(w, 0)), 0);
+	assert_int_equal(mp_body_term_start_encode(&body, world_id(w, 0), mp_span(NULL, 0)), 0);
 	assert_int_equal(
 		mp_raft_propose(&w->raft, &w->env, MP_ENTRY_TERM_START, mp_buf_span(&body), NULL),
 		0);
@@ -602,6 +602,8 @@ enum world_spoil {
 	SPOIL_SPEC,
 	SPOIL_INPUTS,
 	SPOIL_OFFER,
+	SPOIL_OFFER_SIG,
+	SPOIL_LEADER,
 	SPOIL_NODE,
 };
 
@@ -617,6 +619,7 @@ world_result(struct world *w, const struct world_item *item, enum mp_status stat
 		.attempt = item->id,
 		.node = *world_id(w, node),
 		.offer = item->offer,
+		.leader = *world_id(w, spoil == SPOIL_LEADER),
 		.spec = item->spec,
 		.inputs = item->inputs,
 		.status = status,
@@ -629,6 +632,9 @@ world_result(struct world *w, const struct world_item *item, enum mp_status stat
 	struct mp_cbor_w cw;
 	int rc;
 
+	fake_crypto.sign(&w->secrets[spoil == SPOIL_LEADER], &result.offer_sig,
+		mp_span(item->offer.b, sizeof(item->offer.b)));
+	result.offer_sig.b[0] ^= spoil == SPOIL_OFFER_SIG;
 	result.spec.b[0] ^= spoil == SPOIL_SPEC;
 	result.inputs.b[0] ^= spoil == SPOIL_INPUTS;
 	result.offer.b[0] ^= spoil == SPOIL_OFFER;

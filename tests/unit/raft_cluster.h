@@ -16,6 +16,7 @@
 #include "unit/unit.h"
 
 #include "codec/msg_raft.h"
+#include "codec/record_work.h"
 #include "core/raft.h"
 #include "unit/fake_crypto.h"
 

@@ -73,7 +73,7 @@ static inline int
 term_start(struct fixture *f, uint64_t term, const struct mp_node_id *leader)
 {
 	f->term = term;
-	assert_int_equal(mp_body_term_start_encode(&f->body, leader), 0);
+	assert_int_equal(mp_body_term_start_encode(&f->body, leader, mp_span(NULL, 0)), 0);
 	return apply(f, MP_ENTRY_TERM_START);
 }
 

@@ -148,6 +148,17 @@ test_inputs(void **state)
 }
 
 static struct mp_hash
+where_of(const struct mp_caps *caps)
+{
+	const struct mp_names_list ask = {tools, 2};
+	struct mp_hash h;
+
+	assert_int_equal(mp_cache_where(c, &alloc, caps, ask, &h), 0);
+	assert_int_equal(heap.live, 0);
+	return h;
+}
+
+static struct mp_hash
 key_of(const struct mp_cache_what *what)
 {
 	struct mp_hash h;
@@ -170,13 +181,12 @@ test_key(void **state)
 		.inputs = {{8}},
 		.deps = read,
 		.dep_count = 2,
-		.tools = {tools, 2},
-		.where = &caps};
+		.where = where_of(&caps)};
 	struct mp_hash key = key_of(&what), h;
 
 	(void)state;
 	unit_assert_hex(
-		key.b, 32, "a73b9c9d154be77a8ccfea4313912e710eb0c692c752e8ea6f6119aa6800533b");
+		key.b, 32, "2f032780f6d93920cb6b9f8d3763870f29c7823e48c18b8ead7ee30cc0d3d7fb");
 	what.base.b[31] = 1;
 	h = key_of(&what);
 	assert_false(mp_hash_eq(&h, &key));
@@ -197,21 +207,38 @@ test_key(void **state)
 	read[1].manifest = read[0].value;
 	h = key_of(&what);
 	assert_true(mp_hash_eq(&h, &key));
-	memcpy(caps.arch, "arm64", 6);
+	what.where.b[31] ^= 1;
 	h = key_of(&what);
 	assert_false(mp_hash_eq(&h, &key));
+}
+
+static void
+test_where(void **state)
+{
+	struct mp_caps caps = {.os = "linux",
+		.arch = "x86_64",
+		.tool_count = 2,
+		.tools = {{"gcc", "12.2.0"}, {"ninja", "1.11"}}};
+	struct mp_hash where = where_of(&caps), h;
+
+	(void)state;
+	unit_assert_hex(
+		where.b, 32, "015bffd34ea22ce5989db5d60d7ef469db3ba88ff76603de638cbc881648f882");
+	memcpy(caps.arch, "arm64", 6);
+	h = where_of(&caps);
+	assert_false(mp_hash_eq(&h, &where));
 	memcpy(caps.arch, "x86_64", 7);
 	memcpy(caps.os, "freebsd", 8);
-	h = key_of(&what);
-	assert_false(mp_hash_eq(&h, &key));
+	h = where_of(&caps);
+	assert_false(mp_hash_eq(&h, &where));
 	memcpy(caps.os, "linux", 6);
 	/* Tools that the module does not ask for do not count. */
 	memcpy(caps.tools[1].version, "9.9", 4);
-	h = key_of(&what);
-	assert_true(mp_hash_eq(&h, &key));
+	h = where_of(&caps);
+	assert_true(mp_hash_eq(&h, &where));
 	memcpy(caps.tools[0].version, "13", 3);
-	h = key_of(&what);
-	assert_false(mp_hash_eq(&h, &key));
+	h = where_of(&caps);
+	assert_false(mp_hash_eq(&h, &where));
 }
 
 static void
@@ -252,6 +279,7 @@ main(void)
 		cmocka_unit_test(test_base_of),
 		cmocka_unit_test(test_inputs),
 		cmocka_unit_test(test_key),
+		cmocka_unit_test(test_where),
 		cmocka_unit_test(test_same_where),
 		cmocka_unit_test(test_no_memory),
 	};

@@ -596,8 +596,8 @@ test_cancel_at_the_end(void **state)
 static void
 test_forged_results(void **state)
 {
-	static const enum world_spoil spoils[] = {
-		SPOIL_SIGNATURE, SPOIL_SPEC, SPOIL_INPUTS, SPOIL_OFFER, SPOIL_NODE};
+	static const enum world_spoil spoils[] = {SPOIL_SIGNATURE, SPOIL_SPEC, SPOIL_INPUTS,
+		SPOIL_OFFER, SPOIL_OFFER_SIG, SPOIL_LEADER, SPOIL_NODE};
 	struct world w;
 
 	(void)state;

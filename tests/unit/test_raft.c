@@ -75,7 +75,9 @@ test_certificate(void **state)
 	struct cl *c = cl_new(5, 3, true);
 	struct mp_leader_cert cert;
 	uint8_t forged[MP_LEADER_CERT_MAX];
-	struct mp_span bytes;
+	struct mp_raft_entry entry;
+	struct mp_node_id leader;
+	struct mp_span bytes, logged;
 
 	(void)state;
 	cl_run(c, 50);
@@ -87,6 +89,10 @@ test_certificate(void **state)
 	assert_true(cert.vote_count >= 3);
 	/* A follower that was shown it can show it on. */
 	assert_true(mp_span_eq(bytes, mp_raft_certificate(cl_raft(c, 4))));
+	/* And whoever has the log has it. */
+	assert_true(mp_raft_entry_at(cl_raft(c, 4), 1, &entry));
+	assert_int_equal(mp_body_term_start_decode(entry.body, &leader, &logged), 0);
+	assert_true(mp_span_eq(bytes, logged));
 	for (size_t i = 0; i < bytes.n; i++) {
 		memcpy(forged, bytes.p, bytes.n);
 		forged[i] ^= 0x10;

@@ -117,11 +117,8 @@ keep(const struct make *m)
 	struct kept *k = &kept[kept_count++];
 	struct mp_secret secret = w.secrets[m->node];
 	struct mp_cache_dep deps[4];
-	struct mp_cache_what what = {.inputs = m->inputs,
-		.deps = deps,
-		.dep_count = g->need_count,
-		.tools = g->tools,
-		.where = m->where != NULL ? m->where : &w.roster.caps[1]};
+	struct mp_cache_what what = {.inputs = m->inputs, .deps = deps, .dep_count = g->need_count};
+	const struct mp_caps *where = m->where != NULL ? m->where : &w.roster.caps[1];
 	struct mp_result r = {.cluster = w.env.cluster,
 		.run = {{0xaa}},
 		.generation = 2,
@@ -144,6 +141,7 @@ keep(const struct make *m)
 	assert_int_equal(
 		mp_cache_base_of(&fake_crypto, &w.alloc, &w.graph.graph, m->module, &k->base), 0);
 	what.base = k->base;
+	assert_int_equal(mp_cache_where(&fake_crypto, &w.alloc, where, g->tools, &what.where), 0);
 	assert_int_equal(mp_cache_key(&fake_crypto, &w.alloc, &what, &k->key), 0);
 	r.cache_key = k->key;
 	r.cache_key.b[3] ^= m->other_key;

@@ -332,7 +332,7 @@ test_cache_key(void **state)
 	const struct mp_spec spec = {.argv = {argv, 1}, .inputs = {globs, 1}};
 	const struct mp_span dep = mp_span_str("one");
 	struct mp_cache_dep read = {.value = {{0}}};
-	struct mp_cache_what what = {.deps = &read, .dep_count = 1, .where = &caps};
+	struct mp_cache_what what = {.deps = &read, .dep_count = 1};
 	struct mp_result r;
 	struct mp_hash key;
 	uint8_t one[1024];
@@ -351,13 +351,13 @@ test_cache_key(void **state)
 	assert_int_equal(assign(1, 1, 1, &g), 0);
 	exec_done(1, 1, MP_STATUS_OK);
 	assert_true(result(1, &r, &holders));
-	assert_int_equal(mp_cache_base(&fake_crypto, &W.own, mp_span_str("module"), &spec, &dep, 1,
-				 &what.base),
-		0);
+	assert_true(mp_cache_base(&fake_crypto, &W.own, mp_span_str("module"), &spec, &dep, 1,
+			    &what.base) == 0);
 	assert_int_equal(
 		mp_cache_inputs(&fake_crypto, &W.own, &spec, &inputs[1], 1, &what.inputs), 0);
-	assert_int_equal(mp_cache_key(&fake_crypto, &W.own, &what, &key), 0);
-	assert_true(mp_hash_eq(&r.cache_key, &key));
+	assert_true(mp_cache_where(&fake_crypto, &W.own, &caps, spec.tools, &what.where) == 0 &&
+		    mp_cache_key(&fake_crypto, &W.own, &what, &key) == 0);
+	assert_true(mp_hash_eq(&r.cache_key, &key) && mp_hash_eq(&r.where, &what.where));
 	assert_int_equal(assign(1, 1, 2, &g), 0);
 	exec_done(1, 2, MP_STATUS_FAILED);
 	assert_true(result(1, &r, &holders) && mp_hash_is_zero(&r.cache_key));
