@@ -171,9 +171,9 @@ test_prompt(void **state)
 	assert_string_equal(w.out, "> ");
 	feed(&w, "sec");
 	assert_string_equal(w.out, "> ");
-	feed(&w, "rets, secret-val");
+	feed(&w, "rets, secret-");
 	assert_string_equal(w.out, "> secrets, ");
-	feed(&w, "ue");
+	feed(&w, "value");
 	assert_string_equal(w.out, "> secrets, ***");
 	feed(&w, "\nsecre");
 	assert_string_equal(w.out, "> secrets, ***\n");
