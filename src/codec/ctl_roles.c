@@ -99,10 +99,13 @@ mp_ctl_check_role(struct mp_span request, uint32_t roles, bool runs, struct mp_e
 int
 mp_roles_parse(const char *text, uint32_t *roles, struct mp_error *err)
 {
-	while (*text != '\0') {
-		const char *comma = strchr(text, ',');
-		size_t n = comma != NULL ? (size_t)(comma - text) : strlen(text), i = 0;
+	const char *comma;
 
+	do {
+		size_t n, i = 0;
+
+		comma = strchr(text, ',');
+		n = comma != NULL ? (size_t)(comma - text) : strlen(text);
 		while (i < mp_countof(words) &&
 			(strlen(words[i].word) != n || memcmp(words[i].word, text, n) != 0))
 			i++;
@@ -111,9 +114,8 @@ mp_roles_parse(const char *text, uint32_t *roles, struct mp_error *err)
 				"'%.40s' is no role; roles are node, submit, observe and admin",
 				text);
 		*roles |= words[i].role;
-		text += n;
-		text += *text == ',';
-	}
+		text += n + 1;
+	} while (comma != NULL);
 	return 0;
 }
 

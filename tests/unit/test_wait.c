@@ -224,6 +224,9 @@ test_roles(void **state)
 	mp_roles_format(text, roles);
 	assert_string_equal(text, "node,submit,observe,admin");
 	assert_int_equal(mp_roles_parse("root", &roles, NULL), MP_EUSAGE);
+	assert_int_equal(mp_roles_parse("", &roles, NULL), MP_EUSAGE);
+	assert_int_equal(mp_roles_parse("node,", &roles, NULL), MP_EUSAGE);
+	assert_int_equal(mp_roles_parse(",node", &roles, NULL), MP_EUSAGE);
 }
 
 int
