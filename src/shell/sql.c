@@ -200,6 +200,19 @@ sql_identify(
 	return 0;
 }
 
+/* SQLite's own bound, which it does not tell of; files beside it have the longest name. */
+static int
+sql_check_path(const char *path, struct mp_error *err)
+{
+	size_t max = (size_t)sqlite3_vfs_find(NULL)->mxPathname - strlen("-journal");
+
+	return strlen(path) < max ? 0
+				  : mp_fail(err, MP_ELIMIT,
+					    "the path is too long: a database has one of less "
+					    "than %zu bytes",
+					    max);
+}
+
 /* The file with its mode, and its name in the folder, durable before anything is in it. */
 static int
 sql_touch(const char *path, struct mp_error *err)
@@ -267,7 +280,9 @@ mp_sql_open(const char *path, const struct mp_sql_kind *kind, sqlite3 **out, str
 	sqlite3 *db = NULL;
 	int code;
 
-	code = sql_touch(path, err);
+	code = sql_check_path(path, err);
+	if (code == 0)
+		code = sql_touch(path, err);
 	if (code == 0)
 		code = sql_connect(path, SQLITE_OPEN_READWRITE, &db, err);
 	if (code == 0)

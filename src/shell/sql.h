@@ -22,7 +22,7 @@ struct mp_sql_kind {
 /*
  * Opens for writing, making the file (mode 0600) when there is none. One thread at a time uses a
  * connection. MP_EVERSION, MP_EINVAL (not ours), MP_ECORRUPT, MP_EFULL, MP_EIO, MP_ENOMEM,
- * MP_EBUSY.
+ * MP_EBUSY, MP_ELIMIT (the path is too long).
  */
 int mp_sql_open(
 	const char *path, const struct mp_sql_kind *kind, sqlite3 **out, struct mp_error *err);
