@@ -6,6 +6,8 @@
 #include "ctl/cmd.h"
 #include "util/near.h"
 
+#define HELP_COLUMN 27 /* where it is told what a command or an option does */
+
 static const struct mp_option globals[] = {
 	{"state", 0, "DIR", "state directory of the node to talk to"},
 	{"json", 0, NULL, "print data as JSON"},
@@ -263,7 +265,7 @@ help_option(FILE *out, const struct mp_option *o)
 	(void)snprintf(left, sizeof(left), "%s%c%s--%s%s%s", o->letter != 0 ? "-" : " ",
 		o->letter != 0 ? o->letter : ' ', o->letter != 0 ? ", " : "  ", o->name,
 		o->arg != NULL ? " " : "", o->arg != NULL ? o->arg : "");
-	(void)fprintf(out, "  %-24s %s\n", left, o->help);
+	(void)fprintf(out, "  %-*s %s\n", HELP_COLUMN - 3, left, o->help);
 }
 
 static void
@@ -300,12 +302,15 @@ mp_cmd_help_all(FILE *out)
 		"Commands:\n",
 		out);
 	for (size_t i = 0; i < mp_cmd_count; i++) {
-		char left[64];
+		const struct mp_cmd *cmd = mp_cmds[i];
+		int n;
 
-		if (mp_cmds[i]->run == NULL)
+		if (cmd->run == NULL)
 			continue;
-		(void)snprintf(left, sizeof(left), "%s %s", mp_cmds[i]->name, mp_cmds[i]->args);
-		(void)fprintf(out, "  %-24s %s\n", left, mp_cmds[i]->summary);
+		n = fprintf(out, "  %s %s", cmd->name, cmd->args);
+		if (n > HELP_COLUMN - 1)
+			n = fprintf(out, "\n") - 1;
+		(void)fprintf(out, "%*s%s\n", HELP_COLUMN - n, "", cmd->summary);
 	}
 	help_globals(out);
 	(void)fputs(

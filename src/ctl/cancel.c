@@ -18,7 +18,8 @@ cancel_run(struct mp_cmd_ctx *ctx)
 	}
 	if (rc != 0)
 		return mp_cmd_fail(ctx, &ctx->err);
-	mp_cmd_note(ctx, "the run is being cancelled; mpctl wait %s tells when it has ended", run);
+	mp_cmd_note(
+		ctx, "what is left of the run is cancelled; mpctl wait %s tells how it ends", run);
 	return MP_EXIT_DONE;
 }
 

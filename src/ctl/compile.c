@@ -51,7 +51,9 @@ compile_run(struct mp_cmd_ctx *ctx)
 		mp_loaded_free(&l);
 		return code;
 	}
-	if (out != NULL && strcmp(out, "-") != 0)
+	if (out != NULL && out[0] == '\0')
+		rc = mp_fail(&ctx->err, MP_EUSAGE, "-o needs the name of a file");
+	else if (out != NULL && strcmp(out, "-") != 0)
 		rc = write_file(out, mp_buf_span(&l.cbor), &ctx->err);
 	else if (out == NULL && isatty(STDOUT_FILENO))
 		rc = mp_fail(&ctx->err, MP_EUSAGE,

@@ -54,7 +54,7 @@ submit_run(struct mp_cmd_ctx *ctx)
 
 static const struct mp_option options[] = {
 	MP_OPTION_PARAM,
-	{"key", 0, "KEY", "a second submission with the same key is the same run"},
+	{"key", 0, "KEY", "not available in this version"},
 	{"wait", 'w', NULL, "wait for the end; exit with the run's status"},
 	{"follow", 'f', NULL, "the same, and print the modules' output on stderr"},
 	MP_OPTION_TIMEOUT,

@@ -67,6 +67,8 @@ exits 2 'a remote node' "$mpctl" --node h:1 runs
 exits 2 'a time that is none' "$mpctl" wait abcd --timeout soon
 exits 2 'a run that cannot be one' "$mpctl" show 'no id'
 exits 2 'a role that is none' "$mpctl" invite --role king
+exits 2 'no role at all' "$mpctl" invite --role ''
+exits 2 'a file without a name' "$mpctl" compile good.yaml -o ''
 exits 0 '--help' "$mpctl" --help
 tap_check 'help lists the commands' grep -q '^  validate FILE' out
 tap_check 'and nothing on stderr' test ! -s err
