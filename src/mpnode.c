@@ -9,6 +9,7 @@
  *   codec           bytes and what they mean
  *   crypto          libsodium
  */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@
 #define EXIT_OUT   3 /* shut out, for ever or until somebody does something about it */
 
 struct options {
+	uint32_t given; /* bits of enum option_id */
 	const char *state, *name, *listen, *token_file;
 	const char *advertise[MP_ADDRS_MAX];
 	size_t advertise_count;
@@ -40,6 +42,8 @@ struct options {
 	enum mp_timing timing;
 	const char *control_group, *run_as;
 	bool keep_failed, force, again, trust_submitters;
+	char **seeds; /* join: the arguments */
+	size_t seed_count;
 };
 
 static const char usage_text[] =
@@ -308,9 +312,10 @@ waits_to_join(const struct mp_state *state, size_t seed_count, bool *waits, stru
 
 /* Membership is there, or begun, or comes with the token, or is waited for. */
 static int
-take_token(const struct options *o, struct mp_state *state, char **seeds, size_t seed_count,
-	struct mp_error *err)
+take_token(const struct options *o, struct mp_state *state, struct mp_error *err)
 {
+	const char *const *seeds = (const char *const *)o->seeds;
+	size_t seed_count = o->seed_count;
 	bool member = state->has_credential && !state->joining;
 	struct mp_buf text;
 	bool waits = false;
@@ -319,19 +324,17 @@ take_token(const struct options *o, struct mp_state *state, char **seeds, size_t
 	mp_buf_init(&text, &mp_heap, MP_TOKEN_MAX);
 	rc = read_token(o, &text, err);
 	if (rc == MP_ENOENT && (rc = waits_to_join(state, seed_count, &waits, err)) == 0)
-		rc = waits ? mp_state_wait(state, (const char *const *)seeds, seed_count, err)
-			   : MP_ENOENT;
+		rc = waits ? mp_state_wait(state, seeds, seed_count, err) : MP_ENOENT;
 	if (waits)
 		goto out;
 	if (rc == 0)
-		rc = mp_state_take_token(
-			state, mp_buf_span(&text), (const char *const *)seeds, seed_count, err);
+		rc = mp_state_take_token(state, mp_buf_span(&text), seeds, seed_count, err);
 	else if (rc == MP_ENOENT && !state->has_credential)
 		rc = mp_fail(err, MP_EUSAGE,
 			"join needs SEED:PORT, the address of a member, or an invite token that "
 			"names some: --token-file FILE or $MP_TOKEN");
 	else if (rc == MP_ENOENT && state->joining && seed_count > 0)
-		rc = mp_state_set_seeds(state, (const char *const *)seeds, seed_count, err);
+		rc = mp_state_set_seeds(state, seeds, seed_count, err);
 	else if (rc == MP_ENOENT || member)
 		rc = 0;
 	if (rc != 0 && rc != MP_ECLUSTER && member) {
@@ -347,10 +350,10 @@ out:
 }
 
 static int
-come_back(struct mp_state *state, char **seeds, size_t seed_count, struct mp_error *err)
+come_back(const struct options *o, struct mp_state *state, struct mp_error *err)
 {
 	char aside[64];
-	int rc = mp_state_return(state, (const char *const *)seeds, seed_count,
+	int rc = mp_state_return(state, (const char *const *)o->seeds, o->seed_count,
 		(mp_time)time(NULL) * 1000, aside, err);
 
 	if (rc == 0)
@@ -376,11 +379,11 @@ say_member(const struct mp_state *state)
 
 /* Another node of this machine is there already, and is called what the machine is called. */
 static bool
-has_local_seed(char **seeds, int count)
+has_local_seed(char **seeds, size_t count)
 {
 	static const char *const local[] = {"127.", "localhost", "[::1]", "::1"};
 
-	for (int i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < mp_countof(local); k++) {
 			if (strncmp(seeds[i], local[k], strlen(local[k])) == 0)
 				return true;
@@ -390,25 +393,24 @@ has_local_seed(char **seeds, int count)
 }
 
 static int
-command_join(const struct options *o, char **args, int count)
+command_join(const struct options *o)
 {
 	struct mp_error err = {0};
 	struct mp_state state;
 	int rc;
 
-	if (count > MP_STATE_SEEDS_MAX)
+	if (o->seed_count > MP_STATE_SEEDS_MAX)
 		return usage_error("too many seeds", NULL);
 	rc = open_state(o, &state, &err);
 	if (rc != 0)
 		return failed(&err);
 	if (o->name == NULL && !state.has_credential && !state.waiting &&
-		has_local_seed(args, count))
+		has_local_seed(o->seeds, o->seed_count))
 		mp_state_name_apart(&state);
-	rc = o->again ? come_back(&state, args, (size_t)count, &err)
-		      : take_token(o, &state, args, (size_t)count, &err);
+	rc = o->again ? come_back(o, &state, &err) : take_token(o, &state, &err);
 	if (rc != 0)
 		return abandon(&state, &err);
-	if (count > 0 && !state.waiting && !state.joining)
+	if (o->seed_count > 0 && !state.waiting && !state.joining)
 		say_member(&state);
 	return state.waiting ? await_and_serve(o, &state) : serve(o, &state, false);
 }
@@ -454,8 +456,8 @@ command_leave(const struct options *o)
 
 /* ---- options ---- */
 
-enum {
-	OPT_STATE = 256,
+enum option_id {
+	OPT_STATE,
 	OPT_NAME,
 	OPT_AGAIN,
 	OPT_LISTEN,
@@ -499,6 +501,86 @@ static const struct option long_options[] = {
 	{0},
 };
 
+/* Commands, and which options each takes: what does not count is refused, never ignored. */
+enum {
+	FOR_INIT = 1,
+	FOR_START = 2,
+	FOR_JOIN = 4,
+	FOR_LEAVE = 8,
+	FOR_SERVING = FOR_START | FOR_JOIN,
+};
+
+static const struct command {
+	const char *name;
+	unsigned bit;
+	int (*run)(const struct options *o);
+} commands[] = {
+	{"init", FOR_INIT, command_init},
+	{"start", FOR_START, command_start},
+	{"join", FOR_JOIN, command_join},
+	{"leave", FOR_LEAVE, command_leave},
+};
+
+static unsigned
+option_commands(enum option_id id)
+{
+	switch (id) {
+	case OPT_STATE:
+		return ~0u;
+	case OPT_NAME:
+		return FOR_INIT | FOR_SERVING;
+	case OPT_AGAIN:
+	case OPT_TOKEN_FILE:
+		return FOR_JOIN;
+	case OPT_FORCE:
+		return FOR_LEAVE;
+	case OPT_LISTEN:
+	case OPT_ADVERTISE:
+	case OPT_REACH:
+	case OPT_PROFILE:
+	case OPT_SLOTS:
+	case OPT_TAG:
+	case OPT_RESOURCE:
+	case OPT_ZONE:
+	case OPT_TRUST_SUBMITTERS:
+	case OPT_CONTROL_GROUP:
+	case OPT_RUN_AS:
+	case OPT_KEEP_FAILED:
+		return FOR_SERVING;
+	case OPT_HELP:
+	case OPT_VERSION:
+		break;
+	}
+	mp_unreachable();
+}
+
+/* 0, or the exit code. */
+static int
+check_options(const struct options *o, const struct command *command)
+{
+	for (const struct option *known = long_options; known->name != NULL; known++) {
+		char what[64];
+
+		if ((o->given & 1u << known->val) == 0 ||
+			(option_commands((enum option_id)known->val) & command->bit) != 0)
+			continue;
+		(void)snprintf(
+			what, sizeof(what), "mpnode %s takes no --%s", command->name, known->name);
+		return usage_error(what, NULL);
+	}
+	return 0;
+}
+
+/* Printed whole, or it did not work. */
+static int
+print(const char *text)
+{
+	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+		return 0;
+	(void)fprintf(stderr, "mpnode: output: %s\n", strerror(errno));
+	return 1;
+}
+
 /* What parse_option() returns for a setting. */
 static int
 said(const char *option, int rc, const struct mp_error *err)
@@ -527,6 +609,8 @@ parse_option(int c, struct options *o)
 {
 	struct mp_error err = {0};
 
+	if (c < OPT_HELP)
+		o->given |= 1u << c;
 	if (parse_rights(c, o))
 		return -1;
 	switch (c) {
@@ -578,11 +662,9 @@ parse_option(int c, struct options *o)
 		o->again = true;
 		return -1;
 	case OPT_HELP:
-		(void)fputs(usage_text, stdout);
-		return 0;
+		return print(usage_text);
 	case OPT_VERSION:
-		(void)printf("mpnode (Meshpipe) %s\n", MP_VERSION);
-		return 0;
+		return print("mpnode (Meshpipe) " MP_VERSION "\n");
 	default:
 		(void)fprintf(stderr, "Try 'mpnode --help'.\n");
 		return EXIT_USAGE;
@@ -593,7 +675,7 @@ int
 main(int argc, char **argv)
 {
 	struct options o = {.state = NULL};
-	const char *command;
+	const char *name;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -606,16 +688,19 @@ main(int argc, char **argv)
 		(void)fputs(usage_text, stderr);
 		return EXIT_USAGE;
 	}
-	command = argv[optind++];
-	if (strcmp(command, "join") == 0)
-		return command_join(&o, argv + optind, argc - optind);
-	if (optind < argc)
-		return usage_error("unexpected argument", argv[optind]);
-	if (strcmp(command, "init") == 0)
-		return command_init(&o);
-	if (strcmp(command, "start") == 0)
-		return command_start(&o);
-	if (strcmp(command, "leave") == 0)
-		return command_leave(&o);
-	return usage_error("no such command", command);
+	name = argv[optind++];
+	for (size_t i = 0; i < mp_countof(commands); i++) {
+		const struct command *command = &commands[i];
+		int rc;
+
+		if (strcmp(name, command->name) != 0)
+			continue;
+		if (optind < argc && command->bit != FOR_JOIN)
+			return usage_error("unexpected argument", argv[optind]);
+		o.seeds = argv + optind;
+		o.seed_count = (size_t)(argc - optind);
+		rc = check_options(&o, command);
+		return rc != 0 ? rc : command->run(&o);
+	}
+	return usage_error("no such command", name);
 }

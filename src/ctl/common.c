@@ -8,6 +8,7 @@
 #include "codec/msg_ctl.h"
 #include "codec/msg_show.h"
 #include "ctl/cmd.h"
+#include "shell/state.h"
 #include "util/utf8.h"
 
 MP_PRINTF(2, 0)
@@ -97,36 +98,10 @@ mp_cmd_done(struct mp_cmd_ctx *ctx, int code)
 
 /* ---- the node ---- */
 
-static int
-put_path(char out[MP_PATH_MAX + 1], const char *base, const char *rest, struct mp_error *err)
-{
-	int n = snprintf(out, MP_PATH_MAX + 1, "%s%s", base, rest);
-
-	if (n < 0 || n > MP_PATH_MAX)
-		return mp_fail(err, MP_ELIMIT, "the state directory's path is too long");
-	return 0;
-}
-
 int
 mp_cmd_state_dir(struct mp_cmd_ctx *ctx, struct mp_error *err)
 {
-	const char *env = getenv("MP_STATE"), *home;
-
-	if (ctx->state != NULL && ctx->state[0] == '\0')
-		return mp_fail(err, MP_EUSAGE, "--state needs the name of a folder");
-	if (ctx->state != NULL)
-		return put_path(ctx->state_dir, ctx->state, "", err);
-	if (env != NULL && env[0] != '\0')
-		return put_path(ctx->state_dir, env, "", err);
-	if (geteuid() == 0)
-		return put_path(ctx->state_dir, "/var/lib/meshpipe", "", err);
-	env = getenv("XDG_STATE_HOME");
-	if (env != NULL && env[0] == '/')
-		return put_path(ctx->state_dir, env, "/meshpipe", err);
-	home = getenv("HOME");
-	if (home == NULL || home[0] == '\0')
-		return mp_fail(err, MP_EUSAGE, "neither --state nor $HOME says where the node is");
-	return put_path(ctx->state_dir, home, "/.local/state/meshpipe", err);
+	return mp_state_default(ctx->state, ctx->state_dir, err);
 }
 
 int

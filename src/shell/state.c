@@ -113,27 +113,35 @@ mp_state_path(const struct mp_state *state, const char *leaf, char out[MP_PATH_M
 	return true;
 }
 
+static int
+put_path(char out[MP_PATH_MAX + 1], const char *base, const char *rest, struct mp_error *err)
+{
+	int n = snprintf(out, MP_PATH_MAX + 1, "%s%s", base, rest);
+
+	if (n < 0 || n > MP_PATH_MAX)
+		return mp_fail(err, MP_ELIMIT, "the state directory's path is too long");
+	return 0;
+}
+
 int
 mp_state_default(const char *option, char out[MP_PATH_MAX + 1], struct mp_error *err)
 {
 	const char *env = getenv("MP_STATE"), *xdg = getenv("XDG_STATE_HOME");
 	const char *home = getenv("HOME");
-	int n;
 
+	if (option != NULL && option[0] == '\0')
+		return mp_fail(err, MP_EUSAGE, "--state needs the name of a folder");
 	if (option != NULL)
-		n = snprintf(out, MP_PATH_MAX + 1, "%s", option);
-	else if (env != NULL && env[0] != '\0')
-		n = snprintf(out, MP_PATH_MAX + 1, "%s", env);
-	else if (geteuid() == 0)
-		n = snprintf(out, MP_PATH_MAX + 1, "/var/lib/meshpipe");
-	else if (xdg != NULL && xdg[0] == '/')
-		n = snprintf(out, MP_PATH_MAX + 1, "%s/meshpipe", xdg);
-	else
-		n = snprintf(
-			out, MP_PATH_MAX + 1, "%s/.local/state/meshpipe", home != NULL ? home : "");
-	if (n <= 0 || n > MP_PATH_MAX)
-		return mp_fail(err, MP_ELIMIT, "the path of the state directory is too long");
-	return 0;
+		return put_path(out, option, "", err);
+	if (env != NULL && env[0] != '\0')
+		return put_path(out, env, "", err);
+	if (geteuid() == 0)
+		return put_path(out, "/var/lib/meshpipe", "", err);
+	if (xdg != NULL && xdg[0] == '/')
+		return put_path(out, xdg, "/meshpipe", err);
+	if (home != NULL && home[0] != '\0')
+		return put_path(out, home, "/.local/state/meshpipe", err);
+	return mp_fail(err, MP_EUSAGE, "neither --state nor $HOME says where the node is");
 }
 
 /* ---- opening ---- */

@@ -75,7 +75,8 @@ struct mp_state {
 	uint32_t mode_before; /* its permissions, if it was there and empty */
 };
 
-/* Which one, by DESIGN 10: option, $MP_STATE, the default of this user. MP_ELIMIT. */
+/* Which one, by DESIGN 10: option, $MP_STATE, the default of this user. MP_EUSAGE: an empty option,
+ * or nothing says; MP_ELIMIT. */
 int mp_state_default(const char *option, char out[MP_PATH_MAX + 1], struct mp_error *err);
 
 /*

@@ -38,9 +38,35 @@ nothing_left '--advertise'
 refused 'a name that is none' 'name' \
 	start --state "$fresh" --listen 127.0.0.1:0 --name 'no name'
 nothing_left '--name'
-timeout 30 "$mpnode" join --state "$fresh" --listen 127.0.0.1:0 2>/dev/null
-tap_same 'join without a seed and a token: usage' 2 $?
-nothing_left 'join without a seed and a token'
+refused 'a path that SQLite does not take' 'path is too long' \
+	start --state "$fresh/$(printf '%0200d/%0200d/%0200d' 1 2 3)" --listen 127.0.0.1:0
+nothing_left 'a path that SQLite does not take'
+
+# misused WHAT PATTERN ARG...: mpnode ends with 2, says what matches, and has done nothing
+misused()
+{
+	what=$1
+	pattern=$2
+	shift 2
+	timeout 30 "$mpnode" "$@" --state "$fresh" </dev/null >"$tap_tmp/out" 2>"$tap_tmp/err"
+	tap_same "$what: usage" 2 $?
+	tap_check "$what: it says why" grep -qe "$pattern" "$tap_tmp/err"
+	nothing_left "$what"
+}
+
+misused 'join without a seed and a token' 'SEED:PORT' join --listen 127.0.0.1:0
+misused 'a token for start' 'start takes no --token-file' start --token-file "$tap_tmp/token"
+misused 'start again' 'start takes no --again' start --again
+misused 'start by force' 'start takes no --force' start --force
+misused 'init with an address' 'init takes no --listen' init --listen 127.0.0.1:0
+misused 'leave with slots' 'leave takes no --slots' leave --slots 1
+misused 'an argument too many' 'unexpected argument: more' start more
+timeout 30 "$mpnode" start --state '' 2>"$tap_tmp/err"
+tap_same 'a state directory without a name: usage' 2 $?
+if [ -c /dev/full ]; then
+	"$mpnode" --version >/dev/full 2>"$tap_tmp/err"
+	tap_same 'a version that cannot be printed' 1 $?
+fi
 ctl alpha invite >"$tap_tmp/token"
 refused 'a port in use, to join' 'in use' \
 	join "$address" --state "$fresh" --listen "$address" --token-file "$tap_tmp/token"
