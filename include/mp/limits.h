@@ -85,6 +85,12 @@
  * first by mp_authority_cmp(). */
 #define MP_BRANCHES_MAX 8
 
+/* Epochs of gossip keys: a new key's may be so far above the highest that is known here, and none
+ * may be higher than all that will ever be needed. Higher: the key is refused, so that no member
+ * can make one that could not be replaced any more. */
+#define MP_GOSSIP_EPOCH_LEAP 65536u
+#define MP_GOSSIP_EPOCH_MAX  (1ull << 62)
+
 /* Keys that were shut out. More: refused. */
 #define MP_REVOKED_MAX MP_MEMBERS_MAX
 

@@ -60,5 +60,7 @@ void mp_ctl_tick(struct mp_ctl *ctl, struct mp_env *env);
 /* This node has left its cluster, or (code not 0) has not: whoever asked for it is told. */
 void mp_ctl_left(struct mp_ctl *ctl, struct mp_env *env, const struct mp_error *why);
 mp_time mp_ctl_deadline(const struct mp_ctl *ctl);
+/* Requests of other nodes that were not theirs to ask. */
+uint64_t mp_ctl_refused(const struct mp_ctl *ctl);
 
 #endif

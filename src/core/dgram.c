@@ -79,6 +79,9 @@ ring_insert(struct mp_dgram *d, uint64_t epoch, const uint8_t key[MP_SYMKEY_SIZE
 	struct key k = {.epoch = epoch};
 	size_t at = 0;
 
+	if (epoch > MP_GOSSIP_EPOCH_MAX ||
+		(d->key_count > 0 && epoch > d->keys[0].epoch + MP_GOSSIP_EPOCH_LEAP))
+		return MP_EFORMAT;
 	memcpy(k.key, key, sizeof(k.key));
 	d->crypto->hash(&k.hash, &(struct mp_span){k.key, sizeof(k.key)}, 1);
 	for (size_t i = 0; i < d->key_count; i++) {

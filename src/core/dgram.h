@@ -41,7 +41,7 @@ void mp_dgram_free(struct mp_dgram *d); /* wipes keys */
  */
 
 /* Adds a key and, with `persist`, puts the ring's row. MP_EEXIST when it is there, MP_ELIMIT when
- * it is older than all of a full ring. */
+ * it is older than all of a full ring, MP_EFORMAT when its epoch is out of bounds. */
 int mp_dgram_key_add(struct mp_dgram *d, struct mp_env *env, uint64_t epoch,
 	const uint8_t key[MP_SYMKEY_SIZE], bool persist);
 size_t mp_dgram_key_count(const struct mp_dgram *d);

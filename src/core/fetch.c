@@ -460,6 +460,12 @@ mp_fetch_tick(struct mp_fetch *fetch, struct mp_env *env)
 	fetch_settle(fetch, env);
 }
 
+uint64_t
+mp_fetch_wrong(const struct mp_fetch *fetch)
+{
+	return fetch->xfers.wrong;
+}
+
 mp_time
 mp_fetch_deadline(const struct mp_fetch *fetch)
 {

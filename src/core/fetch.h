@@ -90,6 +90,9 @@ int mp_fetch_message(struct mp_fetch *fetch, struct mp_env *env, const struct mp
 void mp_fetch_tick(struct mp_fetch *fetch, struct mp_env *env);
 mp_time mp_fetch_deadline(const struct mp_fetch *fetch);
 
+/* Times that a peer gave what was not the blob. */
+uint64_t mp_fetch_wrong(const struct mp_fetch *fetch);
+
 /* When this peer last asked us for a piece; 0 never. Whoever waits for a peer to fetch uses it. */
 mp_time mp_fetch_served_ms(const struct mp_fetch *fetch, const struct mp_node_id *peer);
 

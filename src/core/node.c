@@ -343,6 +343,20 @@ node_joining(struct mp_node *node)
 
 /* ---- what comes from the network ---- */
 
+/* What was said well, and was not for its sender to say, or too late. */
+static void
+node_count(struct mp_node *node, int rc, enum mp_counter malformed)
+{
+	if (rc == MP_EFORMAT || rc == MP_ETRUNC || rc == MP_ELIMIT)
+		node->counters[malformed]++;
+	else if (rc == MP_EREPLAY)
+		node->counters[MP_COUNT_FENCED]++;
+	else if (rc == MP_ENOMEM)
+		node->counters[MP_COUNT_NO_MEMORY]++;
+	else if (rc != 0 && rc != MP_EBUSY)
+		node->counters[MP_COUNT_MSG_REFUSED]++;
+}
+
 static void
 node_datagram(struct mp_node *node, const struct mp_event *ev)
 {
@@ -366,8 +380,8 @@ node_datagram(struct mp_node *node, const struct mp_event *ev)
 				node->swim, env, &in->sender->id, &ev->u.datagram.from, record);
 		else
 			rc = mp_pulse_receive(node->pulse, env, &in->sender->id, record);
-		if (rc != 0 && rc != MP_EUNSUPPORTED)
-			node->counters[MP_COUNT_DGRAM_MALFORMED]++;
+		if (rc != MP_EUNSUPPORTED) /* of a newer node */
+			node_count(node, rc, MP_COUNT_DGRAM_MALFORMED);
 	}
 }
 
@@ -401,8 +415,6 @@ node_route(struct mp_node *node, const struct mp_node_id *from, struct mp_span b
 static void
 node_message(struct mp_node *node, const struct mp_node_id *from, struct mp_span bytes)
 {
-	int rc;
-
 	if (node->phase == NODE_BOOTING && mp_msg_kind(bytes) == MP_MSG_JOIN)
 		(void)mp_join_message(node->join, &node->env, from, bytes);
 	if (node->phase < NODE_JOINING || node->phase == NODE_STOPPED)
@@ -413,15 +425,7 @@ node_message(struct mp_node *node, const struct mp_node_id *from, struct mp_span
 	}
 	if (node->phase != NODE_JOINING && mp_roster_find(node->roster, from) != NULL)
 		mp_swim_sign_of_life(node->swim, &node->env, from);
-	rc = node_route(node, from, bytes);
-	if (rc == MP_EFORMAT || rc == MP_ETRUNC || rc == MP_ELIMIT)
-		node->counters[MP_COUNT_MSG_MALFORMED]++;
-	else if (rc == MP_EREPLAY)
-		node->counters[MP_COUNT_FENCED]++;
-	else if (rc == MP_ENOMEM)
-		node->counters[MP_COUNT_NO_MEMORY]++;
-	else if (rc != 0 && rc != MP_EBUSY)
-		node->counters[MP_COUNT_MSG_REFUSED]++;
+	node_count(node, node_route(node, from, bytes), MP_COUNT_MSG_MALFORMED);
 }
 
 static void

@@ -93,6 +93,7 @@ enum mp_counter {
 	MP_COUNT_NO_MEMORY,
 	MP_COUNT_DGRAM_REVOKED,  /* by a key that is shut out */
 	MP_COUNT_STREAM_REVOKED, /* likewise */
+	MP_COUNT_BLOB_WRONG,     /* bytes that were not the blob that was asked for */
 	MP_COUNTER_COUNT
 };
 uint64_t mp_node_counter(const struct mp_node *node, enum mp_counter which);

@@ -347,20 +347,23 @@ mp_pulse_deadline(const struct mp_pulse *pulse)
 
 /* ---- receiving ---- */
 
-static void
+static int
 pulse_on_beat(struct mp_pulse *pulse, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_msg_pulse *msg, bool record)
 {
 	struct mp_pulse_run *miss = mp_out_mem(env->out, (msg->count + 1) * sizeof(*miss));
 	struct mp_pulse_run beat;
 	size_t n = 0;
+	int rc = 0;
 
 	if (miss == NULL)
-		return;
+		return MP_ENOMEM;
 	while (mp_msg_pulse_next(msg, &beat)) {
 		struct mp_raft *raft = mp_pulse_find(pulse, &beat.run);
 
 		if (raft != NULL && mp_raft_generation(raft) == beat.generation) {
+			if (!mp_raft_has(raft, from))
+				rc = MP_EAUTH; /* whatever it is told then */
 			if (mp_raft_heard_leader(raft, env, from, beat.term, beat.commit))
 				continue;
 			beat.term = mp_raft_corrupt(raft) || mp_raft_blank(raft)
@@ -374,6 +377,7 @@ pulse_on_beat(struct mp_pulse *pulse, struct mp_env *env, const struct mp_node_i
 	/* It fits where what it answers did, for it says less of each run. */
 	pulse_say(pulse, env, from, record ? MP_MSG_PULSE_ACK_RECORD : MP_MSG_PULSE_ACK, msg->seq,
 		miss, n);
+	return rc;
 }
 
 static struct pulse_item *
@@ -430,10 +434,9 @@ mp_pulse_receive(struct mp_pulse *pulse, struct mp_env *env, const struct mp_nod
 
 	if (rc != 0)
 		return rc;
-	if (msg.ack)
-		pulse_on_answer(pulse, env, from, &msg, msg.record);
-	else
-		pulse_on_beat(pulse, env, from, &msg, msg.record);
+	if (!msg.ack)
+		return pulse_on_beat(pulse, env, from, &msg, msg.record);
+	pulse_on_answer(pulse, env, from, &msg, msg.record);
 	return 0;
 }
 

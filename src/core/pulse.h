@@ -49,7 +49,8 @@ void mp_pulse_tick(struct mp_pulse *pulse, struct mp_env *env);
 mp_time mp_pulse_deadline(const struct mp_pulse *pulse);
 
 /* PULSE or PULSE_ACK (codec/msg_raft.h), as a record of a datagram or as a message of the control
- * stream, from an authenticated member. MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, MP_ENOMEM. */
+ * stream, from an authenticated member. MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, MP_ENOMEM; MP_EAUTH: it
+ * beats for a run that it may not lead. */
 int mp_pulse_receive(struct mp_pulse *pulse, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes);
 

@@ -515,6 +515,12 @@ mp_raft_generation(const struct mp_raft *raft)
 	return raft->who.generation;
 }
 
+bool
+mp_raft_has(const struct mp_raft *raft, const struct mp_node_id *node)
+{
+	return raft_find(raft, node) != RAFT_NOBODY;
+}
+
 uint64_t
 mp_raft_commit(const struct mp_raft *raft)
 {

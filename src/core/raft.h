@@ -169,6 +169,8 @@ enum mp_raft_role mp_raft_role(const struct mp_raft *raft);
 const struct mp_run_id *mp_raft_run(const struct mp_raft *raft);
 uint64_t mp_raft_term(const struct mp_raft *raft);
 uint64_t mp_raft_generation(const struct mp_raft *raft);
+/* Is that an elector or the mirror? */
+bool mp_raft_has(const struct mp_raft *raft, const struct mp_node_id *node);
 uint64_t mp_raft_commit(const struct mp_raft *raft);
 uint64_t mp_raft_last_index(const struct mp_raft *raft);
 const struct mp_electorate *mp_raft_who(const struct mp_raft *raft);

@@ -141,7 +141,8 @@ enum mp_swim_stat {
 	MP_SWIM_STAT_PROBES_FAILED,
 	MP_SWIM_STAT_SUSPICIONS, /* raised by this node's own probes */
 	MP_SWIM_STAT_DEATHS,
-	MP_SWIM_STAT_REFUTED, /* accusations of this node that it answered */
+	MP_SWIM_STAT_REFUTED,       /* accusations of this node that it answered */
+	MP_SWIM_STAT_ITEMS_REFUSED, /* of messages that have many */
 	MP_SWIM_STAT_PULLS,
 	MP_SWIM_STAT_VERIFIED, /* signatures of statements checked */
 	MP_SWIM_STAT_COUNT

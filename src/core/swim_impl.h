@@ -251,6 +251,15 @@ void mp_swim_probe_record(struct mp_swim *swim, struct mp_env *env, const struct
 
 /* Pulls the view of that member soon. Not if it was only about one, `about`, which has become a
  * member and spoken by then; NULL: in any case. */
+/* How one item of a message fared, which is counted when it was refused. Returns rc. */
+static inline int
+mp_swim_item(struct mp_swim *swim, int rc)
+{
+	if (rc == MP_ESIG || rc == MP_EAUTH || rc == MP_ECLUSTER || rc == MP_EFORMAT)
+		swim->stats[MP_SWIM_STAT_ITEMS_REFUSED]++;
+	return rc;
+}
+
 void mp_swim_want(struct mp_swim *swim, struct mp_env *env, const struct mp_member *from,
 	const struct mp_node_id *about);
 void mp_swim_sync_tick(struct mp_swim *swim, struct mp_env *env);

@@ -424,15 +424,14 @@ delta_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sende
 	int rc = mp_delta_msg_read(bytes, &msg);
 
 	while (rc == 0 && mp_list_next_bytes(&msg.credentials, MP_CREDENTIAL_MAX, &item, &rc)) {
-		int added = mp_roster_add(swim->roster, env, item, NULL);
-
-		if (added == MP_ENOMEM)
-			rc = added;
+		if (mp_swim_item(swim, mp_roster_add(swim->roster, env, item, NULL)) == MP_ENOMEM)
+			rc = MP_ENOMEM;
 	}
 	if (rc == 0)
 		rc = mp_swim_follow(swim, env);
 	while (rc == 0 && mp_list_next(&msg.statements, &item)) {
-		if (mp_swim_take_statement(swim, env, &sender->id, item) == MP_ENOMEM)
+		if (mp_swim_item(swim, mp_swim_take_statement(swim, env, &sender->id, item)) ==
+			MP_ENOMEM)
 			rc = MP_ENOMEM;
 	}
 	while (rc == 0 && mp_list_next_entry(&msg.view, &entry, &rc)) {

@@ -87,11 +87,14 @@ keys_in(struct mp_swim *swim, struct mp_env *env, struct mp_part *keys)
 	uint8_t key[MP_SYMKEY_SIZE];
 	uint64_t epoch;
 	int rc = 0;
+	bool wrong = false;
 
-	while (mp_list_next_key(keys, &epoch, key, &rc))
-		(void)mp_dgram_key_add(swim->dgram, env, epoch, key, true);
+	while (mp_list_next_key(keys, &epoch, key, &rc)) {
+		if (mp_dgram_key_add(swim->dgram, env, epoch, key, true) == MP_EFORMAT)
+			wrong = true;
+	}
 	env->crypto->wipe(key, sizeof(key));
-	return rc;
+	return rc == 0 && wrong ? MP_EFORMAT : rc;
 }
 
 void
@@ -265,11 +268,11 @@ mp_swim_take_charter(
 	int rc = 0;
 
 	while (mp_list_next(logs, &item)) {
-		if (mp_roster_learn(swim->roster, env, item, true) == MP_ENOMEM)
+		if (mp_swim_item(swim, mp_roster_learn(swim->roster, env, item, true)) == MP_ENOMEM)
 			return MP_ENOMEM;
 	}
 	while (mp_list_next_bytes(revocations, MP_REVOCATION_MAX, &item, &rc)) {
-		if (revoke(swim, env, item, true) == MP_ENOMEM)
+		if (mp_swim_item(swim, revoke(swim, env, item, true)) == MP_ENOMEM)
 			return MP_ENOMEM;
 	}
 	return rc;

@@ -618,6 +618,7 @@ xfers_data(struct xfers *xs, struct mp_env *env, const struct mp_node_id *from,
 	get->peer->heard_ms = env->now_ms;
 	if (!size_agrees(xs, x, m->total) ||
 		m->bytes.n != mp_min_size(MP_CHUNK_SIZE, x->size - m->offset)) {
+		xs->wrong++;
 		get_fail(xs, get);
 		return;
 	}
@@ -670,6 +671,7 @@ source_wrong(struct xfer *x)
 static void
 xfer_wrong(struct xfers *xs, struct xfer *x)
 {
+	xs->wrong++;
 	if (++x->wrong > WRONG_MAX) {
 		xfer_end(xs, x, MP_ENOENT);
 		return;

@@ -91,6 +91,7 @@ struct xfers {
 	uint64_t last_id;
 	mp_time paused_ms; /* not after the first resume_ms */
 	uint64_t token;    /* ored into tokens of writes */
+	uint64_t wrong;    /* times that bytes were not the digest's, or not as many as said */
 	/* Every link was told by this that its blob is here (rc 0) or is not coming; it is no
 	 * longer in the transfer. */
 	void (*done)(void *ctx, struct xfer_link *link, int rc, uint64_t size);

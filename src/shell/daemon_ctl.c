@@ -77,7 +77,7 @@ on_admit(void *ctx, struct mp_span request, uint32_t roles, uint64_t expires_ms,
 static const char *const counters[MP_COUNTER_COUNT] = {"datagrams_junk", "datagrams_stranger",
 	"datagrams_forged", "datagrams_replayed", "datagrams_malformed", "messages_malformed",
 	"messages_refused", "messages_fenced", "out_of_memory", "datagrams_revoked",
-	"streams_revoked"};
+	"streams_revoked", "blobs_wrong"};
 
 static void
 info_streams(const struct mp_daemon *d, struct mp_ctl_counter out[MP_DAEMON_COUNTERS])

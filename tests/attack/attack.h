@@ -30,11 +30,55 @@ void aim_stranger(struct aim *a, uint64_t seed, const char *name);
 /* A whole greeting, right but for what it says; one attempt. */
 void greet(struct aim *a, const struct bytes *hello, const char *what);
 
+/* ---- one that is in ---- */
+
+struct node {
+	uint8_t id[32];
+	char name[64];
+};
+
+/* A member: a stream of class control to the node that is attacked, and what it was told. */
+struct member {
+	struct stream control;
+	struct bytes credential;
+	uint32_t boot;
+	uint64_t seq;    /* of datagrams sent */
+	uint8_t key[32]; /* gossip, the one that seals */
+	uint64_t epoch;
+	size_t keys;
+	struct node nodes[16];
+	size_t node_count;
+	struct bytes statements; /* one behind the other */
+	size_t statement_count;
+	struct bytes charter; /* [[log...], [revocation...]] */
+	int udp;
+	uint16_t udp_port;
+	/* member_learn_run() */
+	struct bytes run_signed; /* its signed record */
+	uint8_t run[16];
+	uint8_t electors[5][32];
+	size_t elector_count;
+};
+
+/* Comes in with the key of that state directory, which is in a->self afterwards. */
+void member_enter(struct member *m, struct aim *a, const char *state);
+const uint8_t *member_id(const struct member *m, const char *name);
+/* All that was said on its stream has been looked at. */
+void member_settle(struct member *m);
+void member_learn_run(struct member *m);
+/* Number of a message; the next one of that number. */
+uint64_t message_kind(const struct bytes *message);
+bool message_await(struct stream *s, uint64_t kind, struct bytes *message);
+
+/* The sum of these counters (NULL ends them) of the node with this state directory. */
+uint64_t counted(const char *state, const char *const *names);
+
 void attack_bytes(struct aim *a);
 void attack_order(struct aim *a);
 void attack_versions(struct aim *a);
 void attack_certificates(struct aim *a);
 void attack_knocks(struct aim *a);
 void attack_strangers(struct aim *a);
+void attack_lies(struct aim *a);
 
 #endif

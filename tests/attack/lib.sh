@@ -2,6 +2,7 @@
 # A cluster of three nodes with a run under way, and an enemy; source it instead of cli/lib.sh.
 #
 #   attack_begin              alpha, beta and gamma; a run that waits for attack_end; a token
+#   attack_steal NODE         one more member, which then ends: its state directory is the enemy's
 #   attacked NODE WHAT COUNTER... [-- ARG...]
 #                             attack(1) with WHAT against NODE: each attempt is refused, these
 #                             counters together have grown by as many, and all nodes are what they
@@ -46,6 +47,16 @@ attack_begin()
 	until_true 20 grep -q '^begin ' "$tap_tmp/journal" || cli_die 'the run is under way'
 }
 
+# It runs nothing, and is no elector of the run that is under way.
+attack_steal()
+{
+	node_join "$1" "$tap_tmp/enemy" --slots 0
+	for attack_node in alpha beta gamma; do
+		until_true 20 knows "$attack_node" 4 || cli_die "$attack_node knows $1"
+	done
+	node_kill "$1"
+}
+
 grown()
 {
 	grown_least=$1
@@ -75,7 +86,7 @@ attacked()
 	attempts=$((attempts + ${attacked_n:-0}))
 	tap_same "$attacked_what: each of ${attacked_n:-no} attempts is refused" 0 $attacked_rc
 	{
-		grep '^not refused' "$tap_tmp/attacked" | head -n 20
+		grep '^not refused' "$tap_tmp/attacked" | head -n 40
 		cat "$tap_tmp/attacked.err"
 	} | tap_diag
 	# shellcheck disable=SC2086

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # A peer that wishes us no good, against real daemons on loopback.
 attack_tests = \
+	%D%/insider.sh \
 	%D%/outsider.sh
 
 check_PROGRAMS += tests/attack/attack
 tests_attack_attack_SOURCES = %D%/attack.h %D%/wire.h %D%/bytes.c %D%/noise.c %D%/stream.c \
-	%D%/trust.c %D%/main.c %D%/shake.c %D%/cert.c %D%/lies.c
+	%D%/trust.c %D%/main.c %D%/judge.c %D%/member.c %D%/shake.c \
+	%D%/cert.c %D%/lies.c
 tests_attack_attack_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_attack_attack_LDADD = $(SODIUM_LIBS)
 

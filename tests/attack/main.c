@@ -24,6 +24,7 @@ static const struct {
 	{"certificates", attack_certificates},
 	{"knocks", attack_knocks},
 	{"strangers", attack_strangers},
+	{"lies", attack_lies},
 };
 
 static unsigned long attempts, taken;

@@ -261,6 +261,10 @@ test_key_ring(void **state)
 	assert_int_equal(mp_dgram_key_count(net->nodes[0].dgram), 4);
 	(void)mp_dgram_key(net->nodes[0].dgram, 3, &epoch);
 	assert_int_equal(epoch, 5);
+	/* None that could never be replaced. */
+	key_add(net, 0, 8 + MP_GOSSIP_EPOCH_LEAP + 1, 0x99, MP_EFORMAT);
+	key_add(net, 0, MP_GOSSIP_EPOCH_MAX + 1, 0x99, MP_EFORMAT);
+	key_add(net, 0, UINT64_MAX, 0x99, MP_EFORMAT);
 	/* Kept on disk. */
 	net_run(net, 10);
 	net_kill(net, 0);

@@ -230,6 +230,7 @@ test_wrong_bytes(void **state)
 	assert_int_equal(w.calls, 1);
 	assert_int_equal(w.rc, 0);
 	assert_true(world_has(0, &ref.digest));
+	assert_int_equal(mp_fetch_wrong(W.nodes[0].fetch), 1);
 }
 
 /* Two holders at a time, one of them bad: one after the other finds out which. */
@@ -266,6 +267,7 @@ test_only_wrong_bytes(void **state)
 	assert_int_equal(w.calls, 1);
 	assert_int_equal(w.rc, MP_ENOENT);
 	assert_false(world_has(0, &ref.digest));
+	assert_true(mp_fetch_wrong(W.nodes[0].fetch) > 0);
 }
 
 /* Nobody has it: everybody is asked several times, then it is lost. */

@@ -454,6 +454,17 @@ test_junk(void **state)
 	assert_int_equal(
 		mp_pulse_receive(w->nodes[0].pulse, env, &w->nodes[1].env.self, mp_buf_span(&buf)),
 		0);
+	/* One beats for a run that it may not lead; of another generation others have to say. */
+	w->no_links = true;
+	run = (struct mp_pulse_run){.run = *mp_raft_run(w->nodes[0].rafts[0]), .term = 1000};
+	for (int later = 0; later < 2; later++) {
+		run.generation = mp_raft_generation(w->nodes[0].rafts[0]) + (uint64_t)later;
+		buf.n = 0;
+		assert_int_equal(mp_msg_pulse_encode(&buf, MP_MSG_PULSE, 1u << 30, &run, 1), 0);
+		assert_int_equal(
+			mp_pulse_receive(w->nodes[0].pulse, env, &stranger, mp_buf_span(&buf)),
+			later ? 0 : MP_EAUTH);
+	}
 	end(w, 0);
 	assert_int_equal(led(w, 0), 1);
 	world_free(w);
