@@ -7,6 +7,8 @@
 
 #define ASK_MS   2000
 #define HOPS_MAX 2
+/* While a run has no leader, its electors are asked so often whether they have one. */
+#define LEADERLESS_MS 250
 
 int
 mp_ctl_new(struct mp_env *env, const struct mp_ctl_parts *parts, struct mp_ctl **out)
@@ -157,28 +159,40 @@ open_snapshot(struct open *o, struct mp_env *env)
 	open_answer(o, env, rc, &payload);
 }
 
+/* Does a run's leader have to do something for it? */
+static bool
+open_is_decided(const struct open *o)
+{
+	return o->r.number == MP_CTL_CANCEL || o->r.number == MP_CTL_RESOLVE;
+}
+
 /* Nobody else could say. */
 static void
 open_alone(struct open *o, struct mp_env *env)
 {
 	enum mp_runs_have have = mp_runs_have(o->ctl->parts.runs, &o->run);
 
-	if (o->r.number == MP_CTL_DRAIN)
+	if (open_is_decided(o) && have != MP_RUNS_HAVE_NOTHING && env->now_ms < o->patient_ms) {
+		o->state = OPEN_LEADERLESS;
+		o->deadline_ms = env->now_ms + LEADERLESS_MS;
+	} else if (o->r.number == MP_CTL_DRAIN)
 		open_fail(o, env, MP_ENOQUORUM,
 			"the node cannot be reached from here, or is stopping; try again, or on "
 			"that node itself");
 	else if (o->r.number == MP_CTL_LOG)
 		open_fail(o, env, MP_ENOENT,
 			"that attempt does not run, or its node is out of reach");
-	else if (o->r.number != MP_CTL_CANCEL && o->r.number != MP_CTL_RESOLVE &&
-		 have >= MP_RUNS_HAVE_STATE)
+	else if (!open_is_decided(o) && have >= MP_RUNS_HAVE_STATE)
 		open_snapshot(o, env);
 	else if (have == MP_RUNS_HAVE_NOTHING)
 		open_fail(o, env, MP_ENOENT, "no such run is known here");
 	else
 		open_fail(o, env, MP_ENOQUORUM,
-			"none of the run's electors can be reached from here, or none of them "
-			"leads it; try again, or on another node");
+			open_is_decided(o)
+				? "no majority of the run's electors can be reached from here: "
+				  "nobody leads it; try again, or on another node"
+				: "none of the run's electors can be reached from here; try again, "
+				  "or on another node");
 }
 
 /* What may be done twice when it is said twice is said once: whoever was told has its time, and
@@ -525,6 +539,8 @@ ctl_open(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer, 
 	if (peer != NULL) {
 		o->remote = true;
 		o->peer = *peer;
+	} else {
+		o->patient_ms = env->now_ms + MP_CTL_DECIDE_MS;
 	}
 	open_begin(o, env);
 	return 0;
@@ -706,7 +722,14 @@ mp_ctl_refused(const struct mp_ctl *ctl)
 void
 mp_ctl_tick(struct mp_ctl *ctl, struct mp_env *env)
 {
+	struct open *next;
+
 	ctl_move_on(ctl, env, NULL, true);
+	for (struct open *o = ctl->first; o != NULL; o = next) {
+		next = o->next;
+		if (o->state == OPEN_LEADERLESS && o->deadline_ms <= env->now_ms)
+			open_about_run(o, env);
+	}
 }
 
 mp_time
@@ -716,7 +739,7 @@ mp_ctl_deadline(const struct mp_ctl *ctl)
 
 	for (const struct open *o = ctl->first; o != NULL; o = o->next) {
 		if ((o->state == OPEN_ASKING || o->state == OPEN_DECIDING ||
-			    o->state == OPEN_GATHERING) &&
+			    o->state == OPEN_GATHERING || o->state == OPEN_LEADERLESS) &&
 			o->deadline_ms < first)
 			first = o->deadline_ms;
 	}

@@ -6,6 +6,9 @@
  *   request ─┬─ known here ─────────────────────────▶ answer
  *            └─ CTL_ASK ─▶ leader, else an elector ─▶ CTL_ANSWER ─▶ answer
  *                 └ silent for 2 s, refused, down: the next; nobody: what is known here, or why not
+ *
+ * What a leader has to decide (CANCEL, RESOLVE) waits for one: for 10 s the electors are asked
+ * again, so that nobody has to know that a run is between two leaders.
  */
 #ifndef MP_CORE_CTL_H
 #define MP_CORE_CTL_H

@@ -23,6 +23,7 @@ enum open_state {
 	OPEN_LEAVING,   /* for the end of this node */
 	OPEN_DECIDING,  /* until it is in the run's log for good */
 	OPEN_ASKING,    /* somebody else */
+	OPEN_LEADERLESS, /* a little, for nobody leads the run just now */
 	OPEN_GATHERING, /* the answers of all others */
 };
 
@@ -43,6 +44,7 @@ struct open {
 	size_t who_count, who_next;
 	uint64_t ask; /* our number for who[who_next - 1], or the token of what is read here */
 	mp_time deadline_ms;
+	mp_time patient_ms;   /* until then a client waits for a leader that can decide */
 	struct mp_raft_at at; /* what is to be decided */
 	struct mp_submit_req submit;
 	struct mp_fetch_req fetch;

@@ -71,6 +71,7 @@ sim_scenarios = \
 	%D%/scenarios/bridge.sim \
 	%D%/scenarios/cache.sim \
 	%D%/scenarios/calm.sim \
+	%D%/scenarios/cancel-leaderless.sim \
 	%D%/scenarios/elector-replaced.sim \
 	%D%/scenarios/fenced.sim \
 	%D%/scenarios/leader-crash.sim \
