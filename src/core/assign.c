@@ -2,6 +2,9 @@
 #include "core/worker_int.h"
 #include "mp/limits.h"
 
+/* A disk that works has taken a fence by then, however busy. */
+#define FENCE_PATIENCE_MS 2000
+
 /* Room for its name, its specification and all of its dependencies. */
 static int
 attempt_take(struct attempt *a, const struct mp_work_item *item, size_t deps, size_t text)
@@ -240,4 +243,92 @@ worker_assign(struct mp_worker *worker, struct mp_env *env, const struct mp_node
 	if (counts[MP_REJECT_BAD] > 0)
 		rc = MP_ESIG;
 	return rc;
+}
+
+/* ---- while the disk takes no fence ---- */
+
+static bool
+is_work(const struct deferred *d)
+{
+	return mp_msg_number(mp_span(d->bytes, d->size)) == MP_MSG_WORK_ASSIGN;
+}
+
+static void
+work_give_back(const struct wrun *run, struct mp_env *env, struct mp_span bytes)
+{
+	struct mp_msg_work_assign m;
+	struct mp_attempt_id *ids;
+	struct mp_work_item item;
+	size_t n = 0;
+
+	if (mp_msg_work_assign_decode(bytes, &m) != 0)
+		return;
+	ids = mp_out_mem(env->out, m.items.left * sizeof(*ids) + 1);
+	while (ids != NULL && mp_work_item_next(&m.items, &item))
+		ids[n++] = (struct mp_attempt_id){m.head.term, item.module, item.counter};
+	/* Not noted as busy: there will be no word of a free slot, and the leader asks when it
+	 * thinks fit. */
+	if (n > 0)
+		worker_reject(env, &run->leader, &m.head, MP_REJECT_BUSY, ids, n, NULL);
+}
+
+static void
+run_give_back(struct mp_worker *worker, struct mp_env *env, struct wrun *run)
+{
+	struct mp_dlist *next;
+
+	for (struct mp_dlist *l = run->deferred.next; l != &run->deferred; l = next) {
+		struct deferred *d = mp_container_of(l, struct deferred, link);
+
+		next = l->next;
+		if (!is_work(d))
+			continue;
+		work_give_back(run, env, mp_span(d->bytes, d->size));
+		mp_dlist_remove(&d->link);
+		run->deferred_count--;
+		run->deferred_bytes -= d->size;
+		mp_dealloc(worker->alloc, d, sizeof(*d) + d->size);
+	}
+	if (mp_dlist_empty(&run->deferred))
+		mp_dlist_remove(&run->deferring);
+}
+
+/* When work that waits for this fence is given back. */
+static mp_time
+run_give_back_ms(const struct wrun *run)
+{
+	for (const struct mp_dlist *l = run->deferred.next; l != &run->deferred; l = l->next) {
+		if (is_work(mp_container_of(l, const struct deferred, link)))
+			return run->fence_ms + FENCE_PATIENCE_MS;
+	}
+	return MP_TIME_NEVER;
+}
+
+void
+assign_tick(struct mp_worker *worker, struct mp_env *env)
+{
+	struct mp_dlist *next;
+
+	for (struct mp_dlist *l = worker->deferring.next; l != &worker->deferring; l = next) {
+		struct wrun *run = mp_container_of(l, struct wrun, deferring);
+
+		next = l->next;
+		if (run_give_back_ms(run) <= env->now_ms)
+			run_give_back(worker, env, run);
+	}
+}
+
+mp_time
+assign_deadline(const struct mp_worker *worker)
+{
+	mp_time at = MP_TIME_NEVER;
+
+	for (const struct mp_dlist *l = worker->deferring.next; l != &worker->deferring;
+		l = l->next) {
+		mp_time due = run_give_back_ms(mp_container_of(l, const struct wrun, deferring));
+
+		if (due < at)
+			at = due;
+	}
+	return at;
 }

@@ -143,6 +143,7 @@ fence_put(struct wrun *run, struct mp_env *env)
 		mp_out_put(env->out, MP_TABLE_FENCE, mp_span(run->id.b, sizeof(run->id.b)),
 			mp_buf_span(buf));
 	run->fence_seq = w.rc == 0 ? mp_out_seq(env->out) : UINT64_MAX;
+	run->fence_ms = env->now_ms;
 }
 
 static int

@@ -335,10 +335,11 @@ mp_lead_link(struct mp_lead *lead, struct mp_env *env, const struct mp_node_id *
 		w->lease_seq = w->seq + 1; /* what it was told to kill it may not have heard */
 	}
 	/* What was under way on a stream that broke may be lost, in either direction. */
-	if (state == MP_LINK_UP)
+	if (state == MP_LINK_UP && !w->silent)
 		mp_sched_room(lead->sched, w->slot);
 	if (state != MP_LINK_FAILED && state != MP_LINK_REFUSED &&
-		(!mp_dlist_empty(&w->attempts) || lead->c.run->counts[MP_MODULE_MAYBE_RAN] > 0))
+		(!mp_dlist_empty(&w->attempts) || w->silent ||
+			lead->c.run->counts[MP_MODULE_MAYBE_RAN] > 0))
 		lead_ask(lead, w);
 	if (state == MP_LINK_REFUSED) {
 		lead->check_ms = env->now_ms;
@@ -359,6 +360,7 @@ mp_lead_members(struct mp_lead *lead, struct mp_env *env)
 		m = mp_roster_slot(lead->c.roster, w->slot);
 		if (mp_member_boot(m) > w->boot) {
 			w->boot = mp_member_boot(m);
+			lead_woke(lead, w);
 			if (!mp_dlist_empty(&w->attempts))
 				lead_ask(lead, w);
 		}
@@ -374,8 +376,11 @@ mp_lead_room(struct mp_lead *lead, const struct mp_node_id *worker)
 {
 	const struct mp_member *m = mp_roster_find(lead->c.roster, worker);
 
-	if (m != NULL)
-		mp_sched_room(lead->sched, m->slot);
+	if (m == NULL)
+		return;
+	if (m->slot < lead->worker_cap && lead->workers[m->slot] != NULL)
+		lead_woke(lead, lead->workers[m->slot]);
+	mp_sched_room(lead->sched, m->slot);
 }
 
 /* ---- messages ---- */
@@ -486,7 +491,7 @@ lead_status(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 		return MP_EREPLAY;
 	if (!lead->begun)
 		return 0;
-	w->heard_ms = env->now_ms;
+	lead_heard(lead, env, w);
 	if (m.seq > w->answered)
 		w->answered = m.seq;
 	states = m.states;
@@ -654,7 +659,7 @@ lead_result(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 		return MP_EREPLAY;
 	if (!lead->begun)
 		return 0;
-	w->heard_ms = env->now_ms;
+	lead_heard(lead, env, w);
 	w->patience_ms = 0;
 	while (mp_work_done_next(&m.results, &done)) {
 		if (done.attempt.module >= lead->c.graph->module_count)
@@ -721,7 +726,7 @@ lead_reject(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, str
 		return rc;
 	if (!head_is_ours(lead, &m.head))
 		return MP_EREPLAY;
-	w->heard_ms = env->now_ms;
+	lead_heard(lead, env, w);
 	if (m.why == MP_REJECT_BUSY)
 		worker_busy(lead, env, w);
 	else if (m.why == MP_REJECT_FENCED)

@@ -21,7 +21,7 @@
  * An attempt is lost at once when its worker has left, refuses connections, or answers without it
  * in a newer boot; after two answers in a row without it; and on silence of max(15 s, a tenth of
  * its age, at most 5 min). What an attempt that was given up reports is taken all the same if it
- * comes first.
+ * comes first. A worker that was so silent is asked on, and gets nothing until it is heard.
  *
  * A `once` module begins with an entry of its own, and what is lost of it waits for an operator:
  * once.c.

@@ -37,6 +37,7 @@ struct lead_worker {
 	bool introduced; /* it got WORK_LEAD on the link that is up */
 	bool ask;        /* it is to get a request for its status */
 	bool awaited;    /* asked when this leader began, and has not answered */
+	bool silent;     /* what it had was lost so: it gets nothing until it is heard */
 	uint64_t seq;    /* of the last request */
 	uint64_t answered;
 	uint64_t boot; /* the highest it has shown */
@@ -98,6 +99,7 @@ struct mp_lead {
 	mp_time unlogged_ms; /* to be logged by then; NEVER: there are none */
 	bool log_refused;    /* the log did not take them: no more are handed out */
 	size_t awaited;      /* workers that are */
+	size_t silent;       /* likewise */
 	mp_time collect_ms;  /* they are waited for until then, */
 	mp_time patient_ms;  /* and those who should answer until then, at most */
 	mp_time began_ms;
@@ -141,6 +143,9 @@ void lead_tell_end(struct mp_lead *lead, struct mp_env *env, struct lead_worker 
 
 /* It has said what it has, or will not. */
 void lead_answered(struct mp_lead *lead, struct lead_worker *worker);
+/* It says something; or only shows that it could, by a newer boot or a free slot. */
+void lead_heard(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker);
+void lead_woke(struct mp_lead *lead, struct lead_worker *worker);
 /* The raft's propose, after what was handed out; on an error the plan comes back to it soon. */
 int lead_propose(struct mp_lead *lead, struct mp_env *env, enum mp_entry_kind kind,
 	const struct mp_buf *body);

@@ -217,7 +217,7 @@ lead_renew(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w, stru
 		return MP_EREPLAY;
 	if (!lead->begun || !mp_raft_may_dispatch(lead->c.raft, env->now_ms))
 		return 0;
-	w->heard_ms = env->now_ms;
+	lead_heard(lead, env, w);
 	if (w->answered < w->lease_seq) {
 		w->ask = true;
 		lead_dirty(lead, w);

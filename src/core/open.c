@@ -13,7 +13,8 @@
 #define ASKS_MAX     8     /* records tried for one submission */
 #define ABORT_MS     60000 /* electors that fell silent have so long to say that they forgot it */
 #define BEGIN_MS     60000 /* the run that they took has so long to begin */
-#define TIP_MS       300   /* an opener that is no elector asks so often whether it has */
+#define TIP_MS       300   /* so often the electors are asked whether it has, */
+#define OWN_TIP_MS   3000  /* by an opener that is one when its own log has not by then */
 #define MANIFEST_MAX (64u * 1024 * 1024)
 
 enum opening_state {
@@ -395,7 +396,7 @@ mp_open_accept(struct mp_open *open, struct mp_env *env, const struct mp_node_id
 	o->state = OPENING_BEGIN;
 	o->tips = !open->parts.opened(open->parts.ctx, env, run, mp_buf_span(&o->record));
 	o->give_up_ms = env->now_ms + BEGIN_MS;
-	o->deadline_ms = o->tips ? env->now_ms + TIP_MS : o->give_up_ms;
+	o->deadline_ms = env->now_ms + (o->tips ? TIP_MS : OWN_TIP_MS);
 	if (MP_MUTANT(OPEN_BY_ONE))
 		opening_end(o, env, 0, "");
 	return 0;
@@ -404,6 +405,7 @@ mp_open_accept(struct mp_open *open, struct mp_env *env, const struct mp_node_id
 static void
 opening_ask_tips(struct mp_opening *o, struct mp_env *env)
 {
+	o->tips = true;
 	o->deadline_ms = env->now_ms + TIP_MS;
 	for (uint32_t i = 0; i < o->rec.elector_count; i++) {
 		struct mp_buf *buf = mp_out_scratch(env->out);

@@ -349,6 +349,32 @@ silence_allowed(const struct lead_attempt *a, mp_time now_ms)
 	return allowed > MP_LEAD_SILENCE_MAX_MS ? MP_LEAD_SILENCE_MAX_MS : allowed;
 }
 
+/* Whatever else it got would be lost as well. */
+static void
+worker_hushed(struct mp_lead *lead, struct lead_worker *w)
+{
+	lead->silent += !w->silent;
+	w->silent = true;
+	mp_sched_busy(lead->sched, w->slot, MP_TIME_NEVER);
+}
+
+void
+lead_woke(struct mp_lead *lead, struct lead_worker *w)
+{
+	if (!w->silent)
+		return;
+	w->silent = false;
+	lead->silent--;
+	mp_sched_room(lead->sched, w->slot);
+}
+
+void
+lead_heard(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w)
+{
+	w->heard_ms = env->now_ms;
+	lead_woke(lead, w);
+}
+
 static void
 check_worker(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w)
 {
@@ -356,7 +382,7 @@ check_worker(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w)
 	bool self = mp_node_id_eq(&w->id, &env->self);
 	mp_time silent = env->now_ms - w->heard_ms;
 
-	if (mp_dlist_empty(&w->attempts))
+	if (mp_dlist_empty(&w->attempts) && !w->silent)
 		return;
 	if (env->now_ms - w->asked_ms >= MP_LEAD_ASK_MS) {
 		w->ask = true;
@@ -373,19 +399,23 @@ check_worker(struct mp_lead *lead, struct mp_env *env, struct lead_worker *w)
 			lead_give_up(lead, env, a, MP_LOST_REFUSED);
 		else if (lead_is_once(lead, a->id.module)
 				 ? lead_once_dead(w, env->now_ms)
-				 : silent >= silence_allowed(a, env->now_ms))
+				 : silent >= silence_allowed(a, env->now_ms)) {
 			lead_give_up(lead, env, a, MP_LOST_SILENT);
+			worker_hushed(lead, w);
+		}
 	}
 }
 
 static void
 plan_check(struct mp_lead *lead, struct mp_env *env)
 {
-	if (lead->outstanding > 0 && lead->check_ms == MP_TIME_NEVER)
+	bool watches = lead->outstanding > 0 || lead->silent > 0;
+
+	if (watches && lead->check_ms == MP_TIME_NEVER)
 		lead->check_ms = env->now_ms + CHECK_MS;
 	if (env->now_ms < lead->check_ms)
 		return;
-	lead->check_ms = lead->outstanding > 0 ? env->now_ms + CHECK_MS : MP_TIME_NEVER;
+	lead->check_ms = watches ? env->now_ms + CHECK_MS : MP_TIME_NEVER;
 	for (size_t i = 0; i < lead->worker_cap; i++) {
 		if (lead->workers[i] != NULL)
 			check_worker(lead, env, lead->workers[i]);

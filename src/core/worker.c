@@ -411,6 +411,7 @@ mp_worker_tick(struct mp_worker *worker, struct mp_env *env)
 		run->resend_ms = env->now_ms + run->resend_pause_ms;
 	}
 	lease_tick(worker, env);
+	assign_tick(worker, env);
 	if (worker->stopping && !worker->killed && env->now_ms >= worker->stop_ms) {
 		struct mp_map_node *n = NULL;
 		size_t bucket = 0;
@@ -432,7 +433,9 @@ mp_worker_deadline(const struct mp_worker *worker)
 		if (run->resend_ms < at)
 			at = run->resend_ms;
 	}
-	return lease_deadline(worker) < at ? lease_deadline(worker) : at;
+	if (lease_deadline(worker) < at)
+		at = lease_deadline(worker);
+	return assign_deadline(worker) < at ? assign_deadline(worker) : at;
 }
 
 /* ---- stopping and draining ---- */

@@ -7,8 +7,9 @@
  *                 └─────────┴── killed, conflict, cannot lay out ───────▲
  *
  * Fencing: per run, the highest (generation, term) whose certificate was verified is persisted,
- * and nothing is done on a leader's word before that row is durable. Lower ones are refused with
- * the newer certificate. Attempts go on when the leader changes; their results go to whoever leads
+ * and nothing is done on a leader's word before that row is durable: while the disk does not take
+ * it, work is given back as if all slots were taken. Lower ones are refused with the newer
+ * certificate. Attempts go on when the leader changes; their results go to whoever leads
  * then.
  *
  * node.c gives this module rows of FENCE and HELD, messages 60 to 66, EXEC events, LINK events of

@@ -26,6 +26,7 @@ struct wrun {
 	struct mp_buf certificate;
 	struct mp_buf record; /* signed */
 	uint64_t fence_seq;   /* durable once the outbox says so */
+	mp_time fence_ms;     /* when it was put */
 	bool ended;
 	/* Of the record. */
 	uint32_t copies;
@@ -243,6 +244,11 @@ mp_time lease_deadline(const struct mp_worker *worker);
 /* WORK_ASSIGN. The errors of mp_worker_message(). */
 int worker_assign(struct mp_worker *worker, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes);
+
+/* Gives back what has waited too long for its fence: the disk takes nothing, and others can run it.
+ */
+void assign_tick(struct mp_worker *worker, struct mp_env *env);
+mp_time assign_deadline(const struct mp_worker *worker);
 
 bool worker_has_room(const struct mp_worker *worker);
 /* This leader is told when there is room again. */

@@ -442,6 +442,41 @@ test_lost_by_silence(void **state)
 	world_fini(&w);
 }
 
+/* A node may be alive and do nothing: what it got would be lost again and again. */
+static void
+test_silent_gets_nothing(void **state)
+{
+	struct world w;
+
+	(void)state;
+	lost_setup(&w);
+	pass(&w, 100, false);
+	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
+	assert_int_equal(mp_lead_outstanding(w.lead), 0);
+	mp_lead_link(w.lead, &w.env, world_id(&w, 1), MP_LINK_UP);
+	mp_lead_members(w.lead, &w.env);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 0);
+	/* It is asked all the time, and goes on when it answers. */
+	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_STATUS_REQ), 1);
+	assert_int_equal(world_status(&w, 1, world_asked(&w, 1), 1, NULL, 0), 0);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 1);
+	/* As it does in another boot, and when it says that a slot is free. */
+	pass(&w, 100, false);
+	assert_int_equal(mp_lead_outstanding(w.lead), 0);
+	w.roster.members[1].incarnation = 2ull << 32;
+	mp_lead_members(w.lead, &w.env);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 1);
+	pass(&w, 100, false);
+	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 3);
+	mp_lead_room(w.lead, world_id(&w, 1));
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 1);
+	world_fini(&w);
+}
+
 static void
 test_old_attempts_have_more_time(void **state)
 {
@@ -685,6 +720,7 @@ main(void)
 		cmocka_unit_test(test_lost_by_boot),
 		cmocka_unit_test(test_lost_by_refusal),
 		cmocka_unit_test(test_lost_by_silence),
+		cmocka_unit_test(test_silent_gets_nothing),
 		cmocka_unit_test(test_old_attempts_have_more_time),
 		cmocka_unit_test(test_silence_of_ours),
 		cmocka_unit_test(test_retry),

@@ -5,6 +5,7 @@
 #define ABORT_MS 60000
 #define BEGIN_MS 60000
 #define TIP_MS   300
+#define OWN_TIP_MS 3000
 
 /* ---- what is refused at once ---- */
 
@@ -357,6 +358,32 @@ test_opened_elsewhere(void **state)
 	world_fini(&w);
 }
 
+/* The opener is an elector whose disk is full: the others have begun without it. */
+static void
+test_begun_by_others(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 3);
+	ask(&w);
+	assert_int_equal(accept(&w, 1, &w.rec.id), 0);
+	assert_int_equal(accept(&w, 2, &w.rec.id), 0);
+	assert_int_equal(tip(&w, 1, 1), MP_ENOENT);
+	w.said_count = 0;
+	tick(&w, OWN_TIP_MS - 1);
+	assert_int_equal(w.said_count, 0);
+	tick(&w, 1);
+	assert_int_equal(w.said_count, 3);
+	assert_int_equal(tip(&w, 0, 0), 0);
+	assert_int_equal(tip(&w, 1, 1), 0);
+	assert_int_equal(w.done, 0);
+	assert_int_equal(tip(&w, 2, 1), 0);
+	assert_int_equal(w.done, 1);
+	assert_int_equal(w.rc, 0);
+	world_fini(&w);
+}
+
 /* Who asked goes away; what it asked for goes on. */
 static void
 test_forgotten(void **state)
@@ -660,6 +687,7 @@ main(void)
 		cmocka_unit_test(test_acknowledged),
 		cmocka_unit_test(test_not_begun),
 		cmocka_unit_test(test_opened_elsewhere),
+		cmocka_unit_test(test_begun_by_others),
 		cmocka_unit_test(test_forgotten),
 		cmocka_unit_test(test_silent),
 		cmocka_unit_test(test_one_missing),

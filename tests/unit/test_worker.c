@@ -49,6 +49,39 @@ test_fence_first(void **state)
 	assert_non_null(heard(MP_MSG_WORK_STATUS));
 }
 
+/* A disk that is full takes no fence: what was assigned goes back, and counts for nothing. */
+static void
+test_fence_never(void **state)
+{
+	struct mp_msg_work_reject m;
+	int phases[8];
+
+	(void)state;
+	T.hold_disk = true;
+	assert_int_equal(lead(1, 1), 0);
+	assert_int_equal(assign(1, 1, 0, NULL), 0);
+	assert_int_equal(status(1, 1, phases), 0);
+	world_pass(1999);
+	assert_int_equal(T.message_count, 0);
+	world_pass(1);
+	assert_int_equal(rejected(1, &m), MP_REJECT_BUSY);
+	assert_int_equal(m.attempts.left, 1);
+	/* What comes later does not wait that long again. */
+	assert_int_equal(assign_many(1, 1, 1, 2, NULL), 0);
+	world_pass(1);
+	assert_int_equal(rejected(1, &m), MP_REJECT_BUSY);
+	assert_int_equal(m.attempts.left, 2);
+	assert_null(heard(MP_MSG_WORK_FREE));
+	assert_int_equal(T.starts, 0);
+	/* Everything else was kept. */
+	T.hold_disk = false;
+	persisted(T.seq);
+	world_settle();
+	assert_non_null(heard(MP_MSG_WORK_STATUS));
+	assert_int_equal(assign(1, 1, 3, NULL), 0);
+	assert_int_equal(T.starts, 1);
+}
+
 static void
 test_fenced(void **state)
 {
@@ -766,6 +799,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_runs),
 		CASE(test_fence_first),
+		CASE(test_fence_never),
 		CASE(test_fenced),
 		CASE(test_uncertified),
 		CASE(test_adopted),
