@@ -256,6 +256,7 @@ is_work(const struct deferred *d)
 static void
 work_give_back(const struct wrun *run, struct mp_env *env, struct mp_span bytes)
 {
+	const struct mp_work_head head = {run->id, run->generation, run->term};
 	struct mp_msg_work_assign m;
 	struct mp_attempt_id *ids;
 	struct mp_work_item item;
@@ -269,11 +270,11 @@ work_give_back(const struct wrun *run, struct mp_env *env, struct mp_span bytes)
 	/* Not noted as busy: there will be no word of a free slot, and the leader asks when it
 	 * thinks fit. */
 	if (n > 0)
-		worker_reject(env, &run->leader, &m.head, MP_REJECT_BUSY, ids, n, NULL);
+		worker_reject(env, &run->leader, &head, MP_REJECT_BUSY, ids, n, NULL);
 }
 
-static void
-run_give_back(struct mp_worker *worker, struct mp_env *env, struct wrun *run)
+void
+assign_give_back(struct mp_worker *worker, struct mp_env *env, struct wrun *run)
 {
 	struct mp_dlist *next;
 
@@ -314,7 +315,7 @@ assign_tick(struct mp_worker *worker, struct mp_env *env)
 
 		next = l->next;
 		if (run_give_back_ms(run) <= env->now_ms)
-			run_give_back(worker, env, run);
+			assign_give_back(worker, env, run);
 	}
 }
 

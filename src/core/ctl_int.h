@@ -17,14 +17,14 @@ enum open_state {
 	OPEN_SUBMITTING,
 	OPEN_FETCHING,
 	OPEN_TAKING_OVER,
-	OPEN_WAITING,   /* for the end of the run */
-	OPEN_LOADING,   /* until the log of an ended run was read from the disk */
-	OPEN_READING,   /* what an attempt of this node has written */
-	OPEN_LEAVING,   /* for the end of this node */
-	OPEN_DECIDING,  /* until it is in the run's log for good */
-	OPEN_ASKING,    /* somebody else */
+	OPEN_WAITING,    /* for the end of the run */
+	OPEN_LOADING,    /* until the log of an ended run was read from the disk */
+	OPEN_READING,    /* what an attempt of this node has written */
+	OPEN_LEAVING,    /* for the end of this node */
+	OPEN_DECIDING,   /* until it is in the run's log for good */
+	OPEN_ASKING,     /* somebody else */
 	OPEN_LEADERLESS, /* a little, for nobody leads the run just now */
-	OPEN_GATHERING, /* the answers of all others */
+	OPEN_GATHERING,  /* the answers of all others */
 };
 
 /* A request that is not answered yet. */

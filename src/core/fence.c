@@ -296,6 +296,7 @@ lead_raise(struct mp_worker *worker, struct mp_env *env, const struct mp_run_rec
 	run->copies = rec->copies;
 	run->inputs = rec->inputs;
 	run->ended = false;
+	assign_give_back(worker, env, run);
 	wrun_drop_deferred(worker, run);
 	rc = buf_set(&run->certificate, m->certificate);
 	if (rc == 0)

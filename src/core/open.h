@@ -14,8 +14,8 @@
  * The submission is acknowledged when the run's log has begun: before that only the opener knows
  * that the run cannot be given up any more, and an elector that has nothing of it yet would get it
  * from nobody else. An opener that is an elector sees that the first entry is committed. One that
- * is none, or whose own disk takes nothing, asks the electors how far their logs go (RUN_TIP), until
- * a majority has an entry on disk.
+ * is none, or whose own disk takes nothing, asks the electors how far their logs go (RUN_TIP),
+ * until a majority has an entry on disk.
  */
 #ifndef MP_CORE_OPEN_H
 #define MP_CORE_OPEN_H

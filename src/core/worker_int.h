@@ -245,8 +245,9 @@ mp_time lease_deadline(const struct mp_worker *worker);
 int worker_assign(struct mp_worker *worker, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes);
 
-/* Gives back what has waited too long for its fence: the disk takes nothing, and others can run it.
- */
+/* Gives back the work that waits for the fence, to whoever leads now. */
+void assign_give_back(struct mp_worker *worker, struct mp_env *env, struct wrun *run);
+/* The same of all that have waited too long: the disk takes nothing, and others can run it. */
 void assign_tick(struct mp_worker *worker, struct mp_env *env);
 mp_time assign_deadline(const struct mp_worker *worker);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/open_world.h"
 
-#define ASK_MS   3000 /* for a small pipeline */
-#define ABORT_MS 60000
-#define BEGIN_MS 60000
-#define TIP_MS   300
+#define ASK_MS     3000 /* for a small pipeline */
+#define ABORT_MS   60000
+#define BEGIN_MS   60000
+#define TIP_MS     300
 #define OWN_TIP_MS 3000
 
 /* ---- what is refused at once ---- */

@@ -54,6 +54,7 @@ static void
 test_fence_never(void **state)
 {
 	struct mp_msg_work_reject m;
+	struct mp_attempt_id id;
 	int phases[8];
 
 	(void)state;
@@ -73,12 +74,19 @@ test_fence_never(void **state)
 	assert_int_equal(m.attempts.left, 2);
 	assert_null(heard(MP_MSG_WORK_FREE));
 	assert_int_equal(T.starts, 0);
-	/* Everything else was kept. */
+	/* Who leads next is told at once: nobody else could. */
+	assert_int_equal(assign(1, 1, 3, NULL), 0);
+	assert_int_equal(lead(2, 2), 0);
+	assert_int_equal(rejected(2, &m), MP_REJECT_BUSY);
+	assert_true(m.head.term == 2 && mp_attempts_next(&m.attempts, &id));
+	assert_true(id.term == 1 && id.module == 3);
+	/* Everything else is kept. */
+	assert_int_equal(status(2, 2, phases), 0);
 	T.hold_disk = false;
 	persisted(T.seq);
 	world_settle();
 	assert_non_null(heard(MP_MSG_WORK_STATUS));
-	assert_int_equal(assign(1, 1, 3, NULL), 0);
+	assert_int_equal(assign(2, 2, 4, NULL), 0);
 	assert_int_equal(T.starts, 1);
 }
 
