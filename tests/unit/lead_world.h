@@ -734,4 +734,30 @@ world_cancel(struct world *w, const char *by)
 	return rc;
 }
 
+/* The same, and it runs. */
+static inline void
+world_run_one(struct world *w)
+{
+	world_init_one(w);
+	world_settle(w);
+	assert_int_equal(mp_lead_outstanding(w->lead), 1);
+	world_forget(w);
+}
+
+/* Time passes in steps of a second; the worker answers when it `talks`. */
+static inline void
+world_pass(struct world *w, int seconds, bool talks)
+{
+	struct mp_work_state running = {w->items[0].id, MP_WORK_RUNNING};
+
+	for (int i = 0; i < seconds; i++) {
+		world_sleep(w, 1000);
+		if (mp_lead_deadline(w->lead) <= w->env.now_ms)
+			world_settle(w);
+		if (talks && world_asked(w, 1) > 0)
+			assert_int_equal(world_status(w, 1, world_asked(w, 1), 1, &running, 1), 0);
+		world_forget(w);
+	}
+}
+
 #endif

@@ -371,6 +371,12 @@ tests_unit_test_worker_SOURCES = %D%/test_worker.c %D%/worker_world.h %D%/blob_w
 tests_unit_test_worker_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_worker_LDADD = $(UNIT_LIBS)
 
+unit_tests += tests/unit/test_fence
+tests_unit_test_fence_SOURCES = %D%/test_fence.c %D%/worker_world.h %D%/blob_world.h \
+	%D%/fake_crypto.h
+tests_unit_test_fence_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_fence_LDADD = $(UNIT_LIBS)
+
 unit_tests += tests/unit/test_addr
 tests_unit_test_addr_SOURCES = %D%/test_addr.c
 tests_unit_test_addr_CPPFLAGS = $(SHELL_CPPFLAGS)

@@ -358,22 +358,13 @@ test_late_result(void **state)
 }
 
 static void
-lost_setup(struct world *w)
-{
-	world_init_one(w);
-	world_settle(w);
-	assert_int_equal(mp_lead_outstanding(w->lead), 1);
-	world_forget(w);
-}
-
-static void
 test_lost_by_boot(void **state)
 {
 	struct mp_work_state held;
 	struct world w;
 
 	(void)state;
-	lost_setup(&w);
+	world_run_one(&w);
 	held = (struct mp_work_state){w.items[0].id, MP_WORK_DONE};
 	/* It comes back with a result that it kept: nothing is lost. */
 	assert_int_equal(world_status(&w, 1, 0, 1, &held, 1), 0);
@@ -402,7 +393,7 @@ test_lost_by_refusal(void **state)
 	struct world w;
 
 	(void)state;
-	lost_setup(&w);
+	world_run_one(&w);
 	w.roster.members[1].refused = true;
 	mp_lead_link(w.lead, &w.env, world_id(&w, 1), MP_LINK_REFUSED);
 	mp_lead_members(w.lead, &w.env);
@@ -412,68 +403,17 @@ test_lost_by_refusal(void **state)
 	world_fini(&w);
 }
 
-/* Time passes in steps of a second; the worker answers when it `talks`. */
-static void
-pass(struct world *w, int seconds, bool talks)
-{
-	struct mp_work_state running = {w->items[0].id, MP_WORK_RUNNING};
-
-	for (int i = 0; i < seconds; i++) {
-		world_sleep(w, 1000);
-		if (mp_lead_deadline(w->lead) <= w->env.now_ms)
-			world_settle(w);
-		if (talks && world_asked(w, 1) > 0)
-			assert_int_equal(world_status(w, 1, world_asked(w, 1), 1, &running, 1), 0);
-		world_forget(w);
-	}
-}
-
 static void
 test_lost_by_silence(void **state)
 {
 	struct world w;
 
 	(void)state;
-	lost_setup(&w);
-	pass(&w, 13, false);
+	world_run_one(&w);
+	world_pass(&w, 13, false);
 	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 0);
-	pass(&w, 4, false);
+	world_pass(&w, 4, false);
 	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
-	world_fini(&w);
-}
-
-/* A node may be alive and do nothing: what it got would be lost again and again. */
-static void
-test_silent_gets_nothing(void **state)
-{
-	struct world w;
-
-	(void)state;
-	lost_setup(&w);
-	pass(&w, 100, false);
-	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
-	assert_int_equal(mp_lead_outstanding(w.lead), 0);
-	mp_lead_link(w.lead, &w.env, world_id(&w, 1), MP_LINK_UP);
-	mp_lead_members(w.lead, &w.env);
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 0);
-	/* It is asked all the time, and goes on when it answers. */
-	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_STATUS_REQ), 1);
-	assert_int_equal(world_status(&w, 1, world_asked(&w, 1), 1, NULL, 0), 0);
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 1);
-	/* As it does in another boot, and when it says that a slot is free. */
-	pass(&w, 100, false);
-	assert_int_equal(mp_lead_outstanding(w.lead), 0);
-	w.roster.members[1].incarnation = 2ull << 32;
-	mp_lead_members(w.lead, &w.env);
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 1);
-	pass(&w, 100, false);
-	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 3);
-	mp_lead_room(w.lead, world_id(&w, 1));
-	world_settle(&w);
-	assert_int_equal(mp_lead_outstanding(w.lead), 1);
 	world_fini(&w);
 }
 
@@ -483,11 +423,11 @@ test_old_attempts_have_more_time(void **state)
 	struct world w;
 
 	(void)state;
-	lost_setup(&w);
-	pass(&w, 1000, true);
-	pass(&w, 98, false);
+	world_run_one(&w);
+	world_pass(&w, 1000, true);
+	world_pass(&w, 98, false);
 	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 0);
-	pass(&w, 20, false);
+	world_pass(&w, 20, false);
 	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
 	world_fini(&w);
 }
@@ -499,7 +439,7 @@ test_silence_of_ours(void **state)
 	struct world w;
 
 	(void)state;
-	lost_setup(&w);
+	world_run_one(&w);
 	w.raft.lease = false;
 	world_plan(&w);
 	world_sleep(&w, 100000);
@@ -507,7 +447,7 @@ test_silence_of_ours(void **state)
 	world_settle(&w);
 	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 0);
 	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_STATUS_REQ), 1);
-	pass(&w, 17, false);
+	world_pass(&w, 17, false);
 	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
 	world_fini(&w);
 }
@@ -720,7 +660,6 @@ main(void)
 		cmocka_unit_test(test_lost_by_boot),
 		cmocka_unit_test(test_lost_by_refusal),
 		cmocka_unit_test(test_lost_by_silence),
-		cmocka_unit_test(test_silent_gets_nothing),
 		cmocka_unit_test(test_old_attempts_have_more_time),
 		cmocka_unit_test(test_silence_of_ours),
 		cmocka_unit_test(test_retry),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A leader whose workers send back what they were given. */
+/* A leader whose workers send back what they were given, or do nothing with it. */
 #include "unit/lead_world.h"
 
 static void
@@ -152,6 +152,7 @@ test_failure_in_vain(void **state)
 	world_sleep(&w, 2 * MP_LEAD_SILENCE_MIN_MS);
 	world_plan(&w);
 	world_commit(&w);
+	assert_int_equal(world_status(&w, 1, world_asked(&w, 1), 1, NULL, 0), 0);
 	world_plan(&w);
 	assert_false(mp_attempt_eq(&first.id, &w.items[0].id));
 	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BUSY), 0);
@@ -184,11 +185,47 @@ test_fenced_by_forgery(void **state)
 	world_fini(&w);
 }
 
+/* A node may be alive and do nothing: what it got would be lost again and again. */
+static void
+test_silent_gets_nothing(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_run_one(&w);
+	world_pass(&w, 100, false);
+	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 1);
+	assert_int_equal(mp_lead_outstanding(w.lead), 0);
+	mp_lead_link(w.lead, &w.env, world_id(&w, 1), MP_LINK_UP);
+	mp_lead_members(w.lead, &w.env);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 0);
+	/* It is asked all the time, and goes on when it answers. */
+	assert_int_equal(world_count(&w, 1, MP_MSG_WORK_STATUS_REQ), 1);
+	assert_int_equal(world_status(&w, 1, world_asked(&w, 1), 1, NULL, 0), 0);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 1);
+	/* As it does in another boot, and when it says that a slot is free. */
+	world_pass(&w, 100, false);
+	assert_int_equal(mp_lead_outstanding(w.lead), 0);
+	w.roster.members[1].incarnation = 2ull << 32;
+	mp_lead_members(w.lead, &w.env);
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 1);
+	world_pass(&w, 100, false);
+	assert_int_equal(world_entries(&w, MP_ENTRY_LOST), 3);
+	mp_lead_room(w.lead, world_id(&w, 1));
+	world_settle(&w);
+	assert_int_equal(mp_lead_outstanding(w.lead), 1);
+	world_fini(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rejects),
+		cmocka_unit_test(test_silent_gets_nothing),
 		cmocka_unit_test(test_busy_for_long),
 		cmocka_unit_test(test_unlogged),
 		cmocka_unit_test(test_cancel_between_attempts),

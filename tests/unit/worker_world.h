@@ -476,7 +476,7 @@ exec_done_with(uint64_t term, uint32_t module, const struct mp_exec_report *with
 	world_settle();
 }
 
-static void
+static inline void
 exec_done(uint64_t term, uint32_t module, enum mp_status how)
 {
 	exec_done_with(term, module, &(struct mp_exec_report){.status = how});
