@@ -430,6 +430,11 @@ rivals(mp_time later)
 	ask(c, who[2], &s.run, &a);
 	assert_int_equal(a.rc, 0);
 	assert_int_equal(take(c, who[2], &a, 0xad), 0);
+	/* All have one roster here, and nobody is dead in his own eyes. */
+	all_seem(c, MP_MEMBER_ALIVE);
+	step_begin(c, who[1]);
+	mp_runs_members(c->nodes[who[1]].runs, &c->nodes[who[1]].env);
+	step_end(c, who[1]);
 	cluster_run(c, 120000);
 	assert_true(mp_runs_ended(c->nodes[who[1]].runs, &s.run));
 	assert_true(mp_runs_ended(c->nodes[who[2]].runs, &s.run));
