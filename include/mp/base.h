@@ -112,6 +112,18 @@ mp_addr_eq(const struct mp_addr *a, const struct mp_addr *b)
 	return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
+/* Whom bounds per source count as one, with port 0: an IPv4 address, or the network of 64 bits that
+ * an IPv6 address is in, of which one holder has all. */
+static inline struct mp_addr
+mp_addr_source(const struct mp_addr *addr)
+{
+	static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff};
+	struct mp_addr source = {.port = 0};
+
+	memcpy(source.ip, addr->ip, memcmp(addr->ip, v4, sizeof(v4)) == 0 ? 16 : 8);
+	return source;
+}
+
 /*
  * Bounded memory for the pure parts. realloc follows C's: p NULL allocates, size 0 frees and
  * returns NULL. NULL for a size above 0 means that the bound or the machine is exhausted; p is

@@ -34,7 +34,10 @@
 	X(EUSAGE, "usage")                                                                         \
 	X(ECANCELED, "cancelled")                                                                  \
 	X(EUNSUPPORTED, "not supported by this version")                                           \
-	X(EBUG, "internal error")
+	X(EBUG, "internal error")                                                                  \
+	X(EEXPIRED, "out of its time")                                                             \
+	X(EREVOKED, "revoked")                                                                     \
+	X(EROLE, "not in its role")
 
 enum mp_error_index {
 #define MP_ERROR_INDEX(name, text) MP_INDEX_##name,
@@ -59,6 +62,13 @@ struct mp_error {
 
 /* Short text of a code; "unknown error" for a foreign one. Never NULL. */
 const char *mp_strerror(int code);
+
+/* Does it mean that somebody may not, whatever the reason? It will not help to try again. */
+static inline bool
+mp_error_denies(int code)
+{
+	return code == MP_EAUTH || code == MP_EEXPIRED || code == MP_EREVOKED || code == MP_EROLE;
+}
 
 /* Fills *err (which may be NULL) and returns code, so that it can be the return expression. */
 int mp_fail(struct mp_error *err, int code, const char *fmt, ...) MP_PRINTF(3, 4);

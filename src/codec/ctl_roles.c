@@ -80,16 +80,16 @@ mp_ctl_check_role(struct mp_span request, uint32_t roles, bool runs, struct mp_e
 	need = mp_ctl_role_of(number);
 	if (need == 0)
 		return mp_fail(
-			err, MP_EAUTH, "this is for the node's own user, on its own machine");
+			err, MP_EROLE, "this is for the node's own user, on its own machine");
 	if (rank(roles) < rank(need)) {
 		char text[MP_ROLES_TEXT];
 
 		mp_roles_format(text, need);
 		return mp_fail(
-			err, MP_EAUTH, "this needs the role %s, which this identity has not", text);
+			err, MP_EROLE, "this needs the role %s, which this identity has not", text);
 	}
 	if (need == MP_ROLE_SUBMIT && !runs)
-		return mp_fail(err, MP_EAUTH,
+		return mp_fail(err, MP_EROLE,
 			"this node takes no submissions from elsewhere, as they would run with "
 			"all rights of its user; start it with --run-as USER, or with "
 			"--trust-submitters if that is wanted");

@@ -243,6 +243,12 @@ struct mp_ctl_counter {
 	uint64_t value;
 };
 
+/* A bound on what strangers and clients take up, and how much of it they do. */
+struct mp_ctl_limit {
+	const char *name;
+	uint64_t now, max, source_max; /* source_max: of one source */
+};
+
 struct mp_ctl_info {
 	struct mp_node_id id;
 	char name[MP_NAME_MAX + 1];
@@ -252,7 +258,10 @@ struct mp_ctl_info {
 	mp_time started_ms;                    /* Unix */
 	const struct mp_ctl_counter *counters; /* encoder */
 	size_t counter_count;
-	struct mp_cbor_r items; /* decoder: counter_count of [name, value] */
+	const struct mp_ctl_limit *limits; /* encoder */
+	size_t limit_count;
+	/* decoder: counter_count of [name, value], limit_count of [name, now, max, source_max] */
+	struct mp_cbor_r items, limit_items;
 };
 
 int mp_ctl_info_encode(struct mp_buf *buf, const struct mp_ctl_info *info);

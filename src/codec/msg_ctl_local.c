@@ -174,7 +174,7 @@ mp_ctl_info_encode(struct mp_buf *buf, const struct mp_ctl_info *info)
 	struct mp_cbor_w w;
 
 	mp_cbor_w_init(&w, buf);
-	mp_cbor_w_array(&w, 7);
+	mp_cbor_w_array(&w, 8);
 	mp_cbor_w_bytes(&w, info->id.b, sizeof(info->id.b));
 	mp_cbor_w_text(&w, info->name);
 	mp_cbor_w_bytes(&w, info->cluster.b, sizeof(info->cluster.b));
@@ -187,6 +187,14 @@ mp_ctl_info_encode(struct mp_buf *buf, const struct mp_ctl_info *info)
 		mp_cbor_w_text(&w, info->counters[i].name);
 		mp_cbor_w_uint(&w, info->counters[i].value);
 	}
+	mp_cbor_w_array(&w, info->limit_count);
+	for (size_t i = 0; i < info->limit_count; i++) {
+		mp_cbor_w_array(&w, 4);
+		mp_cbor_w_text(&w, info->limits[i].name);
+		mp_cbor_w_uint(&w, info->limits[i].now);
+		mp_cbor_w_uint(&w, info->limits[i].max);
+		mp_cbor_w_uint(&w, info->limits[i].source_max);
+	}
 	return w.rc;
 }
 
@@ -198,7 +206,7 @@ mp_ctl_info_decode(struct mp_span payload, struct mp_ctl_info *out)
 
 	*out = (struct mp_ctl_info){.counter_count = 0};
 	mp_cbor_r_init(&r, payload);
-	mp_cbor_r_array_min(&r, 7, 64, &extra);
+	mp_cbor_r_array_min(&r, 8, 64, &extra);
 	mp_cbor_r_fixed(&r, out->id.b, sizeof(out->id.b));
 	mp_cbor_r_str(&r, out->name, sizeof(out->name));
 	mp_cbor_r_fixed(&r, out->cluster.b, sizeof(out->cluster.b));
@@ -212,6 +220,10 @@ mp_ctl_info_decode(struct mp_span payload, struct mp_ctl_info *out)
 		(void)mp_cbor_r_text(&r, MP_NAME_MAX);
 		(void)mp_cbor_r_uint(&r, UINT64_MAX);
 	}
+	out->limit_count = mp_cbor_r_array(&r, 1024);
+	out->limit_items = r;
+	for (size_t i = 0; i < out->limit_count && r.rc == 0; i++)
+		mp_cbor_r_skip(&r);
 	while (extra-- > 0 && r.rc == 0)
 		mp_cbor_r_skip(&r);
 	return mp_cbor_r_end(&r);

@@ -476,13 +476,13 @@ int
 mp_invite_check_time(const struct mp_invite *invite, mp_time wall_ms, struct mp_error *err)
 {
 	if (wall_ms < invite->not_before_ms)
-		return mp_fail(err, MP_EAUTH,
+		return mp_fail(err, MP_EEXPIRED,
 			"the invite is not valid for another %" PRId64
 			" s: the clock here is that much, or more, behind the one where it was "
 			"made; set it right and try again",
 			(invite->not_before_ms - wall_ms) / 1000 + 1);
 	if (wall_ms > invite->expires_ms)
-		return mp_fail(err, MP_EAUTH,
+		return mp_fail(err, MP_EEXPIRED,
 			"the invite expired %" PRId64
 			" s ago, by the clock here; mpctl invite makes a new one",
 			(wall_ms - invite->expires_ms) / 1000);

@@ -35,7 +35,8 @@ credential_check_admission(const struct mp_trust *trust, struct mp_credential *c
 	if (!mp_hash_eq(&a->cert, &c->cert_hash))
 		return mp_fail(err, MP_EAUTH, "the admission is for another certificate");
 	if (a->admitted_ms < c->invite.not_before_ms || a->admitted_ms > c->invite.expires_ms)
-		return mp_fail(err, MP_EAUTH, "it was not admitted within the time of its invite");
+		return mp_fail(
+			err, MP_EEXPIRED, "it was not admitted within the time of its invite");
 	if (!mp_authority_has(authority, c->invite.signer, a->admitted_ms))
 		return mp_fail(err, MP_EAUTH, "the invite is not signed by an authority");
 	memcpy(id.b, a->admitter, sizeof(id.b));
@@ -68,7 +69,7 @@ credential_check_cert(const struct mp_trust *trust, struct mp_credential *c, str
 	if (!mp_invite_is_for(&c->invite, &c->cert.id))
 		return mp_fail(err, MP_EAUTH, "the invite is for somebody else");
 	if ((c->cert.roles & ~c->invite.roles) != 0)
-		return mp_fail(err, MP_EAUTH, "the certificate has roles that the invite has not");
+		return mp_fail(err, MP_EROLE, "the certificate has roles that the invite has not");
 	return 0;
 }
 

@@ -99,7 +99,7 @@ open_peer(const struct open *o)
 void
 open_fail(struct open *o, struct mp_env *env, int code, const char *text)
 {
-	o->ctl->refused += o->remote && (code == MP_EAUTH || code == MP_ESIG);
+	o->ctl->refused += o->remote && (mp_error_denies(code) || code == MP_ESIG);
 	if (!o->gone)
 		answer_error(env, open_peer(o), o->request, code, text);
 	open_free(o);
@@ -711,12 +711,6 @@ mp_ctl_left(struct mp_ctl *ctl, struct mp_env *env, const struct mp_error *why)
 		else
 			open_answer_null(o, env);
 	}
-}
-
-uint64_t
-mp_ctl_refused(const struct mp_ctl *ctl)
-{
-	return ctl->refused;
 }
 
 void

@@ -17,6 +17,7 @@
 #include "core/env.h"
 #include "core/fetch.h"
 #include "core/leave.h"
+#include "core/node.h"
 #include "core/roster.h"
 #include "core/runs.h"
 #include "core/swim.h"
@@ -57,13 +58,15 @@ int mp_ctl_message(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_
 
 void mp_ctl_link(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer,
 	enum mp_link_state state);
+/* MP_COUNT_KNOCK and MP_COUNT_KNOCK_REFUSED, and of MP_COUNT_MSG_REFUSED what other nodes asked
+ * for and may not; and who waits now. */
+uint64_t mp_ctl_counter(const struct mp_ctl *ctl, enum mp_counter which);
+size_t mp_ctl_waiting(const struct mp_ctl *ctl, const struct mp_env *env);
 /* At the end of each step: runs that have ended, or were read, are answered for. */
 void mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env);
 void mp_ctl_tick(struct mp_ctl *ctl, struct mp_env *env);
 /* This node has left its cluster, or (code not 0) has not: whoever asked for it is told. */
 void mp_ctl_left(struct mp_ctl *ctl, struct mp_env *env, const struct mp_error *why);
 mp_time mp_ctl_deadline(const struct mp_ctl *ctl);
-/* Requests of other nodes that were not theirs to ask. */
-uint64_t mp_ctl_refused(const struct mp_ctl *ctl);
 
 #endif

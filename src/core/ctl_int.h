@@ -67,6 +67,7 @@ struct mp_ctl {
 	uint64_t ends;  /* mp_runs_ends() when we looked last */
 	uint64_t loads; /* mp_runs_loads(), likewise */
 	uint64_t refused;
+	uint64_t knocks, knocks_refused;
 };
 
 /* ctl.c: each of these answers and frees the request. */

@@ -203,10 +203,11 @@ open_knock(struct open *o, struct mp_env *env)
 		open_fail(o, env, MP_EAUTH, "who wants to be admitted knocks itself");
 		return;
 	}
+	o->ctl->knocks++;
 	rc = mp_request_open(env->crypto, o->r.record, &who, &err);
 	m = rc == 0 ? mp_roster_find(o->ctl->parts.roster, &who.id) : NULL;
 	if (rc == 0 && mp_roster_revoked(o->ctl->parts.roster, &who.id))
-		rc = mp_fail(&err, MP_EAUTH,
+		rc = mp_fail(&err, MP_EREVOKED,
 			"this key was revoked and never comes back; make another one");
 	else if (m != NULL && m->state == MP_MEMBER_LEFT)
 		rc = mp_fail(&err, MP_EAUTH,
@@ -216,10 +217,26 @@ open_knock(struct open *o, struct mp_env *env)
 	if (rc == 0)
 		rc = mp_wait_knock(o->ctl->wait, env, o->r.record, &o->r.addr, &token, &err);
 	if (rc != 0) {
+		o->ctl->knocks_refused++;
 		open_fail(o, env, rc, err.text);
 		return;
 	}
 	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
 	rc = mp_ctl_knocked_encode(&payload, token);
 	open_answer(o, env, rc, &payload);
+}
+
+uint64_t
+mp_ctl_counter(const struct mp_ctl *ctl, enum mp_counter which)
+{
+	return which == MP_COUNT_MSG_REFUSED     ? ctl->refused
+	       : which == MP_COUNT_KNOCK         ? ctl->knocks
+	       : which == MP_COUNT_KNOCK_REFUSED ? ctl->knocks_refused
+						 : 0;
+}
+
+size_t
+mp_ctl_waiting(const struct mp_ctl *ctl, const struct mp_env *env)
+{
+	return mp_wait_count(ctl->wait, env);
 }

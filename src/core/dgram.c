@@ -491,7 +491,7 @@ mp_dgram_open(struct mp_dgram *d, struct mp_env *env, struct mp_span bytes, stru
 	if (inner_read(mp_span(out->plain, n), out) != 0)
 		return drop(d, MP_COUNT_DGRAM_MALFORMED, MP_EFORMAT);
 	if (head.receiver != env->self.b[0])
-		return drop(d, MP_COUNT_DGRAM_FORGED, MP_ECLUSTER);
+		return drop(d, MP_COUNT_DGRAM_ASTRAY, MP_ECLUSTER);
 	out->boot = head.boot;
 	out->seq = head.seq;
 	if (mp_roster_find_prefix(d->roster, head.prefix, PREFIX_SIZE, 0) == NULL)

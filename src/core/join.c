@@ -375,12 +375,12 @@ join_check(struct mp_join *join, const struct mp_cert *cert, const struct mp_mem
 
 	*m = mp_roster_find(join->roster, &cert->id);
 	if (mp_roster_revoked(join->roster, &cert->id))
-		return mp_fail(err, MP_EAUTH, "%s", REVOKED_TEXT);
+		return mp_fail(err, MP_EREVOKED, "%s", REVOKED_TEXT);
 	if (*m != NULL && (*m)->state == MP_MEMBER_LEFT)
 		return mp_fail(err, MP_EAUTH,
 			"this node has left the cluster for ever; join with a new state directory");
 	if ((cert->roles & MP_ROLE_NODE) == 0)
-		return mp_fail(err, MP_EAUTH, "the invite is not for nodes");
+		return mp_fail(err, MP_EROLE, "the invite is not for nodes");
 	named = mp_roster_find_name(join->roster, cert->name.s);
 	if (*m == NULL && named != NULL &&
 		(named->state == MP_MEMBER_ALIVE || named->state == MP_MEMBER_SUSPECT))
@@ -403,7 +403,7 @@ admit(struct mp_join *join, struct mp_env *env, struct mp_span credential,
 	mp_buf_init(&admitted, env->alloc, MP_CREDENTIAL_MAX);
 	rc = mp_trust_admit(
 		mp_roster_trust(join->roster), credential, &signer, env->wall_ms, &admitted, err);
-	if (rc == MP_EAUTH && self != NULL) /* it may be this node's clock that is wrong */
+	if (mp_error_denies(rc) && self != NULL) /* it may be this node's clock that is wrong */
 		(void)mp_wrap(err, "at %s", self->name.s);
 	if (rc == 0 || rc == MP_EEXIST) { /* EEXIST: admitted elsewhere, its credential says so */
 		rc = mp_roster_add(
@@ -532,7 +532,7 @@ mp_join_check_peer(const struct mp_roster *roster, struct mp_span credential,
 		return 0;
 	}
 	if (m == NULL && invite_revoked(roster, &c))
-		return mp_fail(err, MP_EAUTH, "its invite was revoked");
+		return mp_fail(err, MP_EREVOKED, "its invite was revoked");
 	if (m != NULL && m->state == MP_MEMBER_LEFT)
 		return mp_fail(err, MP_EAUTH, "%s has left the cluster", m->name.s);
 	if (m != NULL && m->serial > c.cert.serial)
@@ -553,9 +553,9 @@ mp_join_check_client(const struct mp_roster *roster, struct mp_span credential,
 	int rc = mp_credential_verify(mp_roster_trust(roster), credential, &c, err);
 
 	if (rc == 0 && (c.standing != MP_STANDING_JOINER || (c.cert.roles & MP_ROLE_NODE) != 0))
-		rc = mp_fail(err, MP_EAUTH, "a node's certificate does not control other nodes");
+		rc = mp_fail(err, MP_EROLE, "a node's certificate does not control other nodes");
 	if (rc == 0 && (mp_roster_revoked(roster, &c.cert.id) || invite_revoked(roster, &c)))
-		rc = mp_fail(err, MP_EAUTH, "this identity was revoked");
+		rc = mp_fail(err, MP_EREVOKED, "this identity was revoked");
 	if (rc == 0 && memcmp(c.cert.xkey.b, xkey->b, sizeof(xkey->b)) != 0)
 		rc = mp_fail(err, MP_EAUTH, "the stream's key is not the certificate's");
 	if (rc == 0)

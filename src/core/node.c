@@ -415,6 +415,8 @@ node_route(struct mp_node *node, const struct mp_node_id *from, struct mp_span b
 static void
 node_message(struct mp_node *node, const struct mp_node_id *from, struct mp_span bytes)
 {
+	int rc;
+
 	if (node->phase == NODE_BOOTING && mp_msg_kind(bytes) == MP_MSG_JOIN)
 		(void)mp_join_message(node->join, &node->env, from, bytes);
 	if (node->phase < NODE_JOINING || node->phase == NODE_STOPPED)
@@ -425,7 +427,11 @@ node_message(struct mp_node *node, const struct mp_node_id *from, struct mp_span
 	}
 	if (node->phase != NODE_JOINING && mp_roster_find(node->roster, from) != NULL)
 		mp_swim_sign_of_life(node->swim, &node->env, from);
-	node_count(node, node_route(node, from, bytes), MP_COUNT_MSG_MALFORMED);
+	rc = node_route(node, from, bytes);
+	if (mp_msg_kind(bytes) == MP_MSG_JOIN && rc != 0 && rc != MP_EBUSY)
+		node->counters[MP_COUNT_JOIN_REFUSED]++;
+	else
+		node_count(node, rc, MP_COUNT_MSG_MALFORMED);
 }
 
 static void

@@ -84,7 +84,7 @@ const struct mp_env *mp_node_env(const struct mp_node *node);
 enum mp_counter {
 	MP_COUNT_DGRAM_JUNK,     /* does not open with any gossip key */
 	MP_COUNT_DGRAM_STRANGER, /* opened, but the sender is no member */
-	MP_COUNT_DGRAM_FORGED,   /* bad signature, or signed for another cluster or receiver */
+	MP_COUNT_DGRAM_FORGED,   /* bad signature, or signed for another cluster */
 	MP_COUNT_DGRAM_REPLAY,
 	MP_COUNT_DGRAM_MALFORMED,
 	MP_COUNT_MSG_MALFORMED,
@@ -94,8 +94,15 @@ enum mp_counter {
 	MP_COUNT_DGRAM_REVOKED,  /* by a key that is shut out */
 	MP_COUNT_STREAM_REVOKED, /* likewise */
 	MP_COUNT_BLOB_WRONG,     /* bytes that were not the blob that was asked for */
+	MP_COUNT_DGRAM_ASTRAY,   /* for another receiver */
+	MP_COUNT_JOIN_REFUSED,   /* who was invited, and may not all the same */
+	MP_COUNT_KNOCK,          /* who was not, and asks to be admitted: each time */
+	MP_COUNT_KNOCK_REFUSED,
 	MP_COUNTER_COUNT
 };
 uint64_t mp_node_counter(const struct mp_node *node, enum mp_counter which);
+
+/* Who waits at this node to be admitted (MP_WAIT_MAX of them at most). */
+size_t mp_node_waiting(const struct mp_node *node);
 
 #endif

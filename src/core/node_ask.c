@@ -21,14 +21,20 @@ mp_node_credential(const struct mp_node *node)
 uint64_t
 mp_node_counter(const struct mp_node *node, enum mp_counter which)
 {
-	uint64_t n = node->counters[which] + mp_dgram_counter(node->dgram, which);
+	uint64_t n = node->counters[which] + mp_dgram_counter(node->dgram, which) +
+		     mp_ctl_counter(node->ctl, which);
 
 	if (which == MP_COUNT_MSG_REFUSED)
-		n += mp_ctl_refused(node->ctl) +
-		     mp_swim_stat(node->swim, MP_SWIM_STAT_ITEMS_REFUSED);
+		n += mp_swim_stat(node->swim, MP_SWIM_STAT_ITEMS_REFUSED);
 	else if (which == MP_COUNT_BLOB_WRONG)
 		n += mp_fetch_wrong(node->fetch);
 	return n;
+}
+
+size_t
+mp_node_waiting(const struct mp_node *node)
+{
+	return mp_ctl_waiting(node->ctl, &node->env);
 }
 
 const struct mp_roster *

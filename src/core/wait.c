@@ -60,6 +60,7 @@ static struct place *
 place_for(struct mp_wait *wait, const struct mp_env *env, const struct mp_node_id *id,
 	const struct mp_addr *addr)
 {
+	struct mp_addr source = mp_addr_source(addr), other;
 	struct place *vacant = NULL;
 	size_t same = 0;
 
@@ -72,7 +73,8 @@ place_for(struct mp_wait *wait, const struct mp_env *env, const struct mp_node_i
 		}
 		if (mp_node_id_eq(&p->shown.who.id, id))
 			return p;
-		same += memcmp(p->shown.addr.ip, addr->ip, sizeof(addr->ip)) == 0;
+		other = mp_addr_source(&p->shown.addr);
+		same += mp_addr_eq(&other, &source);
 	}
 	return same < MP_WAIT_SOURCE_MAX ? vacant : NULL;
 }
@@ -200,4 +202,14 @@ mp_wait_at(struct mp_wait *wait, struct mp_env *env, size_t i)
 			return &wait->places[k].shown;
 	}
 	return NULL;
+}
+
+size_t
+mp_wait_count(const struct mp_wait *wait, const struct mp_env *env)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < MP_WAIT_MAX; i++)
+		n += wait->places[i].used && env->now_ms - wait->places[i].seen_ms <= MP_WAIT_MS;
+	return n;
 }

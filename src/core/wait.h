@@ -18,7 +18,7 @@
 #include "mp/base.h"
 #include "mp/error.h"
 
-/* Who waits here, in all and from one IP. More: refused. */
+/* Who waits here, in all and from one source (mp_addr_source()). More: refused. */
 #define MP_WAIT_MAX        128
 #define MP_WAIT_SOURCE_MAX 16
 /* Tokens that are to be fetched. More: the oldest is forgotten. */
@@ -54,6 +54,7 @@ int mp_wait_grant(struct mp_wait *wait, struct mp_env *env, const struct mp_trus
 	const struct mp_node_id *id, struct mp_span token, struct mp_error *err);
 
 /* Who waits, the i-th; NULL after the last. Borrowed until the next call of another function. */
+size_t mp_wait_count(const struct mp_wait *wait, const struct mp_env *env);
 const struct mp_waiting *mp_wait_at(struct mp_wait *wait, struct mp_env *env, size_t i);
 
 #endif

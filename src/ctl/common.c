@@ -59,6 +59,9 @@ exit_of(int code)
 	case MP_ENOTLEADER:
 		return MP_EXIT_NO_NODE;
 	case MP_EAUTH:
+	case MP_EEXPIRED:
+	case MP_EREVOKED:
+	case MP_EROLE:
 	case MP_ESIG:
 	case MP_ECLUSTER:
 		return MP_EXIT_AUTH;

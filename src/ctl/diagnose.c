@@ -168,7 +168,9 @@ void
 mp_diagnose_counter(struct mp_diagnosis *d, const char *name, uint64_t value)
 {
 	static const char *const refused[] = {"datagrams_junk", "datagrams_stranger",
-		"datagrams_forged", "datagrams_replayed", "streams_rejected", "streams_broken",
+		"datagrams_forged", "datagrams_replayed", "datagrams_astray", "datagrams_revoked",
+		"streams_rejected", "streams_broken", "streams_crowded", "streams_throttled",
+		"streams_revoked", "joins_refused", "knocks_refused", "requests_refused",
 		"messages_refused"};
 	struct mp_problem *p;
 	size_t at = strlen(d->refused);
@@ -186,6 +188,20 @@ mp_diagnose_counter(struct mp_diagnosis *d, const char *name, uint64_t value)
 			(unsigned long long)value);
 		mp_problem_advise(p, "give the machine, or mpnode, more of it");
 	}
+}
+
+void
+mp_diagnose_limit(struct mp_diagnosis *d, const char *name, uint64_t now, uint64_t max)
+{
+	struct mp_problem *p;
+
+	if (now < max - max / 4)
+		return;
+	p = mp_problem_add(&d->problems, "crowded", true, name);
+	mp_problem_say(p, "of %llu places for %s %llu are taken", (unsigned long long)max, name,
+		(unsigned long long)now);
+	mp_problem_advise(p, "if nobody of yours does that, keep strangers from this port; the log "
+			     "of mpnode has addresses");
 }
 
 void

@@ -22,6 +22,8 @@ struct mp_diagnosis {
 void mp_diagnose_member(void *arg, const struct mp_snap_member *m, const struct mp_caps *caps);
 /* One of the node's counters. */
 void mp_diagnose_counter(struct mp_diagnosis *d, const char *name, uint64_t value);
+/* One of its bounds, and how much of it is taken. */
+void mp_diagnose_limit(struct mp_diagnosis *d, const char *name, uint64_t now, uint64_t max);
 /* A run that has not ended, by its id in hex; show is NULL when nobody could show it, and why. */
 void mp_diagnose_run(
 	struct mp_diagnosis *d, const char *run, const struct mp_show *show, const char *why);

@@ -92,12 +92,38 @@ write_counters(struct mp_writer *w, struct health *h)
 		(void)snprintf(name, sizeof(name), "%.*s", (int)s.n, (const char *)s.p);
 		mp_w_uint(w, name, value);
 		mp_diagnose_counter(&h->d, name, value);
-		if (value > 0 && at < sizeof(text) - sizeof(name) - 24)
+		if (value > 0 && strcmp(name, "knocks") != 0 &&
+			at < sizeof(text) - sizeof(name) - 24)
 			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %llu",
 				at > 0 ? ", " : "", name, (unsigned long long)value);
 	}
 	mp_w_end(w);
 	mp_w_show(w, "dropped", "%s", text);
+}
+
+/* How much of what strangers and clients may take up is taken. */
+static void
+write_limits(struct mp_writer *w, struct health *h)
+{
+	struct mp_cbor_r *r = &h->info.limit_items;
+
+	mp_w_object(w, "limits", NULL, 0);
+	for (size_t i = 0; i < h->info.limit_count; i++) {
+		char name[MP_NAME_MAX + 1];
+		uint64_t now, max;
+
+		mp_cbor_r_array_exact(r, 4);
+		mp_cbor_r_str(r, name, sizeof(name));
+		now = mp_cbor_r_uint(r, UINT64_MAX);
+		max = mp_cbor_r_uint(r, UINT64_MAX);
+		mp_w_object(w, name, NULL, 0);
+		mp_w_uint(w, "now", now);
+		mp_w_uint(w, "max", max);
+		mp_w_uint(w, "source_max", mp_cbor_r_uint(r, UINT64_MAX));
+		mp_w_end(w);
+		mp_diagnose_limit(&h->d, name, now, max);
+	}
+	mp_w_end(w);
 }
 
 /* What the node says of itself, as long as its answer is there. */
@@ -128,6 +154,7 @@ write_info(struct health *h)
 	mp_w_text(w, "version", h->info.version);
 	mp_w_time(w, "started_ms", h->info.started_ms);
 	write_counters(w, h);
+	write_limits(w, h);
 	return 0;
 }
 
@@ -172,6 +199,7 @@ const struct mp_cmd mp_cmd_health = {
 		"It exits with 0 when all is well, and with 1 when something is wrong. Notes are\n"
 		"worth to be known and wrong is nothing. What was dropped counts since the node\n"
 		"started: datagrams and messages that were junk, from strangers, forged, "
-		"replayed\nor malformed, and those of leaders that are no more.\n",
+		"replayed\nor malformed, those of leaders that are no more, and streams, "
+		"certificates and\nrequests that were refused, by reason; mpctl(1) has all.\n",
 	.run = health_run,
 };

@@ -125,7 +125,7 @@ knock(struct await *a, struct mp_error *err)
 	rc = mp_stream_receive(&stream, &answer, err);
 	if (rc == 0) {
 		rc = mp_ctl_answer_decode(answer, &payload, err);
-		a->refused = rc == MP_EAUTH || rc == MP_EEXIST;
+		a->refused = mp_error_denies(rc) || rc == MP_EEXIST;
 	}
 	if (rc == 0 && mp_ctl_knocked_decode(payload, &token) != 0)
 		rc = mp_fail(err, MP_EFORMAT, "its answer makes no sense");

@@ -333,20 +333,20 @@ daemon_may_say(struct mp_daemon *d, const uint8_t source[16])
 {
 	uint64_t now = uv_now(&d->loop);
 	struct mp_daemon_trouble *slot = NULL;
+	bool said = false;
 
-	for (size_t i = 0; i < mp_countof(d->trouble); i++) {
+	for (size_t i = 0; i < mp_countof(d->trouble) && !said; i++) {
 		struct mp_daemon_trouble *t = &d->trouble[i];
+		bool same = memcmp(t->source, source, sizeof(t->source)) == 0;
 
-		if (t->until_ms <= now) {
-			if (slot == NULL || memcmp(t->source, source, sizeof(t->source)) == 0)
-				slot = t;
-		} else if (memcmp(t->source, source, sizeof(t->source)) == 0) {
-			d->quiet++;
-			return false;
-		}
+		if (t->until_ms <= now)
+			slot = slot == NULL || same ? t : slot;
+		else
+			said = same;
 	}
-	if (slot == NULL) {
+	if (said || slot == NULL) {
 		d->quiet++;
+		d->held++;
 		return false;
 	}
 	memcpy(slot->source, source, sizeof(slot->source));
@@ -364,7 +364,7 @@ mp_daemon_on_trouble(void *ctx, const struct mp_addr *addr, const struct mp_erro
 	const uint8_t *cluster = d->config.state->cluster.b;
 	char text[MP_ADDR_TEXT];
 
-	if (!daemon_may_say(d, addr->ip))
+	if (!daemon_may_say(d, mp_addr_source(addr).ip))
 		return;
 	mp_addr_format(text, addr);
 	if (err->code == MP_ESIG && d->config.state->joining)

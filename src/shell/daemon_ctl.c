@@ -73,47 +73,10 @@ on_admit(void *ctx, struct mp_span request, uint32_t roles, uint64_t expires_ms,
 	return mp_state_admit(d->config.state, request, roles, (mp_time)expires_ms, token, err);
 }
 
-/* By enum mp_counter. */
-static const char *const counters[MP_COUNTER_COUNT] = {"datagrams_junk", "datagrams_stranger",
-	"datagrams_forged", "datagrams_replayed", "datagrams_malformed", "messages_malformed",
-	"messages_refused", "messages_fenced", "out_of_memory", "datagrams_revoked",
-	"streams_revoked", "blobs_wrong"};
-
-static void
-info_streams(const struct mp_daemon *d, struct mp_ctl_counter out[MP_DAEMON_COUNTERS])
-{
-	struct mp_peers_stats stats;
-
-	mp_peers_stats(d->peers, &stats);
-	out[0] = (struct mp_ctl_counter){.name = "streams_rejected", .value = stats.rejected};
-	out[1] = (struct mp_ctl_counter){.name = "streams_crowded", .value = stats.crowded};
-	out[2] = (struct mp_ctl_counter){.name = "messages_lost", .value = stats.lost};
-	out[3] = (struct mp_ctl_counter){.name = "streams_broken", .value = stats.broken};
-}
-
 static int
 on_set(void *ctx, const struct mp_settings *change, struct mp_error *err)
 {
 	return mp_daemon_caps_set(ctx, change, err);
-}
-
-static void
-on_info(void *ctx, struct mp_ctl_info *info)
-{
-	struct mp_daemon *d = ctx;
-
-	for (size_t i = 0; i < MP_COUNTER_COUNT; i++)
-		d->info_counters[i] = (struct mp_ctl_counter){
-			.name = counters[i], .value = mp_node_counter(d->node, (enum mp_counter)i)};
-	info_streams(d, d->info_counters + MP_COUNTER_COUNT);
-	info->id = d->config.state->id;
-	memcpy(info->name, d->config.state->name.s, sizeof(info->name));
-	info->cluster = d->config.state->cluster;
-	info->addr = d->advertised[0];
-	(void)snprintf(info->version, sizeof(info->version), "%s", MP_VERSION);
-	info->started_ms = d->started_ms;
-	info->counters = d->info_counters;
-	info->counter_count = mp_countof(d->info_counters);
 }
 
 static int
@@ -142,7 +105,7 @@ mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err)
 		.guest_answer = mp_daemon_guest_answer,
 		.sign_takeover = on_sign_takeover,
 		.set = on_set,
-		.info = on_info,
+		.info = mp_daemon_on_info,
 		.ctx = d};
 
 	if (!mp_state_path(d->config.state, "control.sock", path))

@@ -56,6 +56,7 @@ mp_daemon_on_guest(void *ctx, const struct mp_peers_guest *guest, struct mp_span
 		bytes = mp_buf_span(&knock);
 	} else {
 		rc = mp_ctl_check_role(bytes, guest->roles, lets_run(d), &err);
+		d->requests_refused += rc != 0;
 	}
 	if (rc == 0)
 		rc = mp_ctlsock_guest_ask(d->ctlsock, number, bytes);

@@ -49,8 +49,9 @@ struct mp_daemon_caps {
 	atomic_bool stop;
 };
 
-/* Counters of the shell, behind the node's. */
-#define MP_DAEMON_COUNTERS 4
+/* Counters of the node and of the shell; bounds with how much of them is used. */
+#define MP_DAEMON_COUNTERS (MP_COUNTER_COUNT + MP_REFUSED_COUNT + 7)
+#define MP_DAEMON_LIMITS   3
 
 struct mp_daemon {
 	struct mp_daemon_config config;
@@ -83,12 +84,15 @@ struct mp_daemon {
 	size_t works;  /* on the thread pool for us */
 	struct mp_daemon_queued *queue, **queue_last;
 	struct mp_daemon_trouble trouble[64];
-	uint64_t quiet; /* lines that were held back */
+	uint64_t quiet;            /* lines that were held back since the last one, */
+	uint64_t held;             /* and ever */
+	uint64_t requests_refused; /* of clients from elsewhere, by their role */
 	struct mp_daemon_members members;
 	struct mp_daemon_caps caps;
 	struct mp_error ended;
 	mp_time started_ms; /* wall */
-	struct mp_ctl_counter info_counters[MP_COUNTER_COUNT + MP_DAEMON_COUNTERS];
+	struct mp_ctl_counter info_counters[MP_DAEMON_COUNTERS];
+	struct mp_ctl_limit info_limits[MP_DAEMON_LIMITS];
 	size_t closing; /* parts that are not closed yet */
 };
 
@@ -149,6 +153,9 @@ int mp_daemon_on_client(void *ctx, struct mp_span credential, const struct mp_xk
 void mp_daemon_on_guest(void *ctx, const struct mp_peers_guest *guest, struct mp_span bytes);
 void mp_daemon_on_guest_gone(void *ctx, uint64_t guest);
 void mp_daemon_guest_answer(void *ctx, uint64_t guest, struct mp_span bytes);
+
+/* As mp_ctlsock_config says. */
+void mp_daemon_on_info(void *ctx, struct mp_ctl_info *info);
 
 /* Opens the control socket; what is asked there goes to the node. */
 int mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err);

@@ -29,6 +29,7 @@ libmp_shell_a_SOURCES = \
 	%D%/daemon_caps.c \
 	%D%/daemon_ctl.c \
 	%D%/daemon_guest.c \
+	%D%/daemon_info.c \
 	%D%/daemon_int.h \
 	%D%/daemon_log.c \
 	%D%/daemon_members.c \
@@ -54,6 +55,8 @@ libmp_shell_a_SOURCES = \
 	%D%/executor_spool.h \
 	%D%/executor_tree.c \
 	%D%/executor_tree.h \
+	%D%/gate.c \
+	%D%/gate.h \
 	%D%/heap.c \
 	%D%/heap.h \
 	%D%/peers.c \

@@ -122,17 +122,54 @@ mp_peers_dirty(struct mp_peers *peers, struct mp_conn *c)
 
 /* ---- accepting ---- */
 
-static size_t
-unproved_from(const struct mp_peers *peers, const struct mp_addr *addr)
+size_t
+mp_peers_clients(const struct mp_peers *peers)
 {
 	size_t n = 0;
 
 	for (struct mp_dlist *l = peers->conns.next; l != &peers->conns; l = l->next) {
 		const struct mp_conn *c = mp_container_of(l, struct mp_conn, link);
 
-		n += c->unproved && memcmp(c->addr.ip, addr->ip, sizeof(addr->ip)) == 0;
+		n += c->is_guest && !c->guest.knocks;
 	}
 	return n;
+}
+
+/* Does it greet, and for longer than `other` (which may be NULL)? What has greeted already is
+ * spared while there is something that has not. */
+static bool
+goes_first(const struct mp_conn *c, const struct mp_conn *other)
+{
+	return other == NULL || (c->state == MP_CONN_GREETING && other->state != MP_CONN_GREETING);
+}
+
+/* There is one more stream that has proved nothing: the bounds hold again. */
+static void
+make_room(struct mp_peers *peers, const struct mp_conn *news)
+{
+	const struct mp_addr source = mp_addr_source(&news->addr);
+	struct mp_conn *same_first = NULL, *first = NULL;
+	size_t same = 0;
+
+	for (struct mp_dlist *l = peers->conns.next; l != &peers->conns; l = l->next) {
+		struct mp_conn *c = mp_container_of(l, struct mp_conn, link);
+		struct mp_addr other = mp_addr_source(&c->addr);
+
+		if (!c->unproved)
+			continue;
+		first = c != news && goes_first(c, first) ? c : first;
+		if (!mp_addr_eq(&other, &source))
+			continue;
+		same++;
+		same_first = c != news && goes_first(c, same_first) ? c : same_first;
+	}
+	if (same > MP_PEERS_GREETING_SOURCE_MAX)
+		first = same_first;
+	else if (peers->unproved <= MP_PEERS_GREETING_MAX)
+		return;
+	mp_assert(first != NULL);
+	first->crowded = true;
+	mp_conn_fail(first, MP_ELIMIT, "too many streams that have not proved membership");
 }
 
 static void
@@ -161,12 +198,12 @@ on_connection(uv_stream_t *listener, int status)
 	}
 	(void)uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&ss, &size);
 	mp_addr_from_sockaddr(&c->addr, (const struct sockaddr *)&ss);
-	if (peers->unproved > MP_PEERS_GREETING_MAX ||
-		unproved_from(peers, &c->addr) > MP_PEERS_GREETING_SOURCE_MAX) {
-		peers->stats.crowded++;
-		mp_conn_fail(c, MP_ELIMIT, "too many streams that have not proved membership");
+	if (!mp_gate_take(&peers->gate, &c->addr, uv_now(peers->config.loop) + 1)) {
+		peers->stats.throttled++;
+		mp_conn_fail(c, MP_EBUSY, "streams come too fast");
 		return;
 	}
+	make_room(peers, c);
 	mp_conn_greet(c);
 }
 
@@ -317,6 +354,8 @@ void
 mp_peers_stats(const struct mp_peers *peers, struct mp_peers_stats *out)
 {
 	*out = peers->stats;
+	out->unproved = peers->unproved;
+	out->clients = mp_peers_clients(peers);
 }
 
 void

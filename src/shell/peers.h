@@ -75,8 +75,9 @@ struct mp_peers_config {
 	void *ctx;
 };
 
-/* Bounds: accepted streams that have not proved membership yet; one source may have a part of them.
- * More: closed at once, counted. */
+/* Bounds: accepted streams that have not proved membership yet; one source (mp_addr_source()) may
+ * have a part of them. More: the one that has greeted for longest is closed for the new one, so
+ * that whoever holds many does not keep out who needs a moment. How fast they are taken: gate.h. */
 #define MP_PEERS_GREETING_MAX        256
 #define MP_PEERS_GREETING_SOURCE_MAX 64
 /* To greet, or path_ms if that is more; for a joiner to become a member. */
@@ -87,11 +88,33 @@ struct mp_peers_config {
 /* A stream is watched for so long after its last message. */
 #define MP_PEERS_WATCH_MS 20000
 
+/* Why a stream that came in was not good. */
+enum mp_peers_refusal {
+	MP_REFUSED_HANDSHAKE_MALFORMED, /* not our protocol */
+	MP_REFUSED_HANDSHAKE_FORGED,    /* mangled, repeated, or for another cluster */
+	MP_REFUSED_HANDSHAKE_VERSION,
+	MP_REFUSED_HANDSHAKE_TIMEOUT,
+	MP_REFUSED_HANDSHAKE_CLOSED, /* by the other side */
+	MP_REFUSED_CERT_MALFORMED,
+	MP_REFUSED_CERT_FORGED, /* a signature is bad */
+	MP_REFUSED_CERT_CLUSTER,
+	MP_REFUSED_CERT_EXPIRED,
+	MP_REFUSED_CERT_ROLE,
+	MP_REFUSED_CERT_REVOKED,
+	MP_REFUSED_CERT_UNPROVED, /* not of this cluster's authority, not admitted, not its own */
+	MP_REFUSED_COUNT
+};
+
 struct mp_peers_stats {
-	uint64_t rejected; /* streams that came in and were not good */
-	uint64_t crowded;  /* that were closed at once, by the bounds above */
-	uint64_t broken;   /* that were good, and closed for what came over them later */
-	uint64_t lost;     /* messages for which there was no room or no way */
+	uint64_t rejected; /* streams that came in and were not good: by reason, or for want of
+			    * memory or room */
+	uint64_t refused[MP_REFUSED_COUNT];
+	uint64_t crowded;   /* that were closed for another one, by the bounds above */
+	uint64_t broken;    /* that were good, and closed for what came over them later */
+	uint64_t throttled; /* closed at once, because they came too fast */
+	uint64_t lost;      /* messages for which there was no room or no way */
+	size_t unproved;    /* now: streams that have not proved membership, */
+	size_t clients;     /* and clients */
 };
 
 int mp_peers_new(const struct mp_peers_config *config, struct mp_peers **out);

@@ -61,9 +61,60 @@ conn_used(struct mp_conn *c)
 void
 mp_conn_proved(struct mp_conn *c)
 {
-	if (c->unproved)
-		c->peers->unproved--;
+	if (!c->unproved)
+		return;
+	c->peers->unproved--;
 	c->unproved = false;
+	if (c->state != MP_CONN_CLOSING && c->state > MP_CONN_CONNECTING)
+		mp_gate_give(&c->peers->gate, &c->addr);
+}
+
+/* Why a stream that came in is refused; judged: it is about who it is. */
+static enum mp_peers_refusal
+conn_refusal(bool judged, int code)
+{
+	switch (code) {
+	case MP_ESIG:
+		return judged ? MP_REFUSED_CERT_FORGED : MP_REFUSED_HANDSHAKE_FORGED;
+	case MP_EVERSION:
+		return judged ? MP_REFUSED_CERT_MALFORMED : MP_REFUSED_HANDSHAKE_VERSION;
+	case MP_ETIMEOUT:
+		return MP_REFUSED_HANDSHAKE_TIMEOUT;
+	case MP_ECLOSED:
+		return MP_REFUSED_HANDSHAKE_CLOSED;
+	case MP_ECLUSTER:
+		return MP_REFUSED_CERT_CLUSTER;
+	case MP_EEXPIRED:
+		return MP_REFUSED_CERT_EXPIRED;
+	case MP_EROLE:
+		return MP_REFUSED_CERT_ROLE;
+	case MP_EREVOKED:
+		return MP_REFUSED_CERT_REVOKED;
+	case MP_EAUTH:
+	case MP_EEXIST:
+		return MP_REFUSED_CERT_UNPROVED;
+	case MP_EFORMAT:
+	case MP_ETRUNC:
+	case MP_EINVAL:
+		return judged ? MP_REFUSED_CERT_MALFORMED : MP_REFUSED_HANDSHAKE_MALFORMED;
+	default:
+		return MP_REFUSED_COUNT;
+	}
+}
+
+static void
+conn_count_refusal(const struct mp_conn *c, const struct mp_error *err)
+{
+	struct mp_peers_stats *stats = &c->peers->stats;
+	enum mp_peers_refusal why = conn_refusal(c->judged, err != NULL ? err->code : MP_ECLOSED);
+
+	if (c->crowded) {
+		stats->crowded++;
+		return;
+	}
+	stats->rejected++;
+	if (why != MP_REFUSED_COUNT)
+		stats->refused[why]++;
 }
 
 /* ---- making and closing ---- */
@@ -148,8 +199,8 @@ conn_event(struct mp_conn *c, enum mp_link_state state)
 static void
 conn_end(struct mp_conn *c)
 {
-	mp_conn_proved(c);
 	conn_set(c, MP_CONN_CLOSING);
+	mp_conn_proved(c); /* or not: it is not to prove anything any more */
 	mp_dlist_remove(&c->link);
 	mp_dlist_remove(&c->dirty);
 	uv_close((uv_handle_t *)&c->tcp, on_closed);
@@ -167,7 +218,9 @@ mp_conn_close(struct mp_conn *c, enum mp_link_state state, const struct mp_error
 	if (peers->closing)
 		return;
 	if (was == MP_CONN_GREETING && !c->opener)
-		peers->stats.rejected++;
+		conn_count_refusal(c, err);
+	else if (c->crowded)
+		peers->stats.crowded++;
 	else if (was >= MP_CONN_OPEN && err != NULL)
 		peers->stats.broken++;
 	if (err != NULL && err->code != 0)
@@ -434,6 +487,7 @@ conn_handshake(struct mp_conn *c, const struct mp_session_event *ev)
 
 	if (ev->step == 1)
 		return conn_reply(c, false);
+	c->judged = true;
 	rc = conn_check(c, ev, &credential, &err);
 	if (rc != 0) {
 		mp_conn_close(c, MP_LINK_FAILED, &err);

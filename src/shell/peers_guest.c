@@ -63,15 +63,9 @@ mp_guest_client(struct mp_conn *c, const struct mp_session_event *ev, struct mp_
 {
 	struct mp_peers *peers = c->peers;
 	struct mp_peers_guest guest = {.knocks = false};
-	size_t clients = 0;
 	int rc = MP_EAUTH;
 
-	for (struct mp_dlist *l = peers->conns.next; l != &peers->conns; l = l->next) {
-		const struct mp_conn *other = mp_container_of(l, struct mp_conn, link);
-
-		clients += other->is_guest && !other->guest.knocks;
-	}
-	if (clients >= MP_PEERS_CLIENTS_MAX)
+	if (mp_peers_clients(peers) >= MP_PEERS_CLIENTS_MAX)
 		return mp_fail(err, MP_ELIMIT, "too many clients");
 	if (peers->config.client != NULL)
 		rc = peers->config.client(peers->config.ctx, credential, &ev->peer, &guest, err);

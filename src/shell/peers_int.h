@@ -7,6 +7,7 @@
 #define MP_SHELL_PEERS_INT_H
 
 #include "codec/frame.h"
+#include "shell/gate.h"
 #include "shell/peers.h"
 #include "util/dlist.h"
 
@@ -41,6 +42,8 @@ struct mp_conn {
 	bool joiner;    /* it proved an invite only, so far */
 	bool unproved;  /* counted in peers->unproved */
 	bool unreached; /* an address before this one did not even refuse */
+	bool crowded;   /* another one is to have its place */
+	bool judged;    /* the handshake is good: it is about who it is */
 	bool doomed;    /* by mp_peers_drop() */
 	bool watched;   /* its path is asked for signs of life */
 	bool is_guest;  /* no node: never used for peers */
@@ -69,6 +72,7 @@ struct mp_peers {
 	struct mp_dlist conns; /* newest last */
 	struct mp_dlist dirty;
 	size_t unproved;
+	struct mp_gate gate;
 	uint64_t guests; /* numbers of streams so far */
 	size_t handles;  /* open uv handles */
 	bool closing;
@@ -115,6 +119,8 @@ void mp_guest_up(struct mp_conn *c, struct mp_span request);
 void mp_guest_message(struct mp_conn *c, struct mp_span bytes);
 
 /* ---- all of them (peers.c) ---- */
+
+size_t mp_peers_clients(const struct mp_peers *peers);
 
 /* The stream to use for that peer and class, other than `but`: OPEN, or one that we are opening. */
 struct mp_conn *mp_peers_find(const struct mp_peers *peers, const struct mp_node_id *id,

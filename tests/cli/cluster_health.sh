@@ -35,6 +35,12 @@ cluster alpha beta gamma
 tap_check 'all is well' until_true 20 well alpha
 tap_check 'it says so' grep -q '^health  *well' "$tap_tmp/health"
 tap_check 'the way to another node is known' until_true 20 near alpha beta
+for name in $(ctl alpha health --json | jq -r '.counters, .limits | keys[]'); do
+	grep -q "^\.It Cm.*\<$name\>" "$top_srcdir/man/mpctl.1" || echo "$name"
+done >"$tap_tmp/unknown"
+tap_same 'mpctl(1) explains all that is counted' '' "$(cat "$tap_tmp/unknown")"
+tap_same 'what strangers may take up is bounded' true "$(ctl alpha health --json | jq '.limits |
+	length == 3 and all(.[]; .now <= .max and .source_max <= .max and .max > 0)')"
 ctl alpha nodes >"$tap_tmp/nodes"
 tap_check 'nodes has a line for each' grep -q '^beta *alive *available *0/2 ' "$tap_tmp/nodes"
 ctl alpha drain alpha 2>/dev/null

@@ -28,7 +28,13 @@ counted()
 
 alive()
 {
-	kill -0 "$(node_pid alpha)" 2>/dev/null && knows alpha 2
+	kill -0 "$(node_pid alpha)" 2>/dev/null && ctl alpha nodes >/dev/null
+}
+
+# held: so many streams that have proved nothing
+held()
+{
+	[ "$(ctl alpha health --json | jq .limits.streams_unproved.now)" -ge "$1" ]
 }
 
 before=$(counter datagrams_junk)
@@ -44,6 +50,18 @@ printf 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' | "$poke" tcp "$port" >"$tap_
 tap_same 'a browser is not answered' 0 "$(cat "$tap_tmp/back")"
 : | "$poke" tcp "$port" >/dev/null
 tap_same 'a stream that says nothing is closed' 0 $?
+tap_check 'they are counted by what was wrong' counted handshakes_malformed 1
+tap_check 'and that one, too' until_true 10 counted handshakes_closed 0
+i=0
+while [ $i -lt 80 ]; do
+	sleep 10 | "$poke" tcp "$port" >/dev/null &
+	i=$((i + 1))
+done
+tap_check 'streams that say nothing take their places' until_true 10 held 32
+tap_check 'whoever has too many loses the first' until_true 10 counted streams_crowded 0
+node_join gamma "$tap_tmp/token"
+tap_check 'and keeps nobody out' until_true 20 knows gamma 3
+node_stop gamma
 i=0
 while [ $i -lt 300 ]; do
 	noise 64 | "$poke" tcp "$port" >/dev/null &

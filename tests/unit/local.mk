@@ -440,3 +440,7 @@ unit_tests += tests/unit/test_mask
 tests_unit_test_mask_SOURCES = %D%/test_mask.c %D%/mask_plainly.h
 tests_unit_test_mask_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_mask_LDADD = $(UNIT_LIBS)
+unit_tests += tests/unit/test_gate
+tests_unit_test_gate_SOURCES = %D%/test_gate.c
+tests_unit_test_gate_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_gate_LDADD = $(SHELL_LIBS)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/peers_world.h"
 
+#include "shell/gate.h"
+
 /* ---- streams that are well ---- */
 
 /* Messages of the sizes in order; what they sum to. */
@@ -465,6 +467,7 @@ silent_peer(void **state)
 	free(bytes);
 }
 
+/* Whoever holds all places with streams that say nothing keeps nobody out. */
 static void
 a_crowd(void **state)
 {
@@ -475,12 +478,39 @@ a_crowd(void **state)
 		fds[i] = raw_connect(&side[A].addr);
 	spin(stats(A).crowded == 10);
 	assert_int_equal(stats(A).rejected, 0);
-	send_text(B, A, "no room");
-	spin(side[B].failed == 1);
+	assert_int_equal(stats(A).unproved, MP_PEERS_GREETING_SOURCE_MAX);
+	for (size_t i = 0; i < 10; i++)
+		assert_true(raw_closed(fds[i]));
+	send_text(B, A, "let me pass");
+	spin(side[A].messages == 1);
+	assert_int_equal(stats(A).crowded, 11);
 	for (size_t i = 0; i < mp_countof(fds); i++)
 		(void)close(fds[i]);
-	spin(stats(A).rejected == MP_PEERS_GREETING_SOURCE_MAX);
-	send_text(B, A, "now there is");
+	spin(stats(A).rejected == MP_PEERS_GREETING_SOURCE_MAX - 1);
+	assert_int_equal(stats(A).refused[MP_REFUSED_HANDSHAKE_CLOSED], stats(A).rejected);
+	assert_int_equal(stats(A).unproved, 0);
+}
+
+static uint64_t
+all_refused(void)
+{
+	return stats(A).rejected + stats(A).crowded + stats(A).throttled;
+}
+
+/* More connections in a moment than anybody needs. */
+static void
+a_flood(void **state)
+{
+	(void)state;
+	for (size_t i = 0; stats(A).throttled == 0 && i < 10 * MP_GATE_SOURCE_BURST; i++) {
+		uint64_t before = all_refused();
+
+		(void)close(raw_connect(&side[A].addr));
+		spin(all_refused() > before);
+	}
+	assert_int_equal(stats(A).throttled, 1);
+	later(1000);
+	send_text(B, A, "once it is over");
 	spin(side[A].messages == 1);
 }
 
@@ -549,6 +579,7 @@ main(void)
 		TEST(slow_reader),
 		TEST(silent_peer),
 		TEST(a_crowd),
+		TEST(a_flood),
 		TEST(joiners),
 		TEST(ports),
 	};

@@ -135,11 +135,11 @@ test_admit_refuses(void **state)
 	(void)state;
 	assert_int_equal(
 		mp_trust_admit(&trust, mp_buf_span(&joiner), &who[FOUNDER], NOW - 1, &out, &err),
-		MP_EAUTH);
+		MP_EEXPIRED);
 	assert_non_null(strstr(err.text, "not valid for another"));
 	assert_int_equal(
 		mp_trust_admit(&trust, mp_buf_span(&joiner), &who[FOUNDER], LATER + 1, &out, &err),
-		MP_EAUTH);
+		MP_EEXPIRED);
 	assert_non_null(strstr(err.text, "expired"));
 	assert_int_equal(
 		mp_trust_admit(&trust, mp_buf_span(&member), &who[FOUNDER], NOW, &out, &err),
@@ -362,7 +362,7 @@ test_cert_fields(void **state)
 		{5, RAW("\x62x\0"), MP_EFORMAT, NULL},
 		{6, RAW("\x00"), MP_EFORMAT, NULL},
 		{6, RAW("\x11"), MP_EVERSION, NULL},
-		{6, RAW("\x09"), MP_EAUTH, "roles"}, /* admin: not in the invite */
+		{6, RAW("\x09"), MP_EROLE, "roles"}, /* admin: not in the invite */
 		{6, RAW("\x02"), MP_EAUTH,
 			"another certificate"}, /* in the invite, but not what was admitted */
 		{7, RAW("\x20"), MP_EFORMAT, NULL},
@@ -392,13 +392,13 @@ test_admission_fields(void **state)
 		{2, RAW(H32_7), MP_ECLUSTER, NULL},
 		{3, RAW(H32_7), MP_EAUTH, "another certificate"},
 		{4, RAW(H32_7), MP_ESIG, NULL},
-		{5, RAW("\x00"), MP_EAUTH, "within the time"}, /* before the invite's time */
+		{5, RAW("\x00"), MP_EEXPIRED, "within the time"}, /* before the invite's time */
 		{5, RAW("\x1b\x00\x00\x01\x8b\xcf\xe5\x68\x00"), 0,
 			NULL}, /* at its first instant */
-		{5, RAW("\x1b\x00\x00\x01\x8b\xcf\xe5\x67\xff"), MP_EAUTH,
+		{5, RAW("\x1b\x00\x00\x01\x8b\xcf\xe5\x67\xff"), MP_EEXPIRED,
 			"within the time"},                                /* and before that */
 		{5, RAW("\x1b\x00\x00\x01\x8b\xd0\x1c\x56\x80"), 0, NULL}, /* at its last */
-		{5, RAW("\x1b\x00\x00\x01\x8b\xd0\x1c\x56\x81"), MP_EAUTH,
+		{5, RAW("\x1b\x00\x00\x01\x8b\xd0\x1c\x56\x81"), MP_EEXPIRED,
 			"within the time"}, /* and after */
 		{5, RAW("\x1b\x7f\xff\xff\xff\xff\xff\xff\xff"), MP_ELIMIT, NULL},
 		{5, {NULL, 0}, MP_EFORMAT, NULL},
@@ -545,9 +545,9 @@ test_invite_time(void **state)
 	(void)state;
 	assert_int_equal(mp_invite_check_time(&invite_fields, NOW, &err), 0);
 	assert_int_equal(mp_invite_check_time(&invite_fields, LATER, &err), 0);
-	assert_int_equal(mp_invite_check_time(&invite_fields, NOW - 90000, &err), MP_EAUTH);
+	assert_int_equal(mp_invite_check_time(&invite_fields, NOW - 90000, &err), MP_EEXPIRED);
 	assert_non_null(strstr(err.text, "for another 91 s: the clock here is that much"));
-	assert_int_equal(mp_invite_check_time(&invite_fields, LATER + 5000, &err), MP_EAUTH);
+	assert_int_equal(mp_invite_check_time(&invite_fields, LATER + 5000, &err), MP_EEXPIRED);
 	assert_non_null(strstr(err.text, "expired 5 s ago"));
 	assert_non_null(strstr(err.text, "mpctl invite"));
 }

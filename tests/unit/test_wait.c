@@ -205,13 +205,13 @@ test_roles(void **state)
 	for (uint64_t n = 0; n < 300; n++) {
 		uint32_t need = mp_ctl_role_of(n);
 
-		assert_int_equal(check(n, all, true), need != 0 ? 0 : MP_EAUTH);
-		assert_int_equal(check(n, see, true), need == see ? 0 : MP_EAUTH);
-		assert_int_equal(check(n, run, true), need == see || need == run ? 0 : MP_EAUTH);
+		assert_int_equal(check(n, all, true), need != 0 ? 0 : MP_EROLE);
+		assert_int_equal(check(n, see, true), need == see ? 0 : MP_EROLE);
+		assert_int_equal(check(n, run, true), need == see || need == run ? 0 : MP_EROLE);
 		/* A node's own role is none of these. */
-		assert_int_equal(check(n, MP_ROLE_NODE, true), MP_EAUTH);
+		assert_int_equal(check(n, MP_ROLE_NODE, true), MP_EROLE);
 		if (need == run)
-			assert_int_equal(check(n, all, false), MP_EAUTH);
+			assert_int_equal(check(n, all, false), MP_EROLE);
 	}
 	assert_int_equal(mp_ctl_role_of(MP_CTL_NODES), see);
 	assert_int_equal(mp_ctl_role_of(MP_CTL_BLOB_WRITE), run);
