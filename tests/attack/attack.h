@@ -80,5 +80,14 @@ void attack_certificates(struct aim *a);
 void attack_knocks(struct aim *a);
 void attack_strangers(struct aim *a);
 void attack_lies(struct aim *a);
+void attack_clients(struct aim *a);
+void attack_crowd(struct aim *a);
+void attack_slow(struct aim *a);
+void attack_frames(struct aim *a);
+void attack_junk(struct aim *a);
+void attack_hint(struct aim *a);
+void attack_datagrams(struct aim *a);
+void attack_blobs(struct aim *a);
+void attack_revoked(struct aim *a);
 
 #endif

@@ -338,8 +338,8 @@ knock(struct aim *a, const struct bytes *payload, bool more, const char *what)
 	bool refused;
 
 	stream_begin(&s, &a->self, zero, ++seed, preface, &out);
-	s.fd = connect_from(a->port, 0);
-	if (s.fd < 0 || !send_all(s.fd, out.p, out.n) || !stream_middle(&s))
+	s.fd = connect_calmly(a->port);
+	if (!send_all(s.fd, out.p, out.n) || !stream_middle(&s))
 		die("the node does not answer who knocks");
 	out.n = 0;
 	stream_end(&s, payload, &out);

@@ -653,3 +653,43 @@ attack_lies(struct aim *a)
 	bytes_free(&l.word);
 	stream_close(&l.m.control);
 }
+
+/* ---- clients ---- */
+
+/* [class 2] with a certificate for people: asks all that there is, and gets what its role is for.
+ */
+void
+attack_clients(struct aim *a)
+{
+	static const unsigned allowed[] = {
+		101, 102, 103, 104, 106, 108, 111, 121, 132, 151, 152, 154, 155};
+	struct bytes hello, credential, ask = {0}, answer = {0};
+	struct cert c;
+	struct stream s;
+
+	a->self = keys_make(8);
+	c = cert_of(&a->token, &a->self, "mallory");
+	c.roles = 4; /* observe */
+	credential = credential_of(&a->token, &c);
+	hello = greeting(2, &credential);
+	if (!stream_open(&s, a->port, &a->self, a->token.cluster, &hello))
+		die("one who may look may not");
+	for (unsigned number = 0; number < 260; number++) {
+		bool may = false;
+
+		for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
+			may = may || allowed[i] == number;
+		if (may)
+			continue;
+		ask.n = answer.n = 0;
+		control_put(&ask, number);
+		if (!message_send(&s, &ask) || !message_receive(&s, &answer, CLOSES_MS))
+			die("request %u ends the stream", number);
+		tried(message_kind(&answer) == 201, "request %u of one who may look", number);
+	}
+	bytes_free(&hello);
+	bytes_free(&credential);
+	bytes_free(&ask);
+	bytes_free(&answer);
+	stream_close(&s);
+}

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # A peer that wishes us no good, against real daemons on loopback.
 attack_tests = \
+	%D%/flood.sh \
 	%D%/insider.sh \
 	%D%/outsider.sh
 
 check_PROGRAMS += tests/attack/attack
 tests_attack_attack_SOURCES = %D%/attack.h %D%/wire.h %D%/bytes.c %D%/noise.c %D%/stream.c \
 	%D%/trust.c %D%/main.c %D%/judge.c %D%/member.c %D%/shake.c \
-	%D%/cert.c %D%/lies.c
+	%D%/cert.c %D%/lies.c %D%/dgrams.c %D%/flood.c \
+	%D%/blobs.c
 tests_attack_attack_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_attack_attack_LDADD = $(SODIUM_LIBS)
 

@@ -25,6 +25,15 @@ static const struct {
 	{"knocks", attack_knocks},
 	{"strangers", attack_strangers},
 	{"lies", attack_lies},
+	{"clients", attack_clients},
+	{"crowd", attack_crowd},
+	{"slow", attack_slow},
+	{"frames", attack_frames},
+	{"junk", attack_junk},
+	{"hint", attack_hint},
+	{"datagrams", attack_datagrams},
+	{"blobs", attack_blobs},
+	{"revoked", attack_revoked},
 };
 
 static unsigned long attempts, taken;

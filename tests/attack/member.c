@@ -128,6 +128,11 @@ member_enter(struct member *m, struct aim *a, const char *state)
 	if (!message_send(&m->control, &ask) || !message_await(&m->control, 37, &message))
 		die("the node does not let in one of its own");
 	joined_read(m, &message);
+	stream_close(&m->control);
+	bytes_free(&hello);
+	hello = greeting(0, &m->credential);
+	if (!stream_open(&m->control, a->port, &a->self, a->token.cluster, &hello))
+		die("the node does not know whom it has let in");
 	bytes_free(&hello);
 	bytes_free(&ask);
 	bytes_free(&message);

@@ -21,9 +21,7 @@ script_start(struct script *x, struct aim *a, const uint8_t cluster[32], uint64_
 {
 	*x = (struct script){.first = {0}};
 	stream_begin(&x->s, &a->self, cluster, seed, preface, &x->first);
-	x->s.fd = connect_from(a->port, 0);
-	if (x->s.fd < 0)
-		die("nobody listens at port %u", (unsigned)a->port);
+	x->s.fd = connect_calmly(a->port);
 }
 
 static void

@@ -105,8 +105,11 @@ struct stream {
 	struct bytes hello; /* what the other side says in its handshake */
 };
 
-/* Connects to 127.0.0.1:port, from that address of 127/8 (0: any). Below 0: it cannot. */
+/* Connects to 127.0.0.1:port from that address of 127/8. Below 0: it cannot. */
 int connect_from(uint16_t port, uint32_t from);
+/* The same from one of several addresses, and not faster than a node takes connections of people
+ * that it does not know: what is tried is not that. Nobody there: ends the program. */
+int connect_calmly(uint16_t port);
 /* Writes it all. False: the other side has had enough. */
 bool send_all(int fd, const void *p, size_t n);
 /* Reads n bytes within `ms`. False: it ended before. */
