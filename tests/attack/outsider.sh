@@ -10,6 +10,7 @@ attacked alpha order streams_rejected streams_throttled
 attacked beta versions streams_rejected streams_throttled
 attacked alpha certificates streams_rejected streams_throttled
 attacked beta knocks streams_rejected streams_broken streams_throttled
-attacked gamma strangers messages_refused messages_malformed joins_refused
+attacked gamma strangers messages_refused messages_malformed joins_refused \
+	streams_throttled
 
 attack_end
