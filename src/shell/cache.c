@@ -40,7 +40,10 @@ static const struct mp_sql_kind cache_kind = {
 		  "CREATE INDEX IF NOT EXISTS cached_base ON cached (base, stored_ms);",
 	.tune = "PRAGMA page_size=8192; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
 		"PRAGMA cell_size_check=ON; PRAGMA wal_autocheckpoint=4000;"
-		"PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-1024",
+		"PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-1024;"
+		/* What is dropped is not overwritten, as some systems' SQLite does by default:
+		 * that would need as much room as it frees, which a full disk has not. */
+		"PRAGMA secure_delete=FAST",
 	.damaged = "stop the node and move it away, with the files beside it that end in -wal and "
 		   "-shm: blobs are fetched again or made again",
 };
@@ -343,8 +346,8 @@ cache_fill(struct mp_cache *c, struct cache_hand *h, const struct cache_source *
 	return 0;
 }
 
-int
-cache_reveal(struct mp_cache *c, int64_t id, const struct mp_hash *digest, bool *mine,
+static int
+cache_complete(struct mp_cache *c, int64_t id, const struct mp_hash *digest, bool *mine,
 	struct mp_error *err)
 {
 	struct cache_blob other;
@@ -362,11 +365,23 @@ cache_reveal(struct mp_cache *c, int64_t id, const struct mp_hash *digest, bool 
 	return cache_end(c, rc, err);
 }
 
+int
+cache_reveal(
+	struct mp_cache *c, int64_t id, const struct mp_hash *digest, int rc, struct mp_error *err)
+{
+	bool mine = false;
+
+	if (rc == 0)
+		rc = cache_complete(c, id, digest, &mine, err);
+	if (rc != 0 || !mine)
+		cache_drop(c, id);
+	return rc;
+}
+
 static int
 cache_put_large(struct mp_cache *c, struct cache_hand *h, const struct cache_source *s,
 	const struct mp_hash *digest, struct mp_error *err)
 {
-	bool mine = false;
 	int64_t id;
 	int rc;
 
@@ -379,11 +394,7 @@ cache_put_large(struct mp_cache *c, struct cache_hand *h, const struct cache_sou
 	if (rc != 0)
 		return rc;
 	rc = cache_fill(c, h, s, id, digest, err);
-	if (rc == 0)
-		rc = cache_reveal(c, id, digest, &mine, err);
-	if (!mine || rc != 0)
-		cache_drop(c, id);
-	return rc;
+	return cache_reveal(c, id, digest, rc, err);
 }
 
 static int

@@ -135,9 +135,10 @@ struct cache_packed cache_pack(struct cache_hand *h, struct mp_span raw);
 int cache_put_small(struct mp_cache *c, struct cache_hand *h, struct mp_span bytes,
 	const struct mp_hash *digest, struct mp_error *err);
 
-/* Makes a filled blob visible, unless another thread was first: then *mine is false. */
-int cache_reveal(struct mp_cache *c, int64_t id, const struct mp_hash *digest, bool *mine,
-	struct mp_error *err);
+/* What was filled, with rc, becomes visible; after an error, or when another thread was first, it
+ * is dropped. The error that counts. Takes the lock. */
+int cache_reveal(
+	struct mp_cache *c, int64_t id, const struct mp_hash *digest, int rc, struct mp_error *err);
 
 /* Drops a blob and its chunks; what cannot be dropped now is dropped later. Takes the lock. */
 void cache_drop(struct mp_cache *c, int64_t id);

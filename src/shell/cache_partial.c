@@ -163,19 +163,15 @@ partial_verify(
 	const struct mp_hash digest = p->digest;
 	const struct cache_blob blob = {.id = p->id, .size = p->total};
 	struct mp_hash got;
-	bool mine = false;
 	int rc;
 
 	rc = cache_hash(h, &blob, &got, err);
 	if (rc == 0 && !mp_hash_eq(&got, &digest))
 		rc = mp_fail(err, MP_ESIG, "the bytes do not have the digest that was asked for");
-	if (rc == 0)
-		rc = cache_reveal(c, blob.id, &digest, &mine, err);
+	rc = cache_reveal(c, blob.id, &digest, rc, err);
 	uv_mutex_lock(&c->lock);
 	partial_free(c, p);
 	uv_mutex_unlock(&c->lock);
-	if (!mine)
-		cache_drop(c, blob.id);
 	return rc;
 }
 

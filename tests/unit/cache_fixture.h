@@ -60,6 +60,32 @@ sql(struct cache_fixture *f, const char *text)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+/* What a query gives, likewise, but the cache may be open. */
+static inline int
+sql_count(struct cache_fixture *f, const char *query)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	int n;
+
+	assert_int_equal(sqlite3_open(scratch_path(&f->scratch, "cache.db"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, query, -1, &st, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
+	n = sqlite3_column_int(st, 0);
+	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	return n;
+}
+
+/* Blobs that nobody sees, and chunks of such. */
+static inline int
+count_hidden(struct cache_fixture *f)
+{
+	return sql_count(f, "SELECT (SELECT count(*) FROM blob WHERE complete = 0) + (SELECT "
+			    "count(*) FROM chunk WHERE id >> 17 NOT IN (SELECT id FROM blob WHERE "
+			    "complete = 1))");
+}
+
 /* n bytes that zstd can (or cannot) shrink, the same for the same seed. */
 static inline uint8_t *
 make_bytes(size_t n, uint64_t seed, bool shrinks)

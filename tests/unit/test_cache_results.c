@@ -170,6 +170,21 @@ test_too_large(void **state)
 }
 
 /* A file that was made before there were results keeps its blobs and gets the table. */
+/* A row that no version of ours wrote: there is no room for it where records are put. */
+static void
+test_too_large_in_the_file(void **state)
+{
+	struct cache_fixture *f = *state;
+
+	keep(f, 1, 10, "ten");
+	keep(f, 1, 11, "eleven");
+	mp_cache_close(f->cache);
+	sql(f, "UPDATE cached SET record = zeroblob(1 << 20) WHERE length(record) = 3");
+	must_open(f);
+	expect_record(f, 10, NULL);
+	expect_record(f, 11, "eleven");
+}
+
 static void
 test_older_schema(void **state)
 {
@@ -211,6 +226,7 @@ main(void)
 		T(test_replaced),
 		T(test_the_oldest_go),
 		T(test_too_large),
+		T(test_too_large_in_the_file),
 		T(test_older_schema),
 	};
 #undef T

@@ -3,6 +3,7 @@
 #include "unit/cache_fixture.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <uv.h>
 
@@ -118,6 +119,65 @@ test_threads_with_pieces(void **state)
 	free(big);
 }
 
+struct scribbler {
+	int fd;
+	atomic_bool stop;
+	atomic_uint rounds;
+};
+
+static void
+scribbler_main(void *arg)
+{
+	struct scribbler *s = arg;
+
+	while (!atomic_load(&s->stop)) {
+		unsigned n = atomic_fetch_add(&s->rounds, 1);
+
+		(void)!pwrite(s->fd, &n, sizeof(n), CHUNK);
+	}
+}
+
+/* Whatever is read of it, once or twice: no blob is what its digest does not say, and nothing is
+ * left of what was refused. */
+static void
+test_a_file_that_changes(void **state)
+{
+	struct cache_fixture *f = *state;
+	uint8_t *big = make_bytes(CHUNK * 6, 92, false);
+	const char *path = scratch_path(&f->scratch, "file");
+	struct scribbler s = {.fd = -1};
+	unsigned i, before, refused = 0;
+	struct mp_blob_ref ref;
+	uv_thread_t thread;
+	uint8_t *got;
+	size_t got_n;
+	int rc;
+
+	scratch_write(path, big, CHUNK * 6);
+	s.fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(uv_thread_create(&thread, scribbler_main, &s), 0);
+	for (i = 0; i < 1000 && refused < 5; i++) {
+		before = atomic_load(&s.rounds);
+		rc = mp_cache_put_file(f->cache, s.fd, &ref, NULL);
+		refused += rc != 0;
+		assert_true(rc == 0 || rc == MP_EIO);
+		if (rc == 0) {
+			assert_int_equal(mp_cache_get_bytes(f->cache, &ref.digest, CHUNK * 6, &got,
+						 &got_n, NULL),
+				0);
+			free(got);
+		}
+		while (atomic_load(&s.rounds) == before) /* let it scribble */
+			(void)sched_yield();
+	}
+	atomic_store(&s.stop, true);
+	assert_int_equal(uv_thread_join(&thread), 0);
+	(void)close(s.fd);
+	assert_int_equal(refused, 5);
+	assert_int_equal(count_hidden(f), 0);
+	free(big);
+}
+
 static void
 test_killed_process_keeps_what_it_synced(void **state)
 {
@@ -165,6 +225,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_threads),
 		T(test_threads_with_pieces),
+		T(test_a_file_that_changes),
 		T(test_killed_process_keeps_what_it_synced),
 	};
 #undef T
