@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/scratch.h"
 
+#include <grp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "codec/msg_ctl.h"
 #include "crypto/hasher.h"
@@ -14,6 +16,10 @@
 #include "mp/member.h"
 #include "shell/ctlsock.h"
 #include "shell/heap.h"
+
+/* A user and a group that nobody has. */
+#define STRANGER 65533
+#define CONTROL  65532
 
 /* The node's side, on the loop of the test's own thread. */
 struct server {
@@ -28,6 +34,8 @@ struct server {
 	int requests;
 	int gone;
 	bool closed;
+	int answers; /* to guests, the last one to `answered` */
+	uint64_t answered;
 	size_t big; /* RUNS is answered with so many bytes */
 };
 
@@ -110,6 +118,16 @@ on_info(void *ctx, struct mp_ctl_info *info)
 }
 
 static void
+on_guest_answer(void *ctx, uint64_t guest, struct mp_span bytes)
+{
+	struct server *s = ctx;
+
+	assert_true(bytes.n > 0);
+	s->answers++;
+	s->answered = guest;
+}
+
+static void
 on_closed(void *ctx)
 {
 	struct server *s = ctx;
@@ -124,15 +142,27 @@ on_over(uv_async_t *async)
 }
 
 static void
-server_start(struct server *s)
+server_listen(struct server *s, bool group)
 {
 	struct mp_ctlsock_config config = {.loop = &s->loop,
+		.cache = s->cache,
 		.path = s->path,
+		.has_group = group,
+		.group = CONTROL,
 		.request = on_request,
 		.closed = on_gone,
 		.invite = on_invite,
+		.guest_answer = on_guest_answer,
 		.info = on_info,
 		.ctx = s};
+	struct mp_error err = {0};
+
+	assert_int_equal(mp_ctlsock_open(&config, &s->sock, &err), 0);
+}
+
+static void
+server_start(struct server *s)
+{
 	struct mp_error err = {0};
 
 	*s = (struct server){.big = 10};
@@ -144,8 +174,7 @@ server_start(struct server *s)
 	assert_int_equal(uv_loop_init(&s->loop), 0);
 	assert_int_equal(uv_async_init(&s->loop, &s->over, on_over), 0);
 	assert_int_equal(mp_cache_open(scratch_path(&s->dir, "cache.db"), &s->cache, &err), 0);
-	config.cache = s->cache;
-	assert_int_equal(mp_ctlsock_open(&config, &s->sock, &err), 0);
+	server_listen(s, false);
 }
 
 static void
@@ -398,12 +427,13 @@ static int
 run_rude(struct server *s)
 {
 	static const uint8_t junk[] = {0, 0, 0, 3, 1, 2, 3}, empty[] = {0, 0, 0, 0};
+	static const uint8_t knock[] = {0, 0, 0, 3, 0x81, 0x18, MP_CTL_KNOCK};
 	static const uint8_t huge[] = {1, 0, 0, 1}, answer[] = {0, 0, 0, 4, 0x82, 0x18, 200, 0xf6};
 	static const struct {
 		const uint8_t *p;
 		size_t n;
 	} bad[] = {{junk, sizeof(junk)}, {empty, sizeof(empty)}, {huge, sizeof(huge)},
-		{answer, sizeof(answer)}};
+		{answer, sizeof(answer)}, {knock, sizeof(knock)}};
 	/* RUNS twice in one write, and half of a third one */
 	static const uint8_t eager[] = {
 		0, 0, 0, 3, 0x81, 0x18, 102, 0, 0, 0, 3, 0x81, 0x18, 102, 0, 0, 0, 3, 0x81};
@@ -466,6 +496,108 @@ test_rude(void **state)
 	server_stop(&s);
 }
 
+/* ---- who may ---- */
+
+/* What the socket says to a process of that user and group: the number of its answer, 0 for none.
+ */
+static int
+answer_to(struct server *s, uid_t uid, gid_t group, const gid_t *more, size_t count)
+{
+	static const uint8_t ask[] = {0, 0, 0, 3, 0x81, 0x18, MP_CTL_RUNS};
+	uint8_t buf[256] = {0};
+	int fd, status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (setgroups(count, more) != 0 || setresgid(group, group, group) != 0 ||
+			setresuid(uid, uid, uid) != 0)
+			_exit(1);
+		fd = raw_connect(s);
+		if (fd < 0)
+			_exit(0);
+		(void)!write(fd, ask, sizeof(ask)); /* it may be refused before it asks */
+		if (read(fd, buf, sizeof(buf)) < 8)
+			_exit(0);
+		_exit(buf[6]);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+/* The socket's mode keeps strangers away, and if it does not, the credentials do. */
+static int
+run_strangers(struct server *s)
+{
+	static const gid_t others[] = {1, 2, 3}, control[] = {1, CONTROL, 3};
+	struct stat st;
+
+	CHECK(stat(s->path, &st) == 0 && (st.st_mode & 07777) == 0660 && st.st_gid == CONTROL);
+	CHECK(answer_to(s, STRANGER, STRANGER, others, 3) == 0);
+	CHECK(answer_to(s, STRANGER, STRANGER, control, 3) == MP_CTL_OK);
+	CHECK(chmod(s->path, 0666) == 0);
+	CHECK(answer_to(s, STRANGER, STRANGER, NULL, 0) == MP_CTL_ERROR);
+	CHECK(answer_to(s, STRANGER, STRANGER, others, 3) == MP_CTL_ERROR);
+	CHECK(answer_to(s, STRANGER, STRANGER, control, 3) == MP_CTL_OK);
+	CHECK(answer_to(s, STRANGER, CONTROL, NULL, 0) == MP_CTL_OK);
+	CHECK(answer_to(s, 0, 0, NULL, 0) == MP_CTL_OK);
+	return 0;
+}
+
+static void
+test_strangers(void **state)
+{
+	struct server s;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	server_start(&s);
+	s.closed = false;
+	mp_ctlsock_close(s.sock, on_closed, &s);
+	while (!s.closed)
+		(void)uv_run(&s.loop, UV_RUN_ONCE);
+	s.closed = false;
+	server_listen(&s, true);
+	assert_int_equal(chmod(s.dir.path, 0711), 0);
+	play(&s, run_strangers);
+	server_stop(&s);
+}
+
+/* ---- requests of guests ---- */
+
+static void
+test_guests(void **state)
+{
+	static const uint8_t runs[] = {0x81, 0x18, MP_CTL_RUNS};
+	struct mp_buf wait;
+	struct server s;
+
+	(void)state;
+	server_start(&s);
+	mp_buf_init(&wait, &mp_heap, 64);
+	assert_int_equal(mp_ctl_simple_encode(&wait, MP_CTL_WAIT, "abcd"), 0);
+	assert_int_equal(mp_ctlsock_guest_ask(s.sock, 7, mp_buf_span(&wait)), 0);
+	assert_int_equal(s.requests, 1);
+	/* One at a time; another guest does not wait for it. */
+	assert_int_equal(mp_ctlsock_guest_ask(s.sock, 7, mp_span(runs, 3)), MP_EBUSY);
+	assert_int_equal(s.requests, 1);
+	assert_int_equal(mp_ctlsock_guest_ask(s.sock, 8, mp_span(runs, 3)), 0);
+	assert_int_equal(s.answers, 1);
+	assert_int_equal(s.answered, 8);
+	mp_ctlsock_guest_gone(s.sock, 7);
+	assert_int_equal(s.gone, 1);
+	mp_ctlsock_guest_gone(s.sock, 7);
+	mp_ctlsock_guest_gone(s.sock, 8); /* its request is over */
+	assert_int_equal(s.gone, 1);
+	assert_int_equal(mp_ctlsock_guest_ask(s.sock, 7, mp_span(runs, 3)), 0);
+	assert_int_equal(s.answers, 2);
+	assert_int_equal(mp_ctlsock_guest_ask(s.sock, 7, mp_buf_span(&wait)), 0);
+	mp_buf_fini(&wait);
+	server_stop(&s);
+	assert_int_equal(s.gone, 1); /* nobody is told while all of it ends */
+}
+
 /* ---- the socket ---- */
 
 static void
@@ -514,6 +646,8 @@ main(void)
 		cmocka_unit_test(test_core),
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_rude),
+		cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_guests),
 		cmocka_unit_test(test_path),
 	};
 

@@ -194,6 +194,35 @@ check(uint64_t number, uint32_t roles, bool runs)
 	return rc;
 }
 
+/* Said twice on purpose: who may ask what from elsewhere does not change by a slip. What is in no
+ * list is for the node's own user. */
+static uint32_t
+role_wanted(uint64_t number)
+{
+	static const struct {
+		uint32_t role;
+		uint16_t numbers[16];
+	} lists[] = {
+		{MP_ROLE_OBSERVE, {MP_CTL_SHOW, MP_CTL_RUNS, MP_CTL_NODES, MP_CTL_WAIT,
+					  MP_CTL_EVENTS, MP_CTL_LOG, MP_CTL_FETCH, MP_CTL_PENDING,
+					  MP_CTL_CHARTER, MP_CTL_BLOB_STAT, MP_CTL_BLOB_READ,
+					  MP_CTL_INFO, MP_CTL_CACHE_STAT}},
+		{MP_ROLE_SUBMIT, {MP_CTL_SUBMIT, MP_CTL_CANCEL, MP_CTL_RESOLVE, MP_CTL_BLOB_WRITE}},
+		{MP_ROLE_ADMIN,
+			{MP_CTL_DRAIN, MP_CTL_REVOKE, MP_CTL_TRUST, MP_CTL_TAKEOVER, MP_CTL_TAKE,
+				MP_CTL_SIGN_TAKEOVER, MP_CTL_NODE_SET, MP_CTL_INVITE, MP_CTL_ADMIT,
+				MP_CTL_GRANT, MP_CTL_CACHE_FILE, MP_CTL_CACHE_BLOBS}},
+	};
+
+	for (size_t i = 0; number != 0 && i < mp_countof(lists); i++) {
+		for (size_t k = 0; k < mp_countof(lists[i].numbers); k++) {
+			if (lists[i].numbers[k] == number)
+				return lists[i].role;
+		}
+	}
+	return 0;
+}
+
 static void
 test_roles(void **state)
 {
@@ -203,8 +232,9 @@ test_roles(void **state)
 
 	(void)state;
 	for (uint64_t n = 0; n < 300; n++) {
-		uint32_t need = mp_ctl_role_of(n);
+		uint32_t need = role_wanted(n);
 
+		assert_int_equal(mp_ctl_role_of(n), need);
 		assert_int_equal(check(n, all, true), need != 0 ? 0 : MP_EROLE);
 		assert_int_equal(check(n, see, true), need == see ? 0 : MP_EROLE);
 		assert_int_equal(check(n, run, true), need == see || need == run ? 0 : MP_EROLE);
@@ -213,11 +243,6 @@ test_roles(void **state)
 		if (need == run)
 			assert_int_equal(check(n, all, false), MP_EROLE);
 	}
-	assert_int_equal(mp_ctl_role_of(MP_CTL_NODES), see);
-	assert_int_equal(mp_ctl_role_of(MP_CTL_BLOB_WRITE), run);
-	assert_int_equal(mp_ctl_role_of(MP_CTL_ADMIT), all);
-	assert_int_equal(mp_ctl_role_of(MP_CTL_KNOCK), 0);
-	assert_int_equal(mp_ctl_role_of(MP_CTL_LEAVE), 0);
 	assert_int_equal(mp_ctl_check_role(mp_span("", 0), all, true, NULL), MP_EFORMAT);
 	assert_int_equal(mp_roles_parse("node,submit,observe,admin", &roles, NULL), 0);
 	assert_int_equal(roles, MP_ROLES_ALL);
