@@ -387,6 +387,11 @@ tests_unit_test_peers_SOURCES = %D%/test_peers.c %D%/peers_world.h
 tests_unit_test_peers_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_peers_LDADD = $(SHELL_LIBS)
 
+unit_tests += tests/unit/test_durable
+tests_unit_test_durable_SOURCES = %D%/test_durable.c %D%/scratch.h
+tests_unit_test_durable_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_durable_LDADD = $(SHELL_LIBS)
+
 unit_tests += tests/unit/test_state
 tests_unit_test_state_SOURCES = %D%/test_state.c %D%/scratch.h
 tests_unit_test_state_CPPFLAGS = $(SHELL_CPPFLAGS)
