@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "crypto/hasher.h"
 #include "shell/cache_impl.h"
+#include "util/fd.h"
 #include "util/sum.h"
 
 /* ---- hands ---- */
@@ -253,20 +253,12 @@ static int
 cache_sink_fd(void *ctx, struct mp_span bytes, struct mp_error *err)
 {
 	const int *fd = ctx;
-	size_t done = 0;
-	ssize_t n;
 
-	while (done < bytes.n) {
-		n = write(*fd, bytes.p + done, bytes.n - done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-			return mp_fail(err, MP_EFULL, "%s", mp_strerror(MP_EFULL));
-		if (n < 0)
-			return mp_fail(err, MP_EIO, "%s", strerror(errno));
-		done += (size_t)n;
-	}
-	return 0;
+	if (mp_fd_write(*fd, bytes))
+		return 0;
+	if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+		return mp_fail(err, MP_EFULL, "%s", mp_strerror(MP_EFULL));
+	return mp_fail(err, MP_EIO, "%s", strerror(errno));
 }
 
 int

@@ -82,7 +82,7 @@ msg_items(enum mp_keeper_kind kind)
 {
 	switch (kind) {
 	case MP_KEEPER_SPAWN:
-		return 2 + 9;
+		return 2 + 11;
 	case MP_KEEPER_KILL:
 		return 2;
 	case MP_KEEPER_STARTED:

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "shell/workspace_impl.h"
+#include "util/fd.h"
 #include "util/glob.h"
 
 struct laying {
@@ -267,16 +268,14 @@ static int
 lay_bytes(struct laying *l, const char *name, struct mp_span bytes, struct mp_error *err)
 {
 	int fd = openat(l->base, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	ssize_t n;
+	int rc;
 
 	if (fd < 0)
 		return errno == EEXIST ? 0 : workspace_fail(err, name); /* an output of that name */
-	n = write(fd, bytes.p, bytes.n);
-	if (close(fd) == 0 && n == (ssize_t)bytes.n)
-		return 0;
-	if (n >= 0)
-		errno = ENOSPC;
-	return workspace_fail(err, name);
+	rc = mp_fd_write(fd, bytes) ? 0 : workspace_fail(err, name);
+	if (close(fd) != 0 && rc == 0)
+		rc = workspace_fail(err, name);
+	return rc;
 }
 
 static int

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What mpctl and a node say to each other: each request that a decoder accepts, its encoder gives
  * back byte for byte; answers are walked to their end. */
-#include "fuzz.h"
+#include "same.h"
 
 #include "codec/msg_ctl.h"
 #include "codec/settings.h"
@@ -177,6 +177,8 @@ try_cache(struct mp_buf *buf, struct mp_span in)
 		rc = mp_ctl_sound_encode(buf, &sound);
 	mp_assert(rc == 0 && accepted <= 1);
 	mp_assert(accepted == 0 || mp_span_eq(mp_buf_span(buf), in));
+	if (accepted > 0)
+		fuzz_item(in);
 }
 
 /* What is read, of a request or of a file, can be written, and reads the same again. */
@@ -262,12 +264,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		mp_assert(!mp_ctl_is_local(in));
 		mp_assert(copy_request(&buf, &r) == 0);
 		mp_assert(mp_span_eq(mp_buf_span(&buf), in));
+		fuzz_item(in);
 	}
 	mp_buf_clear(&buf);
 	if (mp_ctl_local_decode(in, &m) == 0) {
 		mp_assert(mp_ctl_is_local(in));
 		mp_assert(copy_local(&buf, &m) == 0);
 		mp_assert(mp_span_eq(mp_buf_span(&buf), in));
+		fuzz_item(in);
 		try_settings(&buf, m.settings);
 	}
 	try_settings(&buf, in);

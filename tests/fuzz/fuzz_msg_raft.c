@@ -4,7 +4,7 @@
  * sequence of things that happen to one elector of three, whose peers say what they like: nothing
  * makes it forget what is committed, or fall over its own assertions.
  */
-#include "fuzz.h"
+#include "same.h"
 
 #include "codec/msg_raft.h"
 #include "core/pulse.h"
@@ -16,14 +16,6 @@ static const struct mp_profile profile = {
 static const struct mp_node_id ids[] = {{{1}}, {{2}}, {{3}}};
 
 /* ---- bytes ---- */
-
-static void
-same(struct mp_buf *buf, int rc, struct mp_span in)
-{
-	mp_assert(rc == 0);
-	mp_assert(mp_span_eq(mp_buf_span(buf), in));
-	mp_buf_clear(buf);
-}
 
 static void
 check_bytes(const struct mp_alloc *alloc, struct mp_span in)
@@ -49,7 +41,7 @@ check_bytes(const struct mp_alloc *alloc, struct mp_span in)
 			msg.u.append.entries = entries;
 			msg.u.append.entry_count = n;
 		}
-		same(&buf, mp_msg_raft_encode(&buf, &msg), in);
+		fuzz_same(&buf, mp_msg_raft_encode(&buf, &msg), in);
 	}
 	if (mp_msg_pulse_decode(in, &pulse) == 0) {
 		enum mp_msg_raft_kind kind =
@@ -60,7 +52,7 @@ check_bytes(const struct mp_alloc *alloc, struct mp_span in)
 		for (n = 0; mp_msg_pulse_next(&pulse, &runs[n]); n++)
 			;
 		mp_assert(n == count);
-		same(&buf, mp_msg_pulse_encode(&buf, kind, pulse.seq, runs, n), in);
+		fuzz_same(&buf, mp_msg_pulse_encode(&buf, kind, pulse.seq, runs, n), in);
 	}
 	mp_buf_fini(&buf);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records, statements and messages of membership: what is accepted is written back byte for byte,
  * and lists walk to their end. */
-#include "fuzz.h"
+#include "same.h"
 
 #include "codec/caps.h"
 #include "codec/msg_swim.h"
@@ -24,6 +24,7 @@ check_record(struct mp_span in, struct mp_alloc *alloc)
 	mp_assert(w.rc == 0);
 	/* Only items of a newer node may be lost. */
 	mp_assert(buf.n < in.n || mp_span_eq(mp_buf_span(&buf), in));
+	fuzz_item(in);
 	mp_assert(mp_swim_record_read(mp_buf_span(&buf), &again) == 0);
 	mp_buf_fini(&buf);
 }
@@ -43,6 +44,7 @@ check_statement(struct mp_span in, struct mp_alloc *alloc)
 	mp_assert(mp_statement_sign(&s, &cluster, &null_crypto, NULL, &buf) == 0);
 	/* All but the 64 bytes of the signature. */
 	mp_assert(buf.n == in.n && memcmp(buf.p, in.p, in.n - 64) == 0);
+	fuzz_item(in);
 	mp_buf_fini(&buf);
 }
 
@@ -59,6 +61,7 @@ check_caps(struct mp_span in, struct mp_alloc *alloc)
 	/* The first nodes said less: that is written as six times nothing. */
 	mp_assert(buf.n < in.n || mp_span_eq(mp_buf_span(&buf), in) ||
 		  (in.p[0] < 0x8e && buf.n <= in.n + 6));
+	fuzz_item(in);
 	mp_assert(mp_caps_decode(mp_buf_span(&buf), &again) == 0);
 	mp_assert(memcmp(&caps, &again, sizeof(caps)) == 0);
 	mp_buf_fini(&buf);
@@ -132,6 +135,7 @@ check_sums(struct mp_span in, struct mp_alloc *alloc)
 	mp_sums_msg_write(&w, &sums);
 	mp_assert(w.rc == 0);
 	mp_assert(in.p[0] != 0x83 || mp_span_eq(mp_buf_span(&buf), in));
+	fuzz_item(in);
 	mp_buf_fini(&buf);
 }
 

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages about work: lists walk to their end, and what is accepted encodes to the same bytes. */
-#include "fuzz.h"
+#include "same.h"
 
 #include "codec/msg_show.h"
 #include "codec/msg_work.h"
 
 #define LIST_MAX 4096
-
-static void
-same(struct mp_buf *buf, int rc, struct mp_span in)
-{
-	mp_assert(rc == 0);
-	mp_assert(mp_span_eq(mp_buf_span(buf), in));
-	mp_buf_clear(buf);
-}
 
 static size_t
 holders_of(struct mp_list list, struct mp_node_id out[MP_HOLDERS_MAX])
@@ -40,29 +32,29 @@ check_open(struct mp_buf *buf, struct mp_span in)
 	size_t n = 0;
 
 	if (mp_msg_run_open_decode(in, &open) == 0)
-		same(buf,
+		fuzz_same(buf,
 			mp_msg_run_open_encode(
 				buf, &open, holders, holders_of(open.inputs, holders)),
 			in);
 	if (mp_msg_run_tip_decode(in, &tip) == 0)
-		same(buf, mp_msg_run_tip_encode(buf, &tip), in);
+		fuzz_same(buf, mp_msg_run_tip_encode(buf, &tip), in);
 	if (mp_msg_run_have_decode(in, &list) == 0) {
 		while (mp_run_have_next(&list, &have[n]))
 			n++;
-		same(buf, mp_msg_run_have_encode(buf, have, n), in);
+		fuzz_same(buf, mp_msg_run_have_encode(buf, have, n), in);
 	}
 	if (mp_msg_run_known_decode(in, &known) == 0)
-		same(buf, mp_msg_run_known_encode(buf, &known), in);
+		fuzz_same(buf, mp_msg_run_known_encode(buf, &known), in);
 	if (mp_msg_run_accept_decode(in, &run) == 0)
-		same(buf, mp_msg_run_accept_encode(buf, &run), in);
+		fuzz_same(buf, mp_msg_run_accept_encode(buf, &run), in);
 	if (mp_msg_run_refuse_decode(in, &run, &text) == 0)
-		same(buf, mp_msg_run_refuse_encode(buf, &run, text), in);
+		fuzz_same(buf, mp_msg_run_refuse_encode(buf, &run, text), in);
 	if (mp_msg_run_want_decode(in, &run) == 0)
-		same(buf, mp_msg_run_want_encode(buf, &run), in);
+		fuzz_same(buf, mp_msg_run_want_encode(buf, &run), in);
 	if (mp_msg_run_abort_decode(in, &run) == 0)
-		same(buf, mp_msg_run_abort_encode(buf, &run), in);
+		fuzz_same(buf, mp_msg_run_abort_encode(buf, &run), in);
 	if (mp_msg_work_who_decode(in, &run) == 0)
-		same(buf, mp_msg_work_who_encode(buf, &run), in);
+		fuzz_same(buf, mp_msg_work_who_encode(buf, &run), in);
 }
 
 static void
@@ -85,7 +77,7 @@ check_assign(struct mp_buf *buf, struct mp_span in)
 				holders_of(dep.holders, holders));
 	}
 	mp_work_assign_end(&w, holders, holders_of(m.inputs, holders));
-	same(buf, w.rc, in);
+	fuzz_same(buf, w.rc, in);
 }
 
 static void
@@ -100,18 +92,19 @@ check_leader(struct mp_buf *buf, struct mp_span in)
 	size_t n = 0;
 
 	if (mp_msg_work_lease_decode(in, MP_MSG_WORK_LEASE, &lease) == 0)
-		same(buf, mp_msg_work_lease_encode(buf, MP_MSG_WORK_LEASE, &lease), in);
+		fuzz_same(buf, mp_msg_work_lease_encode(buf, MP_MSG_WORK_LEASE, &lease), in);
 	if (mp_msg_work_lead_decode(in, &lead) == 0)
-		same(buf, mp_msg_work_lead_encode(buf, &lead), in);
+		fuzz_same(buf, mp_msg_work_lead_encode(buf, &lead), in);
 	if (mp_msg_work_status_req_decode(in, &req) == 0)
-		same(buf, mp_msg_work_status_req_encode(buf, &req), in);
+		fuzz_same(buf, mp_msg_work_status_req_encode(buf, &req), in);
 	if (mp_msg_work_end_decode(in, &head) == 0)
-		same(buf, mp_msg_work_end_encode(buf, &head), in);
+		fuzz_same(buf, mp_msg_work_end_encode(buf, &head), in);
 	if (mp_msg_work_list_decode(in, MP_MSG_WORK_KILL, &list) == 0 &&
 		list.attempts.left <= LIST_MAX) {
 		while (mp_attempts_next(&list.attempts, &ids[n]))
 			n++;
-		same(buf, mp_msg_work_list_encode(buf, MP_MSG_WORK_KILL, &list.head, ids, n), in);
+		fuzz_same(buf, mp_msg_work_list_encode(buf, MP_MSG_WORK_KILL, &list.head, ids, n),
+			in);
 	}
 }
 
@@ -128,16 +121,16 @@ check_worker(struct mp_buf *buf, struct mp_span in)
 	if (mp_msg_work_status_decode(in, &status) == 0 && status.states.left <= LIST_MAX) {
 		while (mp_work_states_next(&status.states, &states[n]))
 			n++;
-		same(buf, mp_msg_work_status_encode(buf, &status, states, n), in);
+		fuzz_same(buf, mp_msg_work_status_encode(buf, &status, states, n), in);
 	}
 	n = 0;
 	if (mp_msg_work_reject_decode(in, &reject) == 0 && reject.attempts.left <= LIST_MAX) {
 		while (mp_attempts_next(&reject.attempts, &ids[n]))
 			n++;
-		same(buf, mp_msg_work_reject_encode(buf, &reject, ids, n), in);
+		fuzz_same(buf, mp_msg_work_reject_encode(buf, &reject, ids, n), in);
 	}
 	if (mp_msg_work_free_decode(in, &slots) == 0)
-		same(buf, mp_msg_work_free_encode(buf, slots), in);
+		fuzz_same(buf, mp_msg_work_free_encode(buf, slots), in);
 }
 
 static void
@@ -155,7 +148,7 @@ check_result(struct mp_buf *buf, struct mp_span in)
 	while (mp_work_done_next(&m.results, &done))
 		mp_work_result_item(
 			&w, &done.attempt, done.result, holders, holders_of(done.holders, holders));
-	same(buf, w.rc, in);
+	fuzz_same(buf, w.rc, in);
 }
 
 static void
@@ -173,13 +166,13 @@ check_show(struct mp_buf *buf, struct mp_span in)
 		mp_show_begin(&w, &show, show.modules.left);
 		while (mp_show_module_next(&show.modules, &module))
 			mp_show_module(&w, &module, holders, holders_of(module.holders, holders));
-		same(buf, w.rc, in);
+		fuzz_same(buf, w.rc, in);
 	}
 	if (mp_show_list_decode(in, &list) == 0) {
 		mp_show_list_begin(&w, list.left);
 		while (mp_show_list_next(&list, &run))
 			mp_show_list_run(&w, &run);
-		same(buf, w.rc, in);
+		fuzz_same(buf, w.rc, in);
 	}
 }
 

@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Run records, log entries and certificates: what is accepted encodes to the same bytes. */
-#include "fuzz.h"
+#include "same.h"
 
 #include "codec/record_run.h"
 #include "null_crypto.h"
-
-static void
-same(struct mp_buf *buf, int rc, struct mp_span in)
-{
-	mp_assert(rc == 0);
-	mp_assert(mp_span_eq(mp_buf_span(buf), in));
-	mp_buf_clear(buf);
-}
 
 static void
 check_params(const struct mp_run_record *rec)
@@ -35,7 +27,7 @@ check_takeover(struct mp_buf *buf, struct mp_span in)
 
 	if (mp_takeover_decode(in, &t) == 0) {
 		mp_assert(t.who.generation > 1);
-		same(buf, mp_takeover_encode(buf, &t), in);
+		fuzz_same(buf, mp_takeover_encode(buf, &t), in);
 	}
 }
 
@@ -48,7 +40,7 @@ check_cert(struct mp_buf *buf, struct mp_span in)
 
 	if (mp_leader_cert_decode(in, &cert) == 0) {
 		mp_assert(in.n <= MP_LEADER_CERT_MAX);
-		same(buf, mp_leader_cert_encode(buf, &cert), in);
+		fuzz_same(buf, mp_leader_cert_encode(buf, &cert), in);
 	}
 	if (mp_leader_cert_verify(&null_crypto, in, &who, &again) == 0) {
 		mp_assert(again.vote_count >= 2);
@@ -71,14 +63,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mp_buf_init(&buf, &alloc, 16u * 1024 * 1024);
 	if (mp_run_record_decode(in, &rec) == 0) {
 		check_params(&rec);
-		same(&buf, mp_run_record_encode(&buf, &rec), in);
+		fuzz_same(&buf, mp_run_record_encode(&buf, &rec), in);
 	}
 	if (mp_run_signed_decode(in, &record, &sig, NULL, NULL) == 0 &&
 		mp_run_record_verify(&null_crypto, &cluster, in, &rec) == 0)
-		same(&buf, mp_run_record_encode(&buf, &rec), record);
+		fuzz_same(&buf, mp_run_record_encode(&buf, &rec), record);
 	if (mp_entry_decode(in, &entry) == 0) {
 		mp_assert(in.n <= entry.body.n + MP_ENTRY_OVERHEAD);
-		same(&buf, mp_entry_encode(&buf, &entry), in);
+		fuzz_same(&buf, mp_entry_encode(&buf, &entry), in);
 	}
 	check_takeover(&buf, in);
 	check_cert(&buf, in);

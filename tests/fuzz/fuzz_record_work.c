@@ -1,16 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the decoders of records and bodies accept, the encoders give back byte for byte. */
-#include "fuzz.h"
+#include "same.h"
 
 #include "codec/record_work.h"
-
-static void
-same(struct mp_buf *buf, int rc, struct mp_span in)
-{
-	mp_assert(rc == 0);
-	mp_assert(mp_span_eq(mp_buf_span(buf), in));
-	mp_buf_clear(buf);
-}
 
 static void
 check_records(struct mp_buf *buf, struct mp_span in)
@@ -21,11 +13,11 @@ check_records(struct mp_buf *buf, struct mp_span in)
 	struct mp_offer offer;
 
 	if (mp_offer_decode(in, &offer) == 0)
-		same(buf, mp_offer_encode(buf, &offer), in);
+		fuzz_same(buf, mp_offer_encode(buf, &offer), in);
 	if (mp_result_decode(in, &result) == 0)
-		same(buf, mp_result_encode(buf, &result), in);
+		fuzz_same(buf, mp_result_encode(buf, &result), in);
 	if (mp_signed_result_decode(in, &record, &sig) == 0)
-		same(buf, mp_signed_result_encode(buf, record, &sig), in);
+		fuzz_same(buf, mp_signed_result_encode(buf, record, &sig), in);
 }
 
 static void
@@ -42,19 +34,19 @@ check_lists(struct mp_buf *buf, struct mp_span in)
 		while (mp_assigned_next(&list, &items[n]))
 			n++;
 		mp_assert(list.left == 0);
-		same(buf, mp_body_assigned_encode(buf, items, n), in);
+		fuzz_same(buf, mp_body_assigned_encode(buf, items, n), in);
 	}
 	n = 0;
 	if (mp_body_finished_decode(in, &finished) == 0) {
 		while (mp_holders_next(&finished.holders, &holders[n]))
 			n++;
-		same(buf, mp_body_finished_encode(buf, &finished, holders, n), in);
+		fuzz_same(buf, mp_body_finished_encode(buf, &finished, holders, n), in);
 	}
 	n = 0;
 	if (mp_body_cached_decode(in, &recalled) == 0) {
 		while (mp_holders_next(&recalled.holders, &holders[n]))
 			n++;
-		same(buf, mp_body_cached_encode(buf, &recalled, holders, n), in);
+		fuzz_same(buf, mp_body_cached_encode(buf, &recalled, holders, n), in);
 	}
 }
 
@@ -73,27 +65,27 @@ check_bodies(struct mp_buf *buf, struct mp_span in)
 	struct mp_span by, cert;
 
 	if (mp_body_open_decode(in) == 0)
-		same(buf, mp_body_open_encode(buf), in);
+		fuzz_same(buf, mp_body_open_encode(buf), in);
 	if (mp_body_term_start_decode(in, &leader, &cert) == 0)
-		same(buf, mp_body_term_start_encode(buf, &leader, cert), in);
+		fuzz_same(buf, mp_body_term_start_encode(buf, &leader, cert), in);
 	if (mp_body_returned_decode(in, &returned) == 0)
-		same(buf, mp_body_returned_encode(buf, &returned), in);
+		fuzz_same(buf, mp_body_returned_encode(buf, &returned), in);
 	if (mp_body_lost_decode(in, &lost) == 0)
-		same(buf, mp_body_lost_encode(buf, &lost), in);
+		fuzz_same(buf, mp_body_lost_encode(buf, &lost), in);
 	if (mp_body_retry_decode(in, &retry) == 0)
-		same(buf, mp_body_retry_encode(buf, &retry), in);
+		fuzz_same(buf, mp_body_retry_encode(buf, &retry), in);
 	if (mp_body_cancel_decode(in, &by) == 0)
-		same(buf, mp_body_cancel_encode(buf, by), in);
+		fuzz_same(buf, mp_body_cancel_encode(buf, by), in);
 	if (mp_body_skip_decode(in, &skip) == 0)
-		same(buf, mp_body_skip_encode(buf, &skip), in);
+		fuzz_same(buf, mp_body_skip_encode(buf, &skip), in);
 	if (mp_end_decode(in, &end) == 0)
-		same(buf, mp_end_encode(buf, &end), in);
+		fuzz_same(buf, mp_end_encode(buf, &end), in);
 	if (mp_body_once_begin_decode(in, &begin) == 0)
-		same(buf, mp_body_once_begin_encode(buf, &begin), in);
+		fuzz_same(buf, mp_body_once_begin_encode(buf, &begin), in);
 	if (mp_body_once_end_decode(in, &once) == 0)
-		same(buf, mp_body_once_end_encode(buf, &once), in);
+		fuzz_same(buf, mp_body_once_end_encode(buf, &once), in);
 	if (mp_body_end_decode(in, &outcome) == 0)
-		same(buf, mp_body_end_encode(buf, outcome), in);
+		fuzz_same(buf, mp_body_end_encode(buf, outcome), in);
 }
 
 int

@@ -51,7 +51,7 @@ libmp_fuzz_a_SOURCES = %D%/replay.c
 endif
 
 check_PROGRAMS += $(fuzz_targets)
-noinst_HEADERS += %D%/fuzz.h %D%/null_crypto.h
+noinst_HEADERS += %D%/fuzz.h %D%/null_crypto.h %D%/same.h
 dist_check_SCRIPTS += %D%/replay.sh
 TESTS += %D%/replay.sh
 EXTRA_DIST += %D%/run.sh %D%/corpus

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/unit.h"
 
+#include "codec/cbor.h"
 #include "shell/executor_msg.h"
 #include "shell/heap.h"
 
@@ -55,17 +56,58 @@ test_junk_frames(void **state)
 		{"\0\0\0\3\x82\x06\x07", 7, MP_EFORMAT},
 		{"\0\0\0\3\x82\x01\x07", 7, MP_EFORMAT}, /* spawn without anything */
 		{"\0\0\0\4\x82\x02\x07\x00", 8, MP_EFORMAT},
-		{"\0\0\0\x0f\x8a\x01\x07\x42/\0\x81\x41x\x80\x40\x40\0\0\0", 19, MP_EFORMAT},
-		{"\0\0\0\x0c\x8a\x01\x07\x41/\x80\x80\x40\x40\0\0\0", 16, MP_EFORMAT},
+		/* spawn: well; a NUL in a word; no command */
+		{"\0\0\0\x11\x8d\x01\x07\x41/\x81\x41x\x80\x40\x40\0\0\0\0\0\0", 21, 0},
+		{"\0\0\0\x12\x8d\x01\x07\x42/\0\x81\x41x\x80\x40\x40\0\0\0\0\0\0", 22, MP_EFORMAT},
+		{"\0\0\0\x0f\x8d\x01\x07\x41/\x80\x80\x40\x40\0\0\0\0\0\0", 19, MP_EFORMAT},
 	};
 	struct mp_keeper_msg m;
 	size_t i, used;
 
 	(void)state;
-	for (i = 0; i < mp_countof(cases); i++)
-		assert_int_equal(
-			mp_keeper_msg_decode(mp_span(cases[i].bytes, cases[i].n), &m, &used),
-			cases[i].rc);
+	for (i = 0; i < mp_countof(cases); i++) {
+		int rc = mp_keeper_msg_decode(mp_span(cases[i].bytes, cases[i].n), &m, &used);
+
+		assert_int_equal(rc, cases[i].rc);
+		if (rc == 0)
+			mp_keeper_msg_fini(&m);
+	}
+}
+
+/* Each kind is one item of CBOR, whole, and comes back. */
+static void
+test_every_kind(void **state)
+{
+	char *argv[] = {"a", NULL}, *env[] = {"X=Y", "Z=", NULL};
+	struct mp_keeper_msg in = {.id = 7}, out;
+	struct mp_cbor_r r;
+	struct mp_buf b;
+	size_t used;
+
+	(void)state;
+	mp_buf_init(&b, &mp_heap, 1u << 20);
+	for (int kind = MP_KEEPER_SPAWN; kind <= MP_KEEPER_LEASE; kind++) {
+		in = (struct mp_keeper_msg){.kind = (enum mp_keeper_kind)kind, .id = 7};
+		if (kind == MP_KEEPER_SPAWN)
+			in.u.spawn = (struct mp_keeper_spawn){.dir = "/d",
+				.argv = argv,
+				.env = env,
+				.out = "/o",
+				.err = "/e",
+				.uid = 5,
+				.gid = 6};
+		mp_buf_clear(&b);
+		assert_int_equal(mp_keeper_msg_encode(&b, &in), 0);
+		mp_cbor_r_init(&r, mp_span(b.p + 4, b.n - 4));
+		mp_cbor_r_skip(&r);
+		assert_int_equal(mp_cbor_r_end(&r), 0);
+		assert_int_equal(mp_keeper_msg_decode(mp_buf_span(&b), &out, &used), 0);
+		assert_int_equal(out.kind, kind);
+		if (kind == MP_KEEPER_SPAWN)
+			assert_true(out.u.spawn.uid == 5 && out.u.spawn.gid == 6);
+		mp_keeper_msg_fini(&out);
+	}
+	mp_buf_fini(&b);
 }
 
 /* A changed byte never gives more than another message or an error (sanitizers watch). */
@@ -102,6 +144,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_junk_frames),
+		cmocka_unit_test(test_every_kind),
 		cmocka_unit_test(test_mangled_frames),
 	};
 
