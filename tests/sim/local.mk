@@ -18,6 +18,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/main.c \
 	%D%/mesh.c \
 	%D%/mesh.h \
+	%D%/mesh_charter.c \
 	%D%/mesh_check.c \
 	%D%/mesh_disk.c \
 	%D%/mesh_fault.c \
@@ -57,8 +58,10 @@ member_scenarios = \
 	%D%/scenarios/members/partition-10m.sim \
 	%D%/scenarios/members/partition-10s.sim \
 	%D%/scenarios/members/replayed.sim \
+	%D%/scenarios/members/revoked-away.sim \
 	%D%/scenarios/members/starved-timers-first.sim \
 	%D%/scenarios/members/starved.sim \
+	%D%/scenarios/members/two-admins.sim \
 	%D%/scenarios/members/two-clusters.sim \
 	%D%/scenarios/members/versions.sim \
 	%D%/scenarios/members/wan.sim \

@@ -166,7 +166,8 @@ node_init(struct mesh *mesh, uint32_t index)
 	node->secret = sim_secret_new(mesh->plan.seed * 100003 + index, &node->id, &node->xkey);
 	node->rows = calloc(n, sizeof(*node->rows));
 	node->incarnations = mesh->plan.unchecked ? NULL : calloc(n, sizeof(*node->incarnations));
-	mp_assert(node->rows != NULL);
+	node->shut_rows = calloc(n, sizeof(*node->shut_rows));
+	mp_assert(node->rows != NULL && node->shut_rows != NULL);
 	mesh->ids[ids_slot(mesh, &node->id)] = index;
 }
 
@@ -226,6 +227,7 @@ mesh_end(struct mesh *mesh, char *why, size_t size)
 		parts_free(node);
 		sim_secret_free(node->secret);
 		free(node->rows);
+		free(node->shut_rows);
 		free(node->incarnations);
 	}
 	mesh_net_fini(mesh);
@@ -323,7 +325,9 @@ tick_plan(struct mesh_node *node)
 static void
 node_progress(struct mesh_node *node)
 {
-	if (!mesh_member(node) && mp_join_state(node->join) == MP_JOIN_REFUSED)
+	if (!mesh_member(node) && mp_join_state(node->join) == MP_JOIN_REFUSED && node->shut)
+		node->left = true;
+	else if (!mesh_member(node) && mp_join_state(node->join) == MP_JOIN_REFUSED)
 		mesh_fail(node->mesh, "node %" PRIu32 " is refused: %s", node->index,
 			mp_join_error(node->join)->text);
 	if (!mesh_member(node) && mp_join_done(node->join)) {
@@ -372,7 +376,7 @@ mesh_finish(struct mesh_node *node)
 	tick_plan(node);
 	if (mesh_member(node) && mp_swim_shut(node->swim, node->env.now_ms))
 		node->left = true;
-	if (node->left && (mp_swim_left(node->swim, node->env.now_ms) ||
+	if (node->left && (!mesh_member(node) || mp_swim_left(node->swim, node->env.now_ms) ||
 				  mp_swim_shut(node->swim, node->env.now_ms)))
 		mesh_at(node->mesh, node->mesh->now, node_gone, node->index);
 }
@@ -430,6 +434,8 @@ mesh_step_link(struct mesh_node *node, const struct mesh_event *e)
 			return;
 	}
 	mesh_begin(node);
+	if (e->u.link.state == MP_LINK_UP && mp_roster_revoked(node->roster, &peer->id))
+		mp_join_turn_away(&node->env, &peer->id);
 	if (mp_swim_refuses(node->swim, &node->env, &peer->id, MP_CLASS_CONTROL, e->u.link.state) &&
 		e->u.link.state == MP_LINK_UP) {
 		mesh_finish(node);
@@ -614,6 +620,10 @@ node_begin(struct mesh_node *node)
 	struct mp_addr seed = mesh_addr(mesh->nodes[founder].place);
 	int rc = 0;
 
+	if (mp_roster_revoked(node->roster, &node->id)) { /* it has read that */
+		node->left = true;
+		return 0;
+	}
 	if (mp_roster_is_member(node->roster))
 		return mp_swim_start(node->swim, &node->env);
 	if (node->index != founder)

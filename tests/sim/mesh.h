@@ -7,7 +7,8 @@
  *   mesh.c         the clock, steps, lives
  *   mesh_net.c     datagrams and streams
  *   mesh_disk.c    rows; what all nodes keep alike is in memory once
- *   mesh_trust.c   clusters, credentials, revocations
+ *   mesh_trust.c   clusters, credentials
+ *   mesh_charter.c what authorities say later: revocations, gossip keys
  *   mesh_check.c   the invariants, after every step
  *   mesh_fault.c   what happens in a seed; and what a seed is
  *   mesh_script.c  scenarios from files
@@ -43,6 +44,7 @@ struct mesh_plan {
 	bool replay;     /* somebody records datagrams and sends them again, much later */
 	bool unchecked;  /* no invariants: for figures of many nodes */
 	bool wan;
+	bool trust; /* a seed in which authorities are at work */
 };
 
 enum mesh_cut {
@@ -68,11 +70,15 @@ struct mesh_node {
 	struct mp_join *join;
 	struct mp_env env;
 	uint32_t life;
-	bool left, gone;   /* gone: not started again */
-	sim_time since;    /* when this life or the end of the last one began */
-	uint64_t boot;     /* on disk */
-	uint32_t *rows;    /* on disk, by number of the member: mesh_blob(); 0 is none */
-	uint32_t keys_row; /* on disk: the gossip keys */
+	bool left, gone;     /* gone: not started again */
+	bool shut;           /* an authority has said so, somewhere */
+	size_t shut_seen;    /* how many it knew to be */
+	sim_time since;      /* when this life or the end of the last one began */
+	uint64_t boot;       /* on disk */
+	uint32_t *rows;      /* on disk, by number of the member: mesh_blob(); 0 is none */
+	uint32_t keys_row;   /* on disk: the gossip keys */
+	uint32_t log_row;    /* the authority log */
+	uint32_t *shut_rows; /* revocations, by number of the member */
 	/* Its machine. */
 	mp_time clock_base_ms;
 	sim_time paused_until, starved_until;
@@ -241,8 +247,20 @@ void mesh_trust_init(struct mesh *mesh);
 const uint8_t *mesh_gossip_key(const struct mesh_node *node);
 void mesh_name(const struct mesh_node *node, struct mp_name *name);
 struct mp_span mesh_caps(void);
+/* The cluster's authority: the one that founded it is number 0. To be freed. */
+struct mp_secret *mesh_authority(
+	const struct mesh *mesh, uint32_t cluster, uint32_t number, struct mp_signer *by);
+
+/* ---- mesh_charter.c: nothing, when `at` is no member ---- */
+
 /* The authority of a cluster shuts a node out, at another one, with a fresh gossip key. */
-void mesh_revoke(struct mesh_node *at, const struct mesh_node *of);
+void mesh_revoke(struct mesh_node *at, struct mesh_node *of);
+void mesh_rotate(struct mesh_node *at);
+void mesh_authorise(struct mesh_node *at, uint32_t number);
+void mesh_check_shut(struct mesh_node *node);
+/* Does anybody who is up know that it is shut out? */
+bool mesh_shut(const struct mesh_node *of);
+bool mesh_trust_agree(struct mesh *mesh, char *why, size_t size);
 
 /* ---- mesh_check.c ---- */
 

@@ -8,6 +8,7 @@
  *   M4  queues, relays and datagrams stay in their bounds
  *   M5  nobody who lives, and can be heard, is held dead (counted; a failure where that is asked)
  *   M9  no datagram is taken twice
+ *   M10 and M11 are of who is shut out: mesh_charter.c
  *
  * and once all is healed (mesh_agree(), mesh_fault.c):
  *
@@ -145,6 +146,7 @@ mesh_check_step(struct mesh_node *node)
 		mesh_fail(mesh, "M2: node %" PRIu32 " has forgotten a member", node->index);
 	node->members_seen = count;
 	check_bounds(node);
+	mesh_check_shut(node);
 	for (uint32_t i = 0; i < count; i++)
 		check_member(node, mp_roster_slot(node->roster, i), seen);
 }
@@ -173,6 +175,8 @@ sees_right(const struct mesh_node *node, const struct mesh_node *of)
 	const struct mp_member *m = mesh_view(node, of);
 
 	/* If nobody could hear that it left, it is only dead. */
+	if (of->shut && mp_roster_revoked(node->roster, &of->id))
+		return m == NULL || m->state == MP_MEMBER_LEFT;
 	if (of->left)
 		return m == NULL || m->state == MP_MEMBER_LEFT || m->state == MP_MEMBER_DEAD;
 	if (mesh_member(of))
@@ -215,7 +219,7 @@ mesh_agree(struct mesh *mesh, char *why, size_t size)
 			(void)snprintf(why, size, "node %" PRIu32 " has another digest", i);
 		return false;
 	}
-	return true;
+	return mesh_trust_agree(mesh, why, size);
 }
 
 bool

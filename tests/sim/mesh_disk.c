@@ -126,11 +126,30 @@ row_share(struct mesh_node *node, const struct mesh_node *of, struct mp_span row
 	share(node, &edit->statement, row, (size_t)(r.p - row.p));
 }
 
-#define MESH_OTHER (MESH_NONE - 1)
+enum kept { KEPT_MEMBER, KEPT_KEYS, KEPT_LOG, KEPT_SHUT };
 
 struct write {
-	uint32_t of, blob; /* of: MESH_NONE for the gossip keys, MESH_OTHER for what is not kept */
+	enum kept kind;
+	uint32_t of, blob;
 };
+
+/* What is written there, and of whom. */
+static struct write
+write_of(struct mesh *mesh, const struct mp_row *row)
+{
+	struct write w = {.blob = mesh_intern(mesh, row->value), .of = MESH_NONE};
+	struct mp_node_id id;
+
+	mp_assert(row->op == MP_ROW_PUT);
+	if (row->table == MP_TABLE_META) {
+		w.kind = mp_span_eq(row->key, mp_span_str(MP_DGRAM_META)) ? KEPT_KEYS : KEPT_LOG;
+		return w;
+	}
+	w.kind = row->table == MP_TABLE_REVOKED ? KEPT_SHUT : KEPT_MEMBER;
+	memcpy(id.b, row->key.p, sizeof(id.b));
+	w.of = mesh_find(mesh, &id)->index;
+	return w;
+}
 
 void
 mesh_persist(struct mesh_node *node, const struct mp_effect *fx)
@@ -141,26 +160,10 @@ mesh_persist(struct mesh_node *node, const struct mp_effect *fx)
 	struct mesh_event *e;
 
 	mp_assert(writes != NULL);
+	for (size_t i = 0; i < count; i++)
+		writes[i] = write_of(mesh, &fx->u.persist.rows[i]);
 	for (size_t i = 0; i < count; i++) {
-		const struct mp_row *row = &fx->u.persist.rows[i];
-		struct mp_node_id id;
-
-		mp_assert(row->op == MP_ROW_PUT);
-		/* What authorities said is asked for again. */
-		if (row->table == MP_TABLE_REVOKED ||
-			(row->table == MP_TABLE_META &&
-				!mp_span_eq(row->key, mp_span_str(MP_DGRAM_META)))) {
-			writes[i].of = MESH_OTHER;
-			continue;
-		}
-		writes[i] = (struct write){MESH_NONE, mesh_intern(mesh, row->value)};
-		if (row->table != MP_TABLE_MEMBER)
-			continue;
-		memcpy(id.b, row->key.p, sizeof(id.b));
-		writes[i].of = mesh_find(mesh, &id)->index;
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (writes[i].of < MESH_OTHER)
+		if (writes[i].kind == KEPT_MEMBER)
 			row_share(
 				node, &mesh->nodes[writes[i].of], mesh_blob(mesh, writes[i].blob));
 	}
@@ -178,14 +181,16 @@ mesh_persisted(struct mesh_node *node, const struct mesh_event *e)
 		struct write w;
 
 		memcpy(&w, e->bytes + at, sizeof(w));
-		if (w.of == MESH_OTHER)
-			continue;
-		if (w.of == MESH_NONE) {
+		if (w.kind == KEPT_KEYS) {
 			node->keys_row = w.blob;
-			continue;
+		} else if (w.kind == KEPT_LOG) {
+			node->log_row = w.blob;
+		} else if (w.kind == KEPT_SHUT) {
+			node->shut_rows[w.of] = w.blob;
+		} else {
+			node->members_durable += node->rows[w.of] == 0;
+			node->rows[w.of] = w.blob;
 		}
-		node->members_durable += node->rows[w.of] == 0;
-		node->rows[w.of] = w.blob;
 	}
 	mesh_begin(node);
 	mp_out_persisted(node->env.out, e->u.persisted.seq);
@@ -230,12 +235,37 @@ restore_keys(struct mesh_node *node)
 		mesh_fail(node->mesh, "gossip keys cannot be read back: %s", mp_strerror(rc));
 }
 
+/* Before those of members. */
+static void
+restore_charter(struct mesh_node *node)
+{
+	struct mesh *mesh = node->mesh;
+	int rc = 0;
+
+	node->shut_seen = 0;
+	if (node->log_row != 0)
+		rc = mp_roster_restore_meta(
+			node->roster, mp_span_str("authority"), mesh_blob(mesh, node->log_row));
+	for (uint32_t i = 0; rc == 0 && i < mesh->plan.nodes; i++) {
+		const struct mp_node_id *id = &mesh->nodes[i].id;
+
+		if (node->shut_rows[i] == 0)
+			continue;
+		rc = mp_roster_restore_revoked(node->roster, mp_span(id->b, sizeof(id->b)),
+			mesh_blob(mesh, node->shut_rows[i]));
+		node->shut_seen++;
+	}
+	if (rc != 0)
+		mesh_fail(mesh, "what authorities said cannot be read back: %s", mp_strerror(rc));
+}
+
 void
 mesh_restore(struct mesh_node *node)
 {
 	struct mesh *mesh = node->mesh;
 
 	restore_keys(node);
+	restore_charter(node);
 	for (uint32_t i = 0; i < mesh->plan.nodes; i++) {
 		struct mesh_node *of = &mesh->nodes[i];
 		struct mp_span row;

@@ -287,6 +287,21 @@ fault_one(struct seed *seed)
 		mesh_newer(node);
 }
 
+/* An authority at any node: on two sides of a cut there are two of them. */
+static void
+trust_one(struct mesh *mesh)
+{
+	struct mesh_node *at = any(mesh), *of = any(mesh);
+	uint64_t kind = mp_rng_below(&mesh->rng, 6);
+
+	if (kind < 2)
+		mesh_rotate(at);
+	else if (kind == 2)
+		mesh_authorise(at, (uint32_t)(1 + mp_rng_below(&mesh->rng, 3)));
+	else if (kind == 3 && of->index >= 2 * mesh->plan.clusters)
+		mesh_revoke(at, of);
+}
+
 static void
 seed_plan(uint64_t number, struct mesh_plan *plan)
 {
@@ -307,6 +322,7 @@ seed_plan(uint64_t number, struct mesh_plan *plan)
 	plan->tick_first = mp_rng_below(&r, 2) == 0;
 	plan->replay = mp_rng_below(&r, 2) == 0;
 	plan->wan = mp_rng_below(&r, 10) == 0;
+	plan->trust = mp_rng_below(&r, 3) == 0;
 }
 
 /* Those are asked for ever whether they are back, by everybody. */
@@ -347,6 +363,8 @@ mesh_seed_run(uint64_t number, bool trace, char *why, size_t size)
 	while (mesh->now < seed.until && mesh->failure[0] == '\0') {
 		mesh_run_until(mesh, mesh->now + mesh_between(mesh, SIM_MS, 4 * SIM_SEC));
 		fault_one(&seed);
+		if (plan.trust)
+			trust_one(mesh);
 		if (mesh_chance(mesh, 150))
 			mesh_cut_set(mesh, MESH_WHOLE);
 		if (mesh_chance(mesh, 300))

@@ -540,14 +540,28 @@ mesh_send(struct mesh_node *from, const struct mp_effect *fx)
 	link_hold(l, from->index, bytes);
 }
 
+static void
+drop_done(struct mesh *mesh, uint64_t arg)
+{
+	struct link *l = link_of_arg(mesh, arg);
+
+	if (l != NULL && l->state != LINK_CLOSED)
+		link_close(mesh, l);
+}
+
+/* What was written before still arrives. */
 void
 mesh_drop(struct mesh_node *from, const struct mp_node_id *peer)
 {
-	struct mesh_node *to = mesh_find(from->mesh, peer);
-	struct link *l = to != NULL ? link_find(from->mesh, from->index, to->index) : NULL;
+	struct mesh *mesh = from->mesh;
+	struct mesh_node *to = mesh_find(mesh, peer);
+	struct link *l = to != NULL ? link_find(mesh, from->index, to->index) : NULL;
+	sim_time written = l != NULL ? l->ready[from->index == l->hi] : 0;
 
-	if (l != NULL && l->state != LINK_CLOSED)
-		link_close(from->mesh, l);
+	if (l != NULL && l->state == LINK_OPEN && written >= mesh->now)
+		mesh_at(mesh, written + 1, drop_done, link_arg(l));
+	else if (l != NULL && l->state != LINK_CLOSED)
+		link_close(mesh, l);
 }
 
 void

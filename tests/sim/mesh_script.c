@@ -17,6 +17,8 @@
  *   udp WHO off | udp WHO on        no datagram reaches or leaves them
  *   side WHO N                      for: cut halves | cut one-way | cut bridge | cut none
  *   flap PERIOD T                   cut in halves and whole by turns
+ *   revoke AT WHO | rotate AT | authorise AT N      an authority at AT shuts WHO out, changes the
+ *                           gossip key, adds its key number N
  *   swap HOST HOST                  addresses; both are down afterwards
  *   no-deaths                       from now on nobody that lives may be held dead
  *   wait views T | wait dead HOST T | wait update T     fail if it is not so within T; an update is
@@ -245,11 +247,39 @@ do_expect(struct script *s, const char *what, uint64_t n)
 	return script_fail(s, text);
 }
 
+/* 1: it is no such word. */
+static int
+do_authority(struct script *s, char **w, size_t n)
+{
+	uint32_t from, to, at = n > 1 ? count(w[1]) : 0;
+	struct mesh *mesh;
+
+	if (strcmp(w[0], "revoke") != 0 && strcmp(w[0], "rotate") != 0 &&
+		strcmp(w[0], "authorise") != 0)
+		return 1;
+	if (at >= s->plan.nodes || n != (strcmp(w[0], "rotate") == 0 ? 2u : 3u))
+		return script_fail(s, "an authority does what, and where?");
+	mesh = script_mesh(s);
+	if (strcmp(w[0], "rotate") == 0) {
+		mesh_rotate(&mesh->nodes[at]);
+	} else if (strcmp(w[0], "authorise") == 0) {
+		mesh_authorise(&mesh->nodes[at], count(w[2]));
+	} else {
+		if (!who(s, w[2], &from, &to))
+			return script_fail(s, "no such node");
+		for (uint32_t i = from; i <= to; i++)
+			mesh_revoke(&mesh->nodes[at], &mesh->nodes[i]);
+	}
+	return 0;
+}
+
 static int
 do_command(struct script *s, char **w, size_t n)
 {
 	int rc = set_plan(s, w[0], n > 1 ? w[1] : "", n > 2 ? w[2] : "");
 
+	if (rc > 0)
+		rc = do_authority(s, w, n);
 	if (rc <= 0)
 		return rc;
 	if (strcmp(w[0], "run") == 0 && n == 2)
