@@ -24,7 +24,8 @@ struct sniper {
 };
 
 static const char *const drops[] = {"datagrams_junk", "datagrams_stranger", "datagrams_forged",
-	"datagrams_replayed", "datagrams_malformed", "datagrams_revoked", "messages_refused", NULL};
+	"datagrams_replayed", "datagrams_malformed", "datagrams_revoked", "datagrams_astray",
+	"messages_refused", NULL};
 
 static void
 shoot(struct sniper *s, const void *p, size_t n)

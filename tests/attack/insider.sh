@@ -5,10 +5,10 @@
 attack_begin
 attack_steal delta
 
-attacked alpha lies messages_refused messages_malformed messages_fenced -- \
+attacked alpha lies messages_refused messages_malformed messages_fenced joins_refused -- \
 	"$tap_tmp/delta" "$tap_tmp/alpha"
 attacked alpha datagrams datagrams_junk datagrams_stranger datagrams_forged datagrams_replayed \
-	datagrams_malformed messages_refused -- "$tap_tmp/delta" "$tap_tmp/alpha"
+	datagrams_malformed datagrams_astray messages_refused -- "$tap_tmp/delta" "$tap_tmp/alpha"
 attacked alpha blobs blobs_wrong messages_malformed -- "$tap_tmp/delta" "$tap_tmp/alpha"
 
 # Its key is shut out while it is in.

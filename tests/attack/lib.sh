@@ -57,6 +57,12 @@ attack_steal()
 	node_kill "$1"
 }
 
+# From now on the enemy's token is for people who may look.
+attack_people()
+{
+	ctl alpha invite --role observe >"$tap_tmp/enemy" || cli_die 'mpctl invite'
+}
+
 grown()
 {
 	grown_least=$1

@@ -79,7 +79,8 @@ say(struct liar *l, uint64_t kind, size_t more)
 static void
 judge(struct liar *l, uint64_t *refused, uint64_t *malformed)
 {
-	static const char *const refusals[] = {"messages_refused", "messages_fenced", NULL};
+	static const char *const refusals[] = {
+		"messages_refused", "messages_fenced", "joins_refused", NULL};
 	static const char *const nonsense[] = {"messages_malformed", NULL};
 
 	*refused = counted(l->victim, refusals);
@@ -96,8 +97,8 @@ speak(struct liar *l, const char *what, uint64_t *refused, uint64_t *malformed)
 		die("%s: the node has closed the stream", what);
 	member_settle(&l->m);
 	judge(l, &now[0], &now[1]);
-	*refused = now[0] - l->refused;
-	*malformed = now[1] - l->malformed - 1; /* the word that settles */
+	*refused = now[0] - l->refused - 1; /* the word that settles */
+	*malformed = now[1] - l->malformed;
 	l->refused = now[0];
 	l->malformed = now[1];
 }

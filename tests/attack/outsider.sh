@@ -5,12 +5,13 @@
 . "${top_srcdir:=.}/tests/attack/lib.sh"
 attack_begin
 
-attacked alpha bytes streams_rejected streams_throttled
-attacked alpha order streams_rejected streams_throttled
-attacked beta versions streams_rejected streams_throttled
-attacked alpha certificates streams_rejected streams_throttled
-attacked beta knocks streams_rejected streams_broken streams_throttled
-attacked gamma strangers messages_refused messages_malformed joins_refused \
-	streams_throttled
+attacked alpha bytes streams_rejected
+attacked alpha order streams_rejected
+attacked beta versions streams_rejected
+attacked alpha certificates streams_rejected
+attacked beta knocks streams_rejected streams_broken
+attacked gamma strangers messages_refused messages_malformed joins_refused
+attack_people
+attacked gamma clients requests_refused
 
 attack_end
