@@ -16,6 +16,7 @@
 #define MP_SHA512_SIZE 64
 #define MP_SYMKEY_SIZE 32
 #define MP_NOISE_KEY   32
+#define MP_BOX_EXTRA   48 /* a sealed box: an ephemeral X25519 key, Poly1305 */
 
 /* An opaque handle to this node's secret keys. Only src/crypto and the simulator look inside. */
 struct mp_secret;
@@ -50,6 +51,14 @@ struct mp_crypto {
 		const uint8_t key[32]);
 	int (*aead_open)(uint8_t *out, struct mp_span sealed, struct mp_span ad, uint64_t counter,
 		const uint8_t key[32]);
+
+	/* A sealed box (libsodium's crypto_box_seal): whoever knows a node's X25519 key can make
+	 * one, only that node can open it, and nobody can tell who made it. The one function that
+	 * takes entropy of its own. out has room for msg.n + MP_BOX_EXTRA; MP_ESIG: a low-order
+	 * point. */
+	int (*box_seal)(uint8_t *out, struct mp_span msg, const uint8_t public_key[32]);
+	/* out has room for sealed.n - MP_BOX_EXTRA; MP_ESIG if it was not sealed to this node. */
+	int (*box_open)(uint8_t *out, struct mp_span sealed, const struct mp_secret *secret);
 
 	/* Forgets a secret in memory in a way that the compiler keeps. */
 	void (*wipe)(void *p, size_t n);

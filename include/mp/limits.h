@@ -222,4 +222,10 @@
 #define MP_ONCE_LEASE_MS 20000
 #define MP_ONCE_KILL_MS  5000
 
+/* Secrets that one pipeline declares. More: refused. Bytes of one value, and of all names and
+ * values of a run. More: mpctl refuses to submit, and so does a node. */
+#define MP_SECRETS_MAX       64
+#define MP_SECRET_VALUE_MAX  (32u * 1024)
+#define MP_SECRETS_BYTES_MAX (128u * 1024)
+
 #endif

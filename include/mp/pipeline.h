@@ -180,7 +180,8 @@ struct mp_pipeline_module {
 	struct mp_need *needs;
 	uint32_t need_count;
 	struct mp_bindings env;
-	struct mp_texts inputs; /* !set: all inputs of the pipeline */
+	struct mp_texts secrets; /* names, by mp_name_cmp; all are among the pipeline's */
+	struct mp_texts inputs;  /* !set: all inputs of the pipeline */
 	struct mp_texts outputs;
 	struct mp_matrix *matrix;           /* NULL: one instance */
 	const struct mp_requires *requires; /* NULL: runs anywhere */
@@ -193,11 +194,19 @@ struct mp_pipeline_module {
 	bool once; /* never started twice: retry.attempts is 1, and cache false unless written */
 };
 
+/* What `cache` is where it is not written. */
+static inline bool
+mp_module_caches(const struct mp_pipeline_module *m)
+{
+	return !m->once && m->secrets.n == 0;
+}
+
 struct mp_pipeline {
 	struct mp_text name;
 	struct mp_bindings params; /* defaults */
 	struct mp_bindings env;
-	struct mp_texts inputs; /* globs, relative to the file's directory */
+	struct mp_texts secrets; /* names, by mp_name_cmp; none is in an env, nor says MP_ */
+	struct mp_texts inputs;  /* globs, relative to the file's directory */
 	enum mp_on_failure on_failure;
 	uint32_t electors; /* 1, 3 or 5 */
 	uint32_t copies;
@@ -253,6 +262,7 @@ struct mp_graph_module {
 	struct mp_retry retry;
 	uint64_t timeout_ms; /* of one attempt; 0: none. The executor has it in its spec too */
 	uint64_t placement_timeout_ms; /* 0: waits for ever */
+	struct mp_names_list secrets;  /* by strcmp; the spec has them too */
 	bool cache;
 	bool once; /* the spec has it too */
 };
@@ -263,8 +273,9 @@ struct mp_graph {
 	uint32_t copies;
 	bool survivor;
 	enum mp_on_failure on_failure;
-	uint32_t module_count; /* at most MP_MODULES_MAX */
-	uint32_t edge_count;   /* at most MP_EDGES_MAX */
+	struct mp_names_list secrets; /* that the submitter gives, by strcmp */
+	uint32_t module_count;        /* at most MP_MODULES_MAX */
+	uint32_t edge_count;          /* at most MP_EDGES_MAX */
 	struct mp_graph_module
 		*modules; /* groups as written, instances with the first axis slowest */
 };
@@ -303,6 +314,7 @@ uint64_t mp_retry_backoff_ms(const struct mp_retry *r, uint32_t used);
  *   6 timeout_ms (absent: none)               7 grace_ms (absent: MP_GRACE_MS_DEFAULT)
  *   8 true: no result cache                   9 tools, array of names, as the module asks for
  *   10 once, true (absent: false)             11 resources, array of [name, count]
+ *  12 secrets, array of names
  */
 struct mp_env_var {
 	const char *name;
@@ -323,6 +335,7 @@ struct mp_spec {
 	struct mp_names_list tools; /* whose versions count when a result is looked up */
 	bool once;                  /* never started twice */
 	struct mp_demands resources;
+	struct mp_names_list secrets; /* by strcmp, each once, and none is in env */
 };
 
 /* Strict: accepts exactly what mp_graph_expand makes. 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT,
@@ -335,6 +348,9 @@ int mp_spec_encode(const struct mp_spec *s, struct mp_buf *out);
 /* What it takes of what a node can count, without decoding the rest; how many. 0 also of what
  * cannot be read. */
 size_t mp_spec_resources(struct mp_span spec, struct mp_resource out[MP_RESOURCES_MAX]);
+
+/* The names of the secrets that it takes, likewise; borrowed from the specification. */
+size_t mp_spec_secrets(struct mp_span spec, struct mp_span out[MP_SECRETS_MAX]);
 
 void mp_spec_free(struct mp_spec *s); /* NULL is fine */
 

@@ -23,7 +23,8 @@
 	X(FENCE, "fence")     /* run id -> highest (generation, term) and its certificate */       \
 	X(HELD, "held")       /* run id, attempt -> result that is not committed yet */            \
 	X(KNOWN, "known")     /* run id -> signed record and end summary, of any run */            \
-	X(REVOKED, "revoked") /* key -> signed revocation */
+	X(REVOKED, "revoked") /* key -> signed revocation */                                       \
+	X(SECRET, "secret")   /* run id -> its secrets, sealed; gone for good when it is deleted */
 
 enum mp_table {
 #define X(name, sql) MP_TABLE_##name,
@@ -37,7 +38,8 @@ enum mp_table {
  * and most are of runs that have ended: the core asks for entries (MP_FX_ROWS_READ), and knows from
  * KNOWN which runs have ended before it meets them in RUN.
  */
-#define MP_TABLES_RESTORED(X) X(META) X(REVOKED) X(MEMBER) X(KNOWN) X(RUN) X(VOTE) X(FENCE) X(HELD)
+#define MP_TABLES_RESTORED(X)                                                                      \
+	X(META) X(REVOKED) X(MEMBER) X(KNOWN) X(RUN) X(SECRET) X(VOTE) X(FENCE) X(HELD)
 
 enum mp_row_op {
 	MP_ROW_PUT,

@@ -66,6 +66,7 @@ struct mp_exec_request {
 	struct mp_span module_name;  /* instance name */
 	uint32_t attempt_number;     /* 1 for the first, for MP_ATTEMPT */
 	struct mp_span spec;         /* see mp_spec_decode() */
+	struct mp_span secrets;      /* that it takes: values of codec/record_secret.h, or empty */
 	const struct mp_file *files; /* laid into the workspace: inputs and dependencies' outputs */
 	size_t file_count;
 	const struct mp_exec_dep *deps;

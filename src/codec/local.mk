@@ -21,6 +21,7 @@ libmp_codec_a_SOURCES = \
 	%D%/msg_ctl.h \
 	%D%/msg_ctl_local.c \
 	%D%/msg_raft.c \
+	%D%/msg_secret.c \
 	%D%/msg_raft.h \
 	%D%/msg_swim.h \
 	%D%/msg_show.c \
@@ -38,6 +39,8 @@ libmp_codec_a_SOURCES = \
 	%D%/record_revoke.h \
 	%D%/record_run.c \
 	%D%/record_run.h \
+	%D%/record_secret.c \
+	%D%/record_secret.h \
 	%D%/record_signed.h \
 	%D%/record_trust.c \
 	%D%/record_trust.h \
@@ -58,6 +61,7 @@ libmp_codec_a_SOURCES += \
 	%D%/pipeline_diag.c \
 	%D%/pipeline_graph.c \
 	%D%/pipeline_matrix.c \
+	%D%/pipeline_secret.c \
 	%D%/pipeline_module.c \
 	%D%/pipeline_parse.c \
 	%D%/pipeline_read.c \

@@ -2,6 +2,7 @@
 #include "codec/msg_ctl.h"
 
 #include "codec/record_cert.h"
+#include "codec/record_secret.h"
 #include "codec/token.h"
 #include "codec/record_revoke.h"
 
@@ -146,8 +147,24 @@ mp_ctl_holder_next(struct mp_cbor_r *r, size_t *left, struct mp_node_id *out)
 
 /* ---- requests to the core ---- */
 
+/* What is not null is checked. */
+static struct mp_span
+read_secrets(struct mp_cbor_r *r)
+{
+	struct mp_span values = {NULL, 0};
+
+	if (mp_cbor_r_peek(r) == MP_CBOR_NULL) {
+		mp_cbor_r_null(r);
+		return values;
+	}
+	values = mp_cbor_r_bytes(r, MP_SECRETS_ENCODED_MAX);
+	if (r->rc == 0)
+		r->rc = mp_secrets_check(values);
+	return values;
+}
+
 static void
-read_submit(struct mp_cbor_r *r, struct mp_ctl_request *out)
+read_submit(struct mp_cbor_r *r, struct mp_ctl_request *out, bool secrets)
 {
 	out->pipeline = mp_cbor_r_bytes(r, MP_PIPELINE_CBOR_MAX);
 	out->params = read_list(r, MP_CTL_PARAMS_MAX, check_param);
@@ -165,6 +182,11 @@ read_submit(struct mp_cbor_r *r, struct mp_ctl_request *out)
 		if (r->rc == 0 && out->key.n == 0)
 			r->rc = MP_EFORMAT;
 	}
+	if (!secrets)
+		return;
+	out->secrets = read_secrets(r);
+	if (r->rc == 0 && out->secrets.n == 0)
+		r->rc = MP_EFORMAT; /* it would not be there */
 }
 
 static void
@@ -216,6 +238,7 @@ request_items(enum mp_ctl_number number)
 		return 4;
 	case MP_CTL_NODES:
 	case MP_CTL_CANCEL:
+	case MP_CTL_SECRETS:
 	case MP_CTL_FETCH:
 	case MP_CTL_TAKE:
 	case MP_CTL_KNOCK:
@@ -238,11 +261,11 @@ request_items(enum mp_ctl_number number)
 }
 
 static void
-read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
+read_request(struct mp_cbor_r *r, struct mp_ctl_request *out, size_t items)
 {
 	switch (out->number) {
 	case MP_CTL_SUBMIT:
-		read_submit(r, out);
+		read_submit(r, out, items > request_items(MP_CTL_SUBMIT));
 		return;
 	case MP_CTL_SHOW:
 	case MP_CTL_EVENTS:
@@ -250,6 +273,7 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	case MP_CTL_CANCEL:
 	case MP_CTL_RESOLVE:
 	case MP_CTL_TAKEOVER:
+	case MP_CTL_SECRETS:
 		out->run = mp_cbor_r_text(r, MP_NAME_MAX);
 		break;
 	case MP_CTL_FETCH:
@@ -294,6 +318,8 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out)
 	case MP_CTL_ERROR:
 		break;
 	}
+	if (out->number == MP_CTL_SECRETS)
+		out->secrets = read_secrets(r);
 	if (out->number == MP_CTL_RESOLVE) {
 		out->module = mp_cbor_r_text(r, MP_NAME_MAX);
 		out->rerun = mp_cbor_r_bool(r);
@@ -317,21 +343,22 @@ mp_ctl_request_decode(struct mp_span bytes, struct mp_ctl_request *out)
 	mp_cbor_r_init(&r, bytes);
 	items = mp_cbor_r_array(&r, 16);
 	out->number = (enum mp_ctl_number)mp_cbor_r_uint(&r, 199);
-	if (r.rc == 0 && (items == 0 || items != request_items(out->number)))
+	if (r.rc == 0 && (items == 0 || (items != request_items(out->number) &&
+						(out->number != MP_CTL_SUBMIT || items != 6))))
 		return MP_EFORMAT;
 	if (r.rc == 0)
-		read_request(&r, out);
+		read_request(&r, out, items);
 	return mp_cbor_r_end(&r);
 }
 
 int
 mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline, const struct mp_ctl_param *params,
-	size_t param_count, const struct mp_hash *inputs, const char *key)
+	size_t param_count, const struct mp_hash *inputs, const char *key, struct mp_span secrets)
 {
 	struct mp_cbor_w w;
 
 	mp_cbor_w_init(&w, buf);
-	mp_cbor_w_array(&w, 5);
+	mp_cbor_w_array(&w, secrets.n > 0 ? 6 : 5);
 	mp_cbor_w_uint(&w, MP_CTL_SUBMIT);
 	mp_cbor_w_span(&w, pipeline);
 	mp_cbor_w_array(&w, param_count);
@@ -345,6 +372,8 @@ mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline, const struct m
 		mp_cbor_w_null(&w);
 	else
 		mp_cbor_w_text(&w, key);
+	if (secrets.n > 0)
+		mp_cbor_w_span(&w, secrets);
 	return w.rc;
 }
 

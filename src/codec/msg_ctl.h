@@ -18,12 +18,13 @@
 #include "mp/base.h"
 #include "mp/crypto.h"
 #include "mp/limits.h"
+#include "mp/pipeline.h"
 #include "mp/store.h"
 #include "mp/work.h"
 
 enum mp_ctl_number {
-	MP_CTL_SUBMIT = 100, /* [100, pipeline, [[name, value]...], inputs digest|null, key|null]
-			      * -> run16 */
+	MP_CTL_SUBMIT = 100, /* [100, pipeline, [[name, value]...], inputs digest|null, key|null,
+			      * ? secrets] -> run16; secrets as codec/record_secret.h has them */
 	MP_CTL_SHOW = 101,   /* [101, run, from, count] -> a page of a run, codec/msg_show.h */
 	MP_CTL_RUNS = 102,   /* [102] -> all known runs */
 	MP_CTL_NODES = 103,  /* [103, from, count] -> a page of members, codec/snapshot.h */
@@ -43,6 +44,8 @@ enum mp_ctl_number {
 	MP_CTL_TAKE = 113,     /* [113, takeover record, sig64] -> null */
 	MP_CTL_DRAIN = 114,    /* [114, node, on, by] -> null; node: a name, an id in hex, or the
 				* start of one; from another node always the receiver */
+	MP_CTL_SECRETS = 115,  /* [115, run, secrets|null] -> [name...] that the run waits for; null
+				* only asks */
 	/* Who wants to be admitted, core/wait.h. KNOCK is the shell's word for a stranger, and not
 	 * a request of clients. */
 	MP_CTL_KNOCK = 120,   /* [120, request, addr18] -> token|null */
@@ -83,6 +86,7 @@ struct mp_ctl_request {
 	struct mp_span params;   /* SUBMIT: the encoded array, checked */
 	struct mp_hash inputs;   /* SUBMIT: zero when there are none */
 	struct mp_span key;      /* SUBMIT: empty when there is none */
+	struct mp_span secrets;  /* SUBMIT, SECRETS: checked; empty when there are none */
 	struct mp_span by;       /* CANCEL, RESOLVE, DRAIN */
 	struct mp_span name;     /* DRAIN, REVOKE: of a node, or its id or the start of that */
 	bool on;                 /* DRAIN; REVOKE: this node, too */
@@ -121,7 +125,9 @@ bool mp_ctl_holder_next(struct mp_cbor_r *r, size_t *left, struct mp_node_id *ou
 /* Clients' side. */
 int mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline,
 	const struct mp_ctl_param *params, size_t param_count, const struct mp_hash *inputs,
-	const char *key);
+	const char *key, struct mp_span secrets);
+/* secrets empty: only asks. */
+int mp_ctl_secrets_encode(struct mp_buf *buf, const char *run, struct mp_span secrets);
 /* WAIT, TAKEOVER; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY, PENDING, CHARTER. */
 int mp_ctl_simple_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run);
 /* SHOW, EVENTS, NODES: run is NULL for NODES. */
@@ -154,6 +160,9 @@ int mp_ctl_answer_decode(struct mp_span bytes, struct mp_span *payload, struct m
 /* The payload of SUBMIT's answer. */
 int mp_ctl_submitted_encode(struct mp_buf *buf, const struct mp_run_id *run);
 int mp_ctl_submitted_decode(struct mp_span payload, struct mp_run_id *run);
+/* The payload of SECRETS' answer; names has room for MP_SECRETS_MAX. */
+int mp_ctl_lacks_encode(struct mp_buf *buf, const struct mp_names_list *names);
+int mp_ctl_lacks_decode(struct mp_span payload, char names[][MP_NAME_MAX + 1], size_t *n);
 /* The payload of CHARTER's answer. */
 struct mp_ctl_charter {
 	struct mp_cluster_id cluster;

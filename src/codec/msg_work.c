@@ -2,6 +2,7 @@
 #include "codec/msg_work.h"
 
 #include "codec/record_run.h"
+#include "codec/record_secret.h"
 
 /* ---- pieces ---- */
 
@@ -32,6 +33,20 @@ msg_expect(struct mp_cbor_r *r, struct mp_span bytes, size_t items, enum mp_msg_
 	mp_cbor_r_array_exact(r, items);
 	if (mp_cbor_r_uint(r, UINT32_MAX) != (uint64_t)number && r->rc == 0)
 		r->rc = MP_EFORMAT;
+}
+
+/* Some messages end in one item more, which is never empty, when there is something to say. */
+static bool
+msg_expect_or_one_more(
+	struct mp_cbor_r *r, struct mp_span bytes, size_t items, enum mp_msg_work number)
+{
+	size_t n;
+
+	mp_cbor_r_init(r, bytes);
+	n = mp_cbor_r_array(r, items + 1);
+	if ((n < items || mp_cbor_r_uint(r, UINT32_MAX) != (uint64_t)number) && r->rc == 0)
+		r->rc = MP_EFORMAT;
+	return n > items;
 }
 
 static void
@@ -201,11 +216,13 @@ mp_msg_run_open_encode(struct mp_buf *buf, const struct mp_msg_run_open *m,
 {
 	struct mp_cbor_w w;
 
-	msg_begin(&w, buf, 5, MP_MSG_RUN_OPEN);
+	msg_begin(&w, buf, m->sealed.n > 0 ? 6 : 5, MP_MSG_RUN_OPEN);
 	mp_cbor_w_span(&w, m->record);
 	mp_cbor_w_span(&w, m->pipeline);
 	mp_holders_write(&w, inputs, n);
 	mp_cbor_w_uint(&w, m->boot);
+	if (m->sealed.n > 0)
+		mp_cbor_w_span(&w, m->sealed);
 	return w.rc;
 }
 
@@ -213,12 +230,15 @@ int
 mp_msg_run_open_decode(struct mp_span bytes, struct mp_msg_run_open *out)
 {
 	struct mp_cbor_r r;
+	bool more = msg_expect_or_one_more(&r, bytes, 5, MP_MSG_RUN_OPEN);
 
-	msg_expect(&r, bytes, 5, MP_MSG_RUN_OPEN);
 	out->record = mp_cbor_r_bytes(&r, MP_SIGNED_RECORD_MAX);
 	out->pipeline = mp_cbor_r_bytes(&r, MP_PIPELINE_CBOR_MAX);
 	mp_holders_read(&r, &out->inputs);
 	out->boot = mp_cbor_r_uint(&r, INT64_MAX);
+	out->sealed = more ? mp_cbor_r_bytes(&r, MP_SEALED_MAX + 128) : mp_span(NULL, 0);
+	if (r.rc == 0 && more && out->sealed.n == 0)
+		r.rc = MP_EFORMAT;
 	return mp_cbor_r_end(&r);
 }
 
@@ -465,18 +485,22 @@ mp_msg_work_assign_decode(struct mp_span bytes, struct mp_msg_work_assign *out)
 {
 	struct mp_work_item scratch;
 	struct mp_cbor_r r;
+	bool more = msg_expect_or_one_more(&r, bytes, 6, MP_MSG_WORK_ASSIGN);
 
-	msg_expect(&r, bytes, 6, MP_MSG_WORK_ASSIGN);
 	head_read(&r, &out->head);
 	mp_list_read(&r, MP_WORK_ASSIGN_MAX, &out->items, item_element, &scratch);
 	mp_holders_read(&r, &out->inputs);
+	out->secrets = more ? mp_cbor_r_bytes(&r, MP_SECRETS_ENCODED_MAX) : mp_span(NULL, 0);
+	if (r.rc == 0 && more)
+		r.rc = mp_secrets_check(out->secrets);
 	return mp_cbor_r_end(&r);
 }
 
 void
-mp_work_assign_begin(struct mp_cbor_w *w, const struct mp_work_head *head, size_t items)
+mp_work_assign_begin(
+	struct mp_cbor_w *w, const struct mp_work_head *head, size_t items, bool secrets)
 {
-	mp_cbor_w_array(w, 6);
+	mp_cbor_w_array(w, secrets ? 7 : 6);
 	mp_cbor_w_uint(w, MP_MSG_WORK_ASSIGN);
 	head_write(w, head);
 	mp_cbor_w_array(w, items);
@@ -506,9 +530,12 @@ mp_work_assign_dep(struct mp_cbor_w *w, struct mp_span name, struct mp_span resu
 }
 
 void
-mp_work_assign_end(struct mp_cbor_w *w, const struct mp_node_id *inputs, size_t n)
+mp_work_assign_end(
+	struct mp_cbor_w *w, const struct mp_node_id *inputs, size_t n, struct mp_span secrets)
 {
 	mp_holders_write(w, inputs, n);
+	if (secrets.n > 0)
+		mp_cbor_w_span(w, secrets);
 }
 
 int

@@ -40,6 +40,8 @@ enum mp_msg_work {
 	MP_MSG_WORK_REJECT = 73,
 	MP_MSG_WORK_FREE = 74,
 	MP_MSG_WORK_RENEW = 75,
+	/* between electors */
+	MP_MSG_RUN_SECRETS = 76,
 };
 
 /* Items of one WORK_ASSIGN. */
@@ -55,12 +57,13 @@ int mp_msg_work_run(struct mp_span bytes, struct mp_run_id *run);
 
 /* ---- opening ---- */
 
-/* [50, signed run record, pipeline, [holder of the run's inputs...], boot]: from the opener, or
- * from any elector that was asked for it. */
+/* [50, signed run record, pipeline, [holder of the run's inputs...], boot, ? sealed secrets]: from
+ * the opener, or from any elector that was asked for it. */
 struct mp_msg_run_open {
 	struct mp_span record; /* signed run record, codec/record_run.h */
 	struct mp_span pipeline;
 	struct mp_list inputs; /* mp_holders_next() */
+	struct mp_span sealed; /* secrets, codec/record_secret.h; empty: there are none */
 	uint64_t boot; /* of the receiver, as known when the record was made, which is not older; 0
 			*/
 };
@@ -84,6 +87,11 @@ int mp_msg_run_want_decode(struct mp_span bytes, struct mp_run_id *run);
 /* [55, run]: the opener gives up these electors for others; nothing has started. */
 int mp_msg_run_abort_encode(struct mp_buf *buf, const struct mp_run_id *run);
 int mp_msg_run_abort_decode(struct mp_span bytes, struct mp_run_id *run);
+
+/* [76, run, sealed secrets|null]: null asks for them. */
+int mp_msg_run_secrets_encode(
+	struct mp_buf *buf, const struct mp_run_id *run, struct mp_span sealed);
+int mp_msg_run_secrets_decode(struct mp_span bytes, struct mp_run_id *run, struct mp_span *sealed);
 
 /* [53, signed run record, signed end | null] */
 struct mp_msg_run_known {
@@ -139,12 +147,13 @@ int mp_msg_work_lead_encode(struct mp_buf *buf, const struct mp_msg_work_lead *m
 int mp_msg_work_lead_decode(struct mp_span bytes, struct mp_msg_work_lead *out);
 
 /*
- * [61, run, generation, term, [item...], [holder of the run's inputs...]]
+ * [61, run, generation, term, [item...], [holder of the run's inputs...], ? secrets]
  * item: [module, counter, attempt number, name, spec, offer signature, [dep...]]
  * dep: [instance name, signed result, [holder...]]
  * The offer that is signed (over its hash) is encoded by the worker from: its own cluster and id,
  * head, module and counter, the hash of spec, and mp_inputs_hash() of the run record's inputs
  * manifest and the dependencies' result records.
+ * secrets: what the items take, values of codec/record_secret.h in clear: this is for streams only.
  */
 struct mp_work_dep {
 	struct mp_span name;
@@ -162,8 +171,9 @@ struct mp_work_item {
 };
 struct mp_msg_work_assign {
 	struct mp_work_head head;
-	struct mp_list items;  /* mp_work_item_next() */
-	struct mp_list inputs; /* mp_holders_next() */
+	struct mp_list items;   /* mp_work_item_next() */
+	struct mp_list inputs;  /* mp_holders_next() */
+	struct mp_span secrets; /* values, checked; empty: none */
 };
 int mp_msg_work_assign_decode(struct mp_span bytes, struct mp_msg_work_assign *out);
 bool mp_work_item_next(struct mp_list *list, struct mp_work_item *out);
@@ -171,11 +181,14 @@ bool mp_work_dep_next(struct mp_list *list, struct mp_work_dep *out);
 
 /* Encoding goes piece by piece, each announced number of pieces in full:
  *   begin (items); each item (deps) with its deps; end. Errors stay in w->rc. */
-void mp_work_assign_begin(struct mp_cbor_w *w, const struct mp_work_head *head, size_t items);
+void mp_work_assign_begin(
+	struct mp_cbor_w *w, const struct mp_work_head *head, size_t items, bool secrets);
 void mp_work_assign_item(struct mp_cbor_w *w, const struct mp_work_item *item, size_t deps);
 void mp_work_assign_dep(struct mp_cbor_w *w, struct mp_span name, struct mp_span result,
 	const struct mp_node_id *holders, size_t n);
-void mp_work_assign_end(struct mp_cbor_w *w, const struct mp_node_id *inputs, size_t n);
+/* secrets: announced, and encoded. */
+void mp_work_assign_end(
+	struct mp_cbor_w *w, const struct mp_node_id *inputs, size_t n, struct mp_span secrets);
 
 /* [62, run, generation, term, seq] */
 struct mp_msg_work_status_req {

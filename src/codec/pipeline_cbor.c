@@ -151,11 +151,11 @@ w_needs(struct mp_cbor_w *w, const struct mp_pipeline_module *m)
 static size_t
 module_keys(const struct mp_pipeline_module *m)
 {
-	return (size_t)1 + (m->env.n > 0) + m->once + (m->cache == m->once) +
+	return (size_t)1 + (m->env.n > 0) + m->once + (m->cache != mp_module_caches(m)) +
 	       (m->grace_ms != MP_GRACE_MS_DEFAULT) + (m->need_count > 0) +
 	       (m->retry.attempts > 1) + m->inputs.set + (m->matrix != NULL) + (m->outputs.n > 0) +
 	       (m->timeout_ms > 0) + (requires_count(m->requires) > 0) + (m->resources.n > 0) +
-	       (m->placement_timeout_ms > 0);
+	       (m->placement_timeout_ms > 0) + (m->secrets.n > 0);
 }
 
 static void
@@ -172,7 +172,7 @@ w_module(struct mp_cbor_w *w, const struct mp_pipeline_module *m)
 		mp_cbor_w_text(w, "once");
 		mp_cbor_w_bool(w, true);
 	}
-	if (m->cache == m->once) {
+	if (m->cache != mp_module_caches(m)) {
 		mp_cbor_w_text(w, "cache");
 		mp_cbor_w_bool(w, m->cache);
 	}
@@ -188,6 +188,8 @@ w_module(struct mp_cbor_w *w, const struct mp_pipeline_module *m)
 		w_matrix(w, m->matrix);
 	if (m->outputs.n > 0)
 		w_texts(w, "outputs", &m->outputs);
+	if (m->secrets.n > 0)
+		w_texts(w, "secrets", &m->secrets);
 	if (m->timeout_ms > 0)
 		w_uint(w, "timeout", m->timeout_ms);
 	if (requires_count(m->requires) > 0)
@@ -207,7 +209,8 @@ mp_pipeline_encode(const struct mp_pipeline *p, struct mp_buf *out)
 	mp_cbor_w_init(&w, out);
 	mp_cbor_w_map(&w, (size_t)3 + (p->env.n > 0) + (p->copies != MP_COPIES_DEFAULT) +
 				  (p->inputs.n > 0) + (p->params.n > 0) +
-				  (p->electors != MP_ELECTORS_DEFAULT) + p->survivor);
+				  (p->electors != MP_ELECTORS_DEFAULT) + p->survivor +
+				  (p->secrets.n > 0));
 	if (p->env.n > 0)
 		w_bindings(&w, "env", &p->env);
 	w_text(&w, "name", p->name.s);
@@ -224,6 +227,8 @@ mp_pipeline_encode(const struct mp_pipeline *p, struct mp_buf *out)
 		mp_cbor_w_text(&w, p->modules[i].name.s);
 		w_module(&w, &p->modules[i]);
 	}
+	if (p->secrets.n > 0)
+		w_texts(&w, "secrets", &p->secrets);
 	if (p->electors != MP_ELECTORS_DEFAULT)
 		w_uint(&w, "electors", p->electors);
 	if (p->survivor)

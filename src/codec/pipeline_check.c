@@ -477,5 +477,6 @@ mp_pipeline_check(struct mp_pipeline_reader *r)
 	check_matrices(&c);
 	for (uint32_t i = 0; i < c.p->module_count; i++)
 		check_module(&c, &c.p->modules[i]);
+	mp_check_secrets(r);
 	check_graph(&c);
 }

@@ -5,6 +5,7 @@
 #include "util/arena.h"
 #include "util/glob.h"
 #include "util/near.h"
+#include "util/sort.h"
 #include "util/utf8.h"
 
 #define ENV_SLOTS_MAX (2 * MP_ENV_MAX + MP_AXES_MAX)
@@ -37,10 +38,11 @@ struct expansion {
 	struct env_slot *env; /* the module's; ENV_SLOTS_MAX of them */
 	uint32_t env_count;
 	struct mp_demands demands; /* of the group's instances */
-	uint32_t *first;           /* index of the first instance, for each group and one more */
-	uint64_t bytes;            /* left of MP_GRAPH_BYTES_MAX */
-	bool failed;               /* a diagnostic was made */
-	int rc;                    /* MP_ENOMEM, or MP_ELIMIT when there is no use in going on */
+	struct mp_names_list secrets;
+	uint32_t *first; /* index of the first instance, for each group and one more */
+	uint64_t bytes;  /* left of MP_GRAPH_BYTES_MAX */
+	bool failed;     /* a diagnostic was made */
+	int rc;          /* MP_ENOMEM, or MP_ELIMIT when there is no use in going on */
 };
 
 static void fail(struct expansion *e, struct mp_pos pos, const char *fmt, ...) MP_PRINTF(3, 4);
@@ -336,7 +338,8 @@ expand_spec(struct expansion *e, const struct mp_pipeline_module *m, struct mp_g
 		.no_cache = !m->cache,
 		.tools = out->tools,
 		.once = m->once,
-		.resources = out->resources};
+		.resources = out->resources,
+		.secrets = out->secrets};
 	int rc;
 
 	if (m->shell.s != NULL)
@@ -407,6 +410,26 @@ prepare_demands(struct expansion *e, const struct mp_pipeline_module *m)
 		e->demands = (struct mp_demands){.v = list, .n = m->resources.n};
 }
 
+static int
+name_order(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static struct mp_names_list
+keep_names(struct expansion *e, const struct mp_texts *names)
+{
+	const char **list = names->n == 0 ? NULL : take(e, &e->box->arena, names->n, sizeof(*list));
+
+	if (list == NULL)
+		return (struct mp_names_list){.n = 0};
+	for (uint32_t i = 0; i < names->n; i++)
+		list[i] = keep(e, &e->box->arena, names->v[i].s, strlen(names->v[i].s));
+	if (e->rc == 0)
+		mp_sort(list, names->n, sizeof(*list), name_order);
+	return (struct mp_names_list){.v = list, .n = names->n};
+}
+
 static void
 expand_instance(struct expansion *e, const struct mp_pipeline_module *m, uint32_t group,
 	uint32_t instance, const struct mp_retry *retry)
@@ -431,6 +454,7 @@ expand_instance(struct expansion *e, const struct mp_pipeline_module *m, uint32_
 		out->tags = expand_labels(e, &m->requires->tags);
 	}
 	out->resources = e->demands;
+	out->secrets = e->secrets;
 	expand_spec(e, m, out);
 }
 
@@ -462,6 +486,7 @@ expand_group(struct expansion *e, uint32_t group)
 		e, &e->box->arena, (const char *)m->retry.exits, m->retry.exit_count);
 	prepare_env(e, m);
 	prepare_demands(e, m);
+	e->secrets = keep_names(e, &m->secrets);
 	for (uint32_t i = 0; i < combinations && e->rc == 0 && !e->failed; i++) {
 		uint32_t instance = i;
 
@@ -637,6 +662,7 @@ expand_all(struct expansion *e, const struct mp_param *params, size_t param_coun
 	g->copies = e->p->copies;
 	g->survivor = e->p->survivor;
 	g->on_failure = e->p->on_failure;
+	g->secrets = keep_names(e, &e->p->secrets);
 	g->name = keep(e, &e->box->arena, e->p->name.s, strlen(e->p->name.s));
 	bind_params(e, params, param_count);
 	if (e->rc == 0)

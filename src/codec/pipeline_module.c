@@ -326,6 +326,12 @@ read_outputs(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
 }
 
 static void
+read_secrets(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
+{
+	mp_read_secrets(r, v, &((struct mp_draft *)into)->m.secrets);
+}
+
+static void
 read_matrix(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
 {
 	mp_read_matrix(r, v, into);
@@ -350,7 +356,7 @@ mp_read_module(struct mp_pipeline_reader *r, const struct mp_value *v, struct mp
 		{"once", read_once},
 		{"when", NULL},
 		{"not_in_parallel", NULL},
-		{"secrets", NULL},
+		{"secrets", read_secrets},
 		{"resources", read_resources},
 		{"pin", NULL},
 		{"priority", NULL},

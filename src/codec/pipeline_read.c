@@ -304,6 +304,12 @@ read_modules(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
 	mp_read_expected(r, v, "a map of modules");
 }
 
+static void
+read_pipeline_secrets(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
+{
+	mp_read_secrets(r, v, &((struct mp_pipeline *)into)->secrets);
+}
+
 /* meshpipe and modules stand first: reader_end asks for them. */
 static const struct mp_field pipeline_fields[] = {
 	{"meshpipe", read_version},
@@ -316,7 +322,7 @@ static const struct mp_field pipeline_fields[] = {
 	{"on_failure", read_on_failure},
 	{"electors", read_electors},
 	{"copies", read_copies},
-	{"secrets", NULL},
+	{"secrets", read_pipeline_secrets},
 	{"failover", read_failover},
 };
 
@@ -392,7 +398,7 @@ merge_draft(struct mp_draft *d, const struct mp_draft *from)
 	d->set |= missing;
 }
 
-/* Of `defaults`, what may not start twice takes neither retries nor the cache. */
+/* Of `defaults`, what may not start twice takes no retries. */
 static void
 merge_once(struct mp_pipeline_reader *r, struct mp_draft *d)
 {
@@ -405,10 +411,16 @@ merge_once(struct mp_pipeline_reader *r, struct mp_draft *d)
 		d->set |= MP_SET_RETRY | MP_SET_ATTEMPTS;
 		d->m.retry.attempts = 1;
 	}
-	if ((d->set & MP_SET_CACHE) == 0) {
-		d->set |= MP_SET_CACHE;
-		d->m.cache = false;
-	}
+}
+
+/* What has effects or secrets of its own counts for another run only where the module says so. */
+static void
+merge_cache(struct mp_draft *d)
+{
+	if ((d->set & MP_SET_CACHE) != 0 || mp_module_caches(&d->m))
+		return;
+	d->set |= MP_SET_CACHE;
+	d->m.cache = false;
 }
 
 /* What nobody wrote; and one form for what means the same. */
@@ -485,6 +497,7 @@ mp_pipeline_reader_end(struct mp_pipeline_reader *r, struct mp_pos root, const c
 				"nodes may think that they survived",
 				r->drafts[i].m.name.s);
 		merge_once(r, &r->drafts[i]);
+		merge_cache(&r->drafts[i]);
 		merge_draft(&r->drafts[i], &r->defaults);
 		finish_draft(r, &r->drafts[i]);
 		p->modules[i] = r->drafts[i].m;

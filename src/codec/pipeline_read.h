@@ -138,6 +138,14 @@ bool mp_read_env_name(struct mp_pipeline_reader *r, const struct mp_value *key);
 void mp_read_demands(
 	struct mp_pipeline_reader *r, const struct mp_value *v, struct mp_demands *out);
 
+/* ---- in pipeline_secret.c ---- */
+
+/* A list of names, sorted. */
+void mp_read_secrets(struct mp_pipeline_reader *r, const struct mp_value *v, struct mp_texts *out);
+
+/* That modules take what is declared, and that no `env` tells what is. */
+void mp_check_secrets(struct mp_pipeline_reader *r);
+
 /* ---- in pipeline_check.c ---- */
 
 /* Everything that needs the whole pipeline: names, edges, matrices, references, cycles. */

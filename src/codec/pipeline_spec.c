@@ -21,6 +21,7 @@ enum {
 	SPEC_TOOLS = 9,
 	SPEC_ONCE = 10,
 	SPEC_RESOURCES = 11,
+	SPEC_SECRETS = 12,
 	SPEC_KEYS,
 };
 
@@ -72,7 +73,8 @@ mp_spec_encode(const struct mp_spec *s, struct mp_buf *out)
 	mp_cbor_w_init(&w, out);
 	mp_cbor_w_map(&w, (size_t)2 + (s->env_count > 0) + !s->all_inputs + (s->outputs.n > 0) +
 				  (s->timeout_ms > 0) + (s->grace_ms != MP_GRACE_MS_DEFAULT) +
-				  s->no_cache + (s->tools.n > 0) + s->once + (s->resources.n > 0));
+				  s->no_cache + (s->tools.n > 0) + s->once + (s->resources.n > 0) +
+				  (s->secrets.n > 0));
 	mp_cbor_w_uint(&w, SPEC_VERSION);
 	mp_cbor_w_uint(&w, 1);
 	if (s->shell == NULL) {
@@ -107,6 +109,8 @@ mp_spec_encode(const struct mp_spec *s, struct mp_buf *out)
 	}
 	if (s->resources.n > 0)
 		w_demands(&w, &s->resources);
+	if (s->secrets.n > 0)
+		w_list(&w, SPEC_SECRETS, s->secrets);
 	if (w.rc != 0)
 		out->n = before;
 	return w.rc;
@@ -201,6 +205,26 @@ r_demands(struct mp_cbor_r *r, struct mp_arena *arena, struct mp_spec *s)
 	s->resources = (struct mp_demands){.v = list, .n = (uint32_t)n};
 }
 
+/* The environment came before them: it has a smaller key. */
+static void
+r_secrets(struct mp_cbor_r *r, struct mp_arena *arena, struct mp_spec *s)
+{
+	s->secrets = r_list(r, arena);
+	if (r->rc == 0 && s->secrets.n > MP_SECRETS_MAX)
+		r->rc = MP_ELIMIT;
+	for (uint32_t i = 0; i < s->secrets.n && r->rc == 0; i++) {
+		const char *name = s->secrets.v[i];
+
+		if (!mp_is_identifier(name, false) ||
+			(i > 0 && strcmp(s->secrets.v[i - 1], name) >= 0))
+			r->rc = MP_EFORMAT;
+		for (uint32_t k = 0; k < s->env_count; k++) {
+			if (strcmp(s->env[k].name, name) == 0)
+				r->rc = MP_EFORMAT;
+		}
+	}
+}
+
 static void
 r_member(struct mp_cbor_r *r, struct mp_arena *arena, struct mp_spec *s, uint64_t key)
 {
@@ -244,6 +268,9 @@ r_member(struct mp_cbor_r *r, struct mp_arena *arena, struct mp_spec *s, uint64_
 		break;
 	case SPEC_RESOURCES:
 		r_demands(r, arena, s);
+		break;
+	case SPEC_SECRETS:
+		r_secrets(r, arena, s);
 		break;
 	default:
 		r->rc = MP_EVERSION;
@@ -334,6 +361,25 @@ mp_spec_resources(struct mp_span spec, struct mp_resource out[MP_RESOURCES_MAX])
 			mp_cbor_r_str(&r, out[i].name, sizeof(out[i].name));
 			out[i].count = mp_cbor_r_uint(&r, INT64_MAX);
 		}
+	}
+	return r.rc == 0 ? count : 0;
+}
+
+size_t
+mp_spec_secrets(struct mp_span spec, struct mp_span out[MP_SECRETS_MAX])
+{
+	struct mp_cbor_r r;
+	size_t count = 0;
+
+	mp_cbor_r_init(&r, spec);
+	for (size_t n = mp_cbor_r_map(&r, SPEC_KEYS); n > 0 && r.rc == 0; n--) {
+		if (mp_cbor_r_uint(&r, UINT64_MAX) != SPEC_SECRETS) {
+			mp_cbor_r_skip(&r);
+			continue;
+		}
+		count = mp_cbor_r_array(&r, MP_SECRETS_MAX);
+		for (size_t i = 0; i < count && r.rc == 0; i++)
+			out[i] = mp_cbor_r_text(&r, MP_NAME_MAX);
 	}
 	return r.rc == 0 ? count : 0;
 }

@@ -134,6 +134,8 @@ attempt_fill(struct attempt *a, struct mp_env *env, struct mp_work_item *item,
 	a->name = text_take(a, &used, item->name);
 	a->spec = text_take(a, &used, item->spec);
 	rc = using_read(a);
+	if (rc == 0)
+		rc = secrets_take(a, m->secrets);
 	a->sources[0].manifest = a->run->inputs;
 	a->sources[0].holder_count = holders_take(&inputs, a->sources[0].holders);
 	while (rc == 0 && mp_work_dep_next(&list, &dep)) {

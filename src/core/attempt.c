@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "codec/record_secret.h"
 #include "core/worker_int.h"
 #include "mp/limits.h"
 #include "util/utf8.h"
@@ -42,6 +43,7 @@ attempt_new(struct mp_worker *worker, struct wrun *run, const struct mp_attempt_
 	*a = (struct attempt){.worker = worker, .run = run, .id = *id};
 	a->outputs.done = on_outputs;
 	a->hold.done = on_held;
+	mp_buf_init(&a->secrets, worker->alloc, MP_SECRETS_ENCODED_MAX);
 	mp_dlist_init(&a->of_run);
 	mp_dlist_init(&a->queue);
 	mp_dlist_init(&a->unsent);
@@ -74,6 +76,7 @@ attempt_strip(struct attempt *a)
 	mp_dealloc(alloc, a->file_sources, a->file_room * sizeof(*a->file_sources));
 	mp_dealloc(alloc, a->sources, a->source_count * sizeof(*a->sources));
 	mp_dealloc(alloc, a->text, a->text_size);
+	secrets_wipe(a);
 	a->deps = NULL;
 	a->files = NULL;
 	a->file_sources = NULL;
@@ -515,6 +518,7 @@ attempt_start(struct attempt *a, struct mp_env *env)
 		.module_name = a->name,
 		.attempt_number = a->number,
 		.spec = a->spec,
+		.secrets = mp_buf_span(&a->secrets),
 		.files = a->files,
 		.file_count = a->file_count,
 		.deps = a->deps,
@@ -728,6 +732,7 @@ attempt_ended(struct attempt *a, struct mp_env *env, const struct mp_exec_report
 	if (n > 0)
 		memcpy(a->error.text, report->error.p, n);
 	a->error.text[n] = '\0';
+	secrets_mask(a);
 	if (a->fate != FATE_REPORT && report->status != MP_STATUS_OK)
 		a->report.status = MP_STATUS_CANCELLED;
 	attempt_store(a, env);

@@ -61,7 +61,7 @@ mp_cache_base(const struct mp_crypto *crypto, const struct mp_alloc *alloc, stru
 	struct mp_cbor_w w;
 	struct mp_buf buf;
 
-	begin(&w, &buf, alloc, 8, "mp-cache-base");
+	begin(&w, &buf, alloc, spec->secrets.n > 0 ? 9 : 8, "mp-cache-base");
 	span_text(&w, name);
 	if (spec->shell != NULL)
 		mp_cbor_w_text(&w, spec->shell);
@@ -78,6 +78,10 @@ mp_cache_base(const struct mp_crypto *crypto, const struct mp_alloc *alloc, stru
 	mp_cbor_w_array(&w, n);
 	for (size_t i = 0; i < n; i++)
 		span_text(&w, deps[i]);
+	/* Names only: with `cache: true` a module says that what it leaves does not depend on them.
+	 */
+	if (spec->secrets.n > 0)
+		list_write(&w, spec->secrets);
 	return end(&w, crypto, out);
 }
 

@@ -4,7 +4,7 @@
  * looked up by. Deterministic CBOR, hashed:
  *
  *   base    ["mp-cache-base", 1, instance name, command, [output glob...], [[env name, value]...],
- *            [tool...], [dependency's instance name...]]
+ *            [tool...], [dependency's instance name...]]; with secrets one more: [name...]
  *           command: [argument...], or the text for the shell
  *   inputs  ["mp-cache-inputs", 1, [[path, kind, blob32]...]]
  *   where   ["mp-cache-where", 1, os, arch, [[tool, version]...]]

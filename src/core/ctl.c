@@ -41,6 +41,7 @@ open_free(struct open *o)
 	mp_fetch_cancel(ctl->parts.fetch, &o->fetch);
 	mp_runs_takeover_forget(ctl->parts.runs, &o->takeover);
 	open_gather_free(o);
+	explicit_bzero(o->bytes, o->size); /* secrets may be among it */
 	mp_dealloc(ctl->alloc, o, sizeof(*o) + o->size);
 }
 
@@ -163,7 +164,8 @@ open_snapshot(struct open *o, struct mp_env *env)
 static bool
 open_is_decided(const struct open *o)
 {
-	return o->r.number == MP_CTL_CANCEL || o->r.number == MP_CTL_RESOLVE;
+	return o->r.number == MP_CTL_CANCEL || o->r.number == MP_CTL_RESOLVE ||
+	       o->r.number == MP_CTL_SECRETS;
 }
 
 /* Nobody else could say. */
@@ -301,7 +303,8 @@ params_copy(struct mp_env *env, struct mp_span encoded, size_t *count)
 static void
 open_submit(struct open *o, struct mp_env *env)
 {
-	struct mp_submission s = {.pipeline = o->r.pipeline, .inputs = o->r.inputs};
+	struct mp_submission s = {
+		.pipeline = o->r.pipeline, .inputs = o->r.inputs, .secrets = o->r.secrets};
 	struct mp_error err = {0};
 	char key[MP_NAME_MAX + 1] = "";
 	int rc;
@@ -442,6 +445,7 @@ open_begin(struct open *o, struct mp_env *env)
 	case MP_CTL_CANCEL:
 	case MP_CTL_RESOLVE:
 	case MP_CTL_TAKEOVER:
+	case MP_CTL_SECRETS:
 		open_about_run(o, env);
 		break;
 	case MP_CTL_TAKE:

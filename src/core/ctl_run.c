@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests about a run. */
+#include "codec/record_secret.h"
 #include "core/ctl_int.h"
 #include "core/mutant.h"
 
@@ -132,6 +133,32 @@ open_take(struct open *o, struct mp_env *env)
 		open_answer_durable(o, env);
 }
 
+/* What the run waits for; of who asks to give it, once it is safe. */
+static void
+open_secrets(struct open *o, struct mp_env *env)
+{
+	struct mp_names_list names = {.n = 0};
+	struct mp_error err = {0};
+	struct mp_buf payload;
+	bool gives = o->r.secrets.n > 0;
+	int rc;
+
+	if (gives)
+		rc = mp_runs_give(o->ctl->parts.runs, env, &o->run, o->r.secrets, &err);
+	else
+		rc = mp_runs_lacks(o->ctl->parts.runs, &o->run, &names);
+	if (rc == MP_ENOTLEADER) {
+		open_ask(o, env);
+	} else if (rc != 0) {
+		open_fail(o, env, rc, err.code != 0 ? err.text : mp_strerror(rc));
+	} else {
+		mp_buf_init(&payload, env->alloc, MP_SECRETS_ENCODED_MAX);
+		rc = mp_ctl_lacks_encode(&payload, &names);
+		o->after = gives ? mp_out_seq(env->out) : 0;
+		open_answer(o, env, rc, &payload);
+	}
+}
+
 void
 open_about_run(struct open *o, struct mp_env *env)
 {
@@ -149,6 +176,10 @@ open_about_run(struct open *o, struct mp_env *env)
 		open_resolve(o, env);
 	else if (o->r.number == MP_CTL_TAKEOVER)
 		open_takeover(o, env);
+	else if (o->r.number == MP_CTL_SECRETS && mp_runs_ended(o->ctl->parts.runs, &o->run))
+		open_fail(o, env, MP_EEXIST, "the run has ended");
+	else if (o->r.number == MP_CTL_SECRETS)
+		open_secrets(o, env);
 	else if (o->r.number == MP_CTL_WAIT && !mp_runs_ended(o->ctl->parts.runs, &o->run))
 		o->state = OPEN_WAITING;
 	else

@@ -38,6 +38,7 @@ wrun_drop_deferred(struct mp_worker *worker, struct wrun *run)
 		struct deferred *d = mp_container_of(l, struct deferred, link);
 
 		mp_dlist_remove(l);
+		explicit_bzero(d->bytes, d->size); /* secrets may be among it */
 		mp_dealloc(worker->alloc, d, sizeof(*d) + d->size);
 	}
 	run->deferred_count = 0;

@@ -75,8 +75,9 @@ struct mp_lead_config {
 	const struct mp_roster *roster;
 	const struct mp_node_id *inputs; /* who holds the run's inputs */
 	size_t input_count;
-	struct mp_shelf *shelf; /* NULL: every module runs */
-	struct mp_fetch *fetch; /* with the shelf */
+	const struct mp_buf *secrets; /* values in clear, codec/record_secret.h; empty: they lack */
+	struct mp_shelf *shelf;       /* NULL: every module runs */
+	struct mp_fetch *fetch;       /* with the shelf */
 };
 
 /* This node has become the leader of a term. 0 or MP_ENOMEM. */
@@ -100,6 +101,9 @@ void mp_lead_link(struct mp_lead *lead, struct mp_env *env, const struct mp_node
 
 /* mp_roster_version() has grown. */
 void mp_lead_members(struct mp_lead *lead, struct mp_env *env);
+
+/* Secrets that lacked are there: what waited for them is handed out. */
+void mp_lead_secrets(struct mp_lead *lead);
 
 /* At the end of a step, and when the deadline has come. */
 void mp_lead_plan(struct mp_lead *lead, struct mp_env *env);

@@ -3,6 +3,7 @@ noinst_LIBRARIES += libmp-core.a
 libmp_core_a_SOURCES = \
 	%D%/assign.c \
 	%D%/attempt.c \
+	%D%/attempt_secret.c \
 	%D%/cachekey.c \
 	%D%/cachekey.h \
 	%D%/charter.c \
@@ -79,6 +80,7 @@ libmp_core_a_SOURCES = \
 	%D%/runs_say.c \
 	%D%/runs_show.c \
 	%D%/runs_takeover.c \
+	%D%/runs_vault.c \
 	%D%/sched.c \
 	%D%/sched.h \
 	%D%/serve.c \
@@ -98,6 +100,8 @@ libmp_core_a_SOURCES = \
 	%D%/tell.c \
 	%D%/takeover.h \
 	%D%/using.c \
+	%D%/vault.c \
+	%D%/vault.h \
 	%D%/want.c \
 	%D%/want.h \
 	%D%/wait.c \

@@ -241,6 +241,7 @@ node_restore(struct mp_node *node, const struct mp_row *row)
 	case MP_TABLE_VOTE:
 	case MP_TABLE_ENTRY:
 	case MP_TABLE_KNOWN:
+	case MP_TABLE_SECRET:
 		rc = mp_runs_restore(node->runs, &node->env, row);
 		break;
 	case MP_TABLE_FENCE:

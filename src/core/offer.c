@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handing out: which attempts, what they read, and the messages that carry them. */
+#include "codec/record_secret.h"
 #include "core/lead_int.h"
 
 /* Placements of one ASSIGNED entry. More: at once in the next step. */
@@ -137,22 +138,65 @@ item_encode(struct mp_lead *lead, struct mp_env *env, struct mp_buf *buf,
 	return item_deps(lead, &w, g);
 }
 
+/* Which of the run's secrets a module takes: a bit for each, in the order of the graph. */
+static uint64_t
+takes_secrets(const struct mp_lead *lead, uint32_t module)
+{
+	const struct mp_names_list *all = &lead->c.graph->secrets;
+	const struct mp_names_list *own = &lead->c.graph->modules[module].secrets;
+	uint64_t takes = 0;
+
+	for (uint32_t i = 0, k = 0; i < all->n && k < own->n; i++) {
+		if (strcmp(all->v[i], own->v[k]) == 0) {
+			takes |= 1ull << i;
+			k++;
+		}
+	}
+	return takes;
+}
+
+static int
+secrets_encode(const struct mp_lead *lead, uint64_t takes, struct mp_buf *out)
+{
+	const struct mp_names_list *all = &lead->c.graph->secrets;
+	struct mp_secret_value v[MP_SECRETS_MAX];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < all->n; i++) {
+		if ((takes & 1ull << i) == 0)
+			continue;
+		v[n].name = mp_span_str(all->v[i]);
+		if (!mp_secrets_find(mp_buf_span(lead->c.secrets), v[n].name, &v[n].value))
+			return MP_ENOENT;
+		n++;
+	}
+	return mp_secrets_encode(out, v, n);
+}
+
 static int
 assign_send(struct mp_lead *lead, struct mp_env *env, struct lead_worker *worker,
-	const struct mp_buf *items, size_t count)
+	const struct mp_buf *items, size_t count, uint64_t takes)
 {
+	struct mp_buf buf, secrets;
 	struct mp_cbor_w w;
-	struct mp_buf buf;
 
 	mp_buf_init(&buf, lead->alloc, MP_MSG_MAX);
+	mp_buf_init(&secrets, lead->alloc, MP_SECRETS_ENCODED_MAX);
 	mp_cbor_w_init(&w, &buf);
-	mp_work_assign_begin(&w, &lead->head, count);
+	if (takes != 0)
+		w.rc = secrets_encode(lead, takes, &secrets);
+	mp_work_assign_begin(&w, &lead->head, count, takes != 0);
 	mp_cbor_w_raw(&w, mp_buf_span(items));
-	mp_work_assign_end(&w, lead->c.inputs, lead->c.input_count);
+	mp_work_assign_end(&w, lead->c.inputs, lead->c.input_count, mp_buf_span(&secrets));
 	if (w.rc == 0) {
 		lead_introduce(lead, env, worker);
 		mp_out_send(env->out, &worker->id, MP_CLASS_CONTROL, mp_buf_span(&buf), 0);
 	}
+	if (takes != 0) {
+		mp_buf_wipe(&secrets);
+		mp_buf_wipe(&buf);
+	}
+	mp_buf_fini(&secrets);
 	mp_buf_fini(&buf);
 	return w.rc;
 }
@@ -167,7 +211,8 @@ lead_hand_out(struct mp_lead *lead, struct mp_env *env, const struct lead_attemp
 	mp_buf_init(&items, lead->alloc, MP_MSG_MAX);
 	rc = item_encode(lead, env, &items, &assigned);
 	if (rc == 0)
-		rc = assign_send(lead, env, a->worker, &items, 1);
+		rc = assign_send(
+			lead, env, a->worker, &items, 1, takes_secrets(lead, a->id.module));
 	mp_buf_fini(&items);
 	return rc;
 }
@@ -187,6 +232,7 @@ batch_send(struct mp_lead *lead, struct mp_env *env, struct batch *b, size_t fir
 {
 	struct lead_worker *worker = b->workers[first];
 	struct mp_buf items;
+	uint64_t takes = 0;
 	size_t count = 0;
 
 	mp_buf_init(&items, lead->alloc, MP_MSG_MAX);
@@ -201,14 +247,16 @@ batch_send(struct mp_lead *lead, struct mp_env *env, struct batch *b, size_t fir
 			continue;
 		}
 		count++;
+		takes |= takes_secrets(lead, b->items[i].attempt.module);
 		if (items.n < ASSIGN_BYTES && count < MP_WORK_ASSIGN_MAX)
 			continue;
-		(void)assign_send(lead, env, worker, &items, count);
+		(void)assign_send(lead, env, worker, &items, count, takes);
 		mp_buf_clear(&items);
 		count = 0;
+		takes = 0;
 	}
 	if (count > 0)
-		(void)assign_send(lead, env, worker, &items, count);
+		(void)assign_send(lead, env, worker, &items, count, takes);
 	mp_buf_fini(&items);
 }
 

@@ -5,6 +5,7 @@
 #include "codec/msg_work.h"
 #include "codec/record_run.h"
 #include "core/mutant.h"
+#include "core/vault.h"
 #include "mp/limits.h"
 
 #define ASK_MS       3000  /* an elector that has not answered by then is left out */
@@ -31,6 +32,8 @@ struct mp_opening {
 	enum opening_state state;
 	struct mp_submit_req *req; /* NULL: forgotten */
 	struct mp_buf pipeline, params, record;
+	struct mp_buf secrets; /* in clear; each electorate gets them sealed anew */
+	struct mp_buf sealed;
 	struct mp_run_record rec; /* params borrow from `params` */
 	uint32_t electors_wanted;
 	bool survivor;       /* wanted, should one be mirrored */
@@ -93,6 +96,9 @@ opening_free(struct mp_opening *o)
 	mp_buf_fini(&o->pipeline);
 	mp_buf_fini(&o->params);
 	mp_buf_fini(&o->record);
+	mp_buf_wipe(&o->secrets);
+	mp_buf_fini(&o->secrets);
+	mp_buf_fini(&o->sealed);
 	mp_dealloc(open->alloc, o, sizeof(*o));
 }
 
@@ -323,9 +329,14 @@ opening_ask(struct mp_opening *o, struct mp_env *env)
 	}
 	mp_buf_clear(&o->record);
 	rc = mp_run_record_sign(env->crypto, env->secret, &o->rec, &o->record);
+	mp_buf_clear(&o->sealed);
+	if (rc == 0 && o->secrets.n > 0)
+		rc = mp_vault_seal(env, o->open->parts.roster, &o->rec.now,
+			mp_buf_span(&o->secrets), &o->sealed);
 	mp_buf_init(&buf, env->alloc, MP_MSG_MAX);
 	m.record = mp_buf_span(&o->record);
 	m.pipeline = mp_buf_span(&o->pipeline);
+	m.sealed = mp_buf_span(&o->sealed);
 	for (uint32_t i = 0; rc == 0 && i < o->rec.elector_count; i++) {
 		const struct mp_member *e =
 			mp_roster_find(o->open->parts.roster, &o->rec.electors[i]);
@@ -563,6 +574,7 @@ opening_check(struct mp_opening *o, struct mp_env *env, const struct mp_submissi
 	if (rc == 0) {
 		size_t n = mp_min_size(strlen(graph->name), MP_NAME_MAX);
 
+		rc = mp_vault_check(&graph->secrets, s->secrets, err);
 		memcpy(o->rec.name, graph->name, n);
 		o->rec.copies = graph->copies;
 		o->electors_wanted = graph->electors;
@@ -613,6 +625,8 @@ opening_fill(struct mp_opening *o, struct mp_env *env, const struct mp_submissio
 	rc = opening_params(o, env, s);
 	if (rc == 0)
 		rc = mp_buf_append(&o->pipeline, s->pipeline.p, s->pipeline.n);
+	if (rc == 0)
+		rc = mp_buf_append(&o->secrets, s->secrets.p, s->secrets.n);
 	if (rc != 0)
 		return mp_fail(err, rc, "submission: %s", mp_strerror(rc));
 	o->rec.cluster = env->cluster;
@@ -643,6 +657,8 @@ mp_open_submit(struct mp_open *open, struct mp_env *env, const struct mp_submiss
 	mp_buf_init(&o->pipeline, open->alloc, MP_PIPELINE_CBOR_MAX);
 	mp_buf_init(&o->params, open->alloc, MP_MSG_MAX);
 	mp_buf_init(&o->record, open->alloc, MP_SIGNED_RECORD_MAX);
+	mp_buf_init(&o->secrets, open->alloc, MP_SECRETS_ENCODED_MAX);
+	mp_buf_init(&o->sealed, open->alloc, MP_SEALED_MAX + 128);
 	rc = opening_fill(o, env, s, err);
 	if (rc == 0 && !mp_hash_is_zero(&s->inputs)) {
 		o->fetch.done = manifest_read;

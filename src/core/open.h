@@ -39,6 +39,7 @@ struct mp_submission {
 	struct mp_hash
 		inputs;  /* manifest, complete in the local store with its files; zero: none */
 	const char *key; /* submission key, or NULL */
+	struct mp_span secrets; /* values of what the pipeline declares, codec/record_secret.h */
 };
 
 /* Embedded in who asks; idle when zeroed. Stays where it is until done or forgotten. `done` comes
@@ -69,7 +70,8 @@ int mp_open_new(struct mp_env *env, const struct mp_open_parts *parts, struct mp
 void mp_open_free(struct mp_open *open);
 
 /* Validates the pipeline whole and begins. Copies what it keeps. 0, or with *err filled:
- * MP_EPIPELINE, MP_EBUSY, MP_EUNSUPPORTED, MP_ELIMIT, MP_ENOMEM. */
+ * MP_EPIPELINE, MP_EINVAL (the secrets are not what it declares), MP_EBUSY, MP_EUNSUPPORTED,
+ * MP_ELIMIT, MP_ENOMEM. */
 int mp_open_submit(struct mp_open *open, struct mp_env *env, const struct mp_submission *s,
 	struct mp_submit_req *req, struct mp_error *err);
 /* The asker goes away; the run is opened all the same. */

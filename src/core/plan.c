@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is missing: compares the run's state with what is outstanding. */
 #include "core/lead_int.h"
+#include "core/vault.h"
 
 /* The lost and the silent are looked for so often. */
 #define CHECK_MS 1000
@@ -52,11 +53,25 @@ lead_give_up(struct mp_lead *lead, struct mp_env *env, struct lead_attempt *a, e
 		a->given_up = true;
 }
 
+/* It takes secrets, and they are not here. */
+static bool
+lead_lacks(const struct mp_lead *lead, uint32_t module)
+{
+	return lead->c.graph->modules[module].secrets.n > 0 &&
+	       (lead->c.secrets == NULL || lead->c.secrets->n == 0);
+}
+
+void
+mp_lead_secrets(struct mp_lead *lead)
+{
+	lead->rescan = true;
+}
+
 void
 lead_requeue(struct mp_lead *lead, struct mp_env *env, uint32_t module)
 {
 	/* One that has ended, as the log is about to say, is not handed out again. */
-	if (lead->current[module] != NULL ||
+	if (lead->current[module] != NULL || lead_lacks(lead, module) ||
 		(lead->flags[module] & (LEAD_FINISHED | LEAD_SKIP)) != 0)
 		return;
 	if (mp_sched_push(lead->sched, module, env->now_ms) != 0) {
@@ -602,12 +617,30 @@ mp_lead_outstanding(const struct mp_lead *lead)
 bool
 mp_lead_unplaceable(struct mp_lead *lead, uint32_t module, struct mp_error *why)
 {
-	return mp_run_module_state(lead->c.run, module) == MP_MODULE_READY &&
-	       lead->current[module] == NULL && mp_sched_unplaceable(lead->sched, module, why);
+	const struct mp_run_id *id = &lead->c.record->id;
+	char names[256];
+
+	if (mp_run_module_state(lead->c.run, module) != MP_MODULE_READY ||
+		lead->current[module] != NULL)
+		return false;
+	if (!lead_lacks(lead, module))
+		return mp_sched_unplaceable(lead->sched, module, why);
+	mp_vault_names(&lead->c.graph->modules[module].secrets, names, sizeof(names));
+	(void)mp_fail(why, MP_ENOENT,
+		"secrets are missing: %s; give them again with mpctl secrets %02x%02x%02x%02x",
+		names, id->b[0], id->b[1], id->b[2], id->b[3]);
+	return true;
 }
 
 uint32_t
 mp_lead_unplaceable_count(struct mp_lead *lead)
 {
-	return mp_sched_unplaceable_count(lead->sched);
+	uint32_t n = mp_sched_unplaceable_count(lead->sched);
+
+	if (lead->c.graph->secrets.n == 0 || (lead->c.secrets != NULL && lead->c.secrets->n > 0))
+		return n;
+	for (uint32_t i = 0; i < lead->c.graph->module_count; i++)
+		n += lead_lacks(lead, i) && lead->current[i] == NULL &&
+		     mp_run_module_state(lead->c.run, i) == MP_MODULE_READY;
+	return n;
 }

@@ -129,6 +129,8 @@ mp_runs_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *r
 		return restore_run(runs, env, row);
 	if (row->table == MP_TABLE_KNOWN)
 		return known_restore(runs, env, row);
+	if (row->table == MP_TABLE_SECRET)
+		return vault_restore(runs, row);
 	return restore_log(runs, env, row);
 }
 
@@ -137,6 +139,7 @@ mp_runs_start(struct mp_runs *runs, struct mp_env *env)
 {
 	runs->started = true;
 	runs->have_ms = env->now_ms + 1000;
+	vault_start(runs, env);
 	for (struct mp_run_box *box = runs->boxes; box != NULL; box = box->next) {
 		if (box->row_seq > 0)
 			continue; /* opened while we joined: there is no log of it yet */
@@ -232,6 +235,8 @@ open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 		refuse(env, from, &rec->id, mp_strerror(rc), 0);
 		return rc;
 	}
+	/* Without them the run is not lost: others are asked, or the submitter. */
+	(void)vault_take(runs, env, k, m->sealed);
 	if (forgotten)
 		mp_raft_lose(box->raft, env);
 	/* Our own submission stands for its leadership once a majority has it. */
@@ -333,6 +338,7 @@ on_want(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 		return MP_ENOTLEADER;
 	m.record = mp_buf_span(&k->record);
 	m.pipeline = mp_buf_span(&k->box->pipeline);
+	m.sealed = mp_buf_span(&k->sealed);
 	mp_buf_init(&buf, runs->alloc, MP_MSG_MAX);
 	rc = mp_msg_run_open_encode(&buf, &m, k->box->inputs, k->box->input_count);
 	runs_send(env, from, &buf, rc);
@@ -488,6 +494,8 @@ mp_runs_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_i
 		}
 		return 0;
 	}
+	if (kind == MP_MSG_RUN_SECRETS)
+		return vault_on_message(runs, env, from, bytes);
 	if (kind >= MP_MSG_WORK_WHO && kind <= MP_MSG_WORK_RENEW)
 		return on_work(runs, env, from, bytes);
 	return MP_EUNSUPPORTED;

@@ -160,6 +160,16 @@ struct mp_word {
 int mp_runs_resolve(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run,
 	const struct mp_word *word, struct mp_raft_at *at, struct mp_error *err);
 
+/* The secrets that a run waits for: none, or all that its pipeline declares, borrowed. MP_ENOENT;
+ * MP_ENOTLEADER: ask mp_runs_whom(). */
+int mp_runs_lacks(
+	const struct mp_runs *runs, const struct mp_run_id *run, struct mp_names_list *names);
+/* Gives them, encoded values of codec/record_secret.h. 0: they are safe once the rows put so far
+ * are on disk. As above; with *err filled: MP_EEXIST (it waits for none), MP_EINVAL (not those), …
+ */
+int mp_runs_give(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run,
+	struct mp_span values, struct mp_error *err);
+
 /* 0: it is in the log for good; MP_EBUSY: not yet; MP_ECANCELED: it never will be. */
 int mp_runs_decided(
 	const struct mp_runs *runs, const struct mp_run_id *run, const struct mp_raft_at *at);

@@ -24,6 +24,8 @@ box_free(struct mp_runs *runs, struct mp_run_box *box)
 		runs->box_count--;
 	}
 	mp_lead_free(box->lead);
+	mp_buf_wipe(&box->secrets);
+	mp_buf_fini(&box->secrets);
 	if (box->raft != NULL) {
 		mp_pulse_remove(runs->parts.pulse, box->raft);
 		mp_raft_free(box->raft);
@@ -121,6 +123,7 @@ box_new(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_spa
 	mp_dlist_init(&box->in_active);
 	mp_dlist_init(&box->resting);
 	mp_buf_init(&box->pipeline, runs->alloc, MP_PIPELINE_CBOR_MAX);
+	mp_buf_init(&box->secrets, runs->alloc, MP_SECRETS_ENCODED_MAX);
 	while (box->input_count < mp_countof(box->inputs) &&
 		mp_holders_next(&inputs, &box->inputs[box->input_count]))
 		box->input_count++;
@@ -224,6 +227,7 @@ box_end_lead(struct mp_run_box *box)
 {
 	mp_lead_free(box->lead);
 	box->lead = NULL;
+	vault_close(box);
 }
 
 /* Every elector that has seen END may say how the run ended; usually its leader does, at once. */
@@ -296,6 +300,7 @@ box_forget(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	struct known *k = box->known;
 
 	box_delete_rows(env, &k->id);
+	vault_drop(env, k);
 	box_free(runs, box);
 	known_remove(runs, env, k);
 }
@@ -343,6 +348,7 @@ box_renew(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	mp_dlist_remove(&box->resting);
 	if (!mp_electorate_has(who, &env->self)) {
 		box_delete_rows(env, &box->known->id);
+		vault_drop(env, box->known);
 		box_free(runs, box);
 		return;
 	}
@@ -376,6 +382,8 @@ box_apply(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box,
 	if (entry->kind == MP_ENTRY_END && rc == 0) {
 		box->ended = true;
 		box->awake_until_ms = env->now_ms + AWAKE_MS;
+		vault_drop(env, box->known);
+		vault_close(box);
 		if (box->lead != NULL)
 			box_sign_end(runs, env, box);
 	}
@@ -425,6 +433,7 @@ box_lead(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 		.roster = runs->parts.roster,
 		.inputs = box->inputs,
 		.input_count = box->input_count,
+		.secrets = &box->secrets,
 		.shelf = runs->parts.shelf,
 		.fetch = runs->parts.fetch};
 	bool leads = mp_raft_role(box->raft) == MP_RAFT_LEADER;
@@ -473,6 +482,7 @@ box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	/* Nothing is planned on a state that lacks what is committed. */
 	do {
 		box_lead(runs, env, box);
+		vault_step(runs, env, box);
 		(void)box_drain(runs, env, box);
 		if (box->lead != NULL && box->cursor >= mp_raft_commit(box->raft))
 			mp_lead_plan(box->lead, env);

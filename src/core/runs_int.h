@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What runs.c (the table), runs_box.c (one run that is hosted here), runs_file.c (what it leaves in
  * the result cache), runs_known.c (what every node knows of every run) and runs_show.c (what is
- * told about runs) share. Nobody else includes this. */
+ * told about runs), runs_vault.c (secrets) share. Nobody else includes this. */
 #ifndef MP_CORE_RUNS_INT_H
 #define MP_CORE_RUNS_INT_H
 
 #include "codec/msg_show.h"
 #include "codec/msg_work.h"
 #include "codec/record_run.h"
+#include "codec/record_secret.h"
 #include "core/lead.h"
 #include "core/open.h"
 #include "core/raft.h"
@@ -39,15 +40,17 @@ struct mp_run_box {
 	bool has_run;
 	struct mp_lead *lead;
 	uint64_t lead_term;
-	uint64_t cursor; /* committed entries that were applied */
-	bool started;    /* the log runs; the opener's begins when a majority has the run */
-	bool broken;     /* its log could not be restored: left alone */
-	bool ended;      /* END was applied */
-	bool replaying;  /* what is applied was committed in an earlier life of this node */
-	bool ticking;    /* its log's deadlines count */
-	bool pulsing;    /* it shares heartbeats */
-	bool asked;      /* ended, and a worker still holds something of it */
-	bool loading;    /* its log is being read from the disk: nothing else is done with it */
+	struct mp_buf secrets; /* in clear, while it leads; empty: there are none, or they lack */
+	mp_time vault_ms;      /* they lack: the other electors are asked then */
+	uint64_t cursor;       /* committed entries that were applied */
+	bool started;          /* the log runs; the opener's begins when a majority has the run */
+	bool broken;           /* its log could not be restored: left alone */
+	bool ended;            /* END was applied */
+	bool replaying;        /* what is applied was committed in an earlier life of this node */
+	bool ticking;          /* its log's deadlines count */
+	bool pulsing;          /* it shares heartbeats */
+	bool asked;            /* ended, and a worker still holds something of it */
+	bool loading; /* its log is being read from the disk: nothing else is done with it */
 	struct mp_dlist resting; /* ended, and neither time nor messages are for it */
 	uint64_t rest_seq;       /* rows up to this one were put when it went to rest */
 	mp_time awake_until_ms;
@@ -65,6 +68,7 @@ struct known {
 	struct mp_buf record;     /* signed */
 	struct mp_run_record rec; /* borrows from record */
 	struct mp_buf end;        /* signed; empty until the run has ended */
+	struct mp_buf sealed; /* of an elector or the mirror, until then: codec/record_secret.h */
 	struct mp_end ending;
 	bool opened; /* a majority of its electors took it: its opener cannot give it up any more */
 	bool ended;
@@ -126,6 +130,8 @@ struct mp_runs {
 	size_t aborted_count;
 	struct want wants[WANT_KEEP];
 	size_t want_count;
+	struct mp_run_id strays[64]; /* restored secrets of runs that have ended: to be deleted */
+	size_t stray_count;
 	struct mp_takeover_ask *takeovers;
 	size_t takeover_count;
 	struct mp_cached *filing; /* NULL, or in step memory: what is to go out as one effect */
@@ -217,6 +223,22 @@ int known_of_row(struct mp_runs *runs, struct mp_env *env, struct mp_span key,
 	struct mp_span record, struct known **out);
 /* A KNOWN row of the disk. 0, MP_ECORRUPT, MP_ENOMEM. */
 int known_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row);
+
+/* runs_vault.c */
+/* Keeps sealed secrets that came with a run, or later; empty: there are none. 0, MP_EEXIST (this
+ * node has some that it can open), MP_ESIG, MP_EAUTH, MP_ENOMEM, or a decoder's error. */
+int vault_take(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span bytes);
+/* The run has ended, or is no business of this node any more. */
+void vault_drop(struct mp_env *env, struct known *k);
+/* A SECRET row of the disk, after RUN and KNOWN. 0, MP_ECORRUPT, MP_ENOMEM. */
+int vault_restore(struct mp_runs *runs, const struct mp_row *row);
+void vault_start(struct mp_runs *runs, struct mp_env *env);
+/* While it leads: opens what it has, or asks the other electors. */
+void vault_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
+/* Wipes what it has in clear. */
+void vault_close(struct mp_run_box *box);
+int vault_on_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
+	struct mp_span bytes);
 
 /* runs_takeover.c */
 void takeovers_free(struct mp_runs *runs);

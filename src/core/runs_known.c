@@ -102,6 +102,7 @@ known_add(struct mp_runs *runs, struct mp_env *env, const struct mp_run_record *
 	mp_dlist_init(&k->to_load);
 	mp_buf_init(&k->record, runs->alloc, MP_SIGNED_RECORD_MAX);
 	mp_buf_init(&k->end, runs->alloc, MP_SIGNED_END_MAX);
+	mp_buf_init(&k->sealed, runs->alloc, MP_SEALED_MAX + 128);
 	if (mp_buf_append(&k->record, signed_record.p, signed_record.n) != 0 ||
 		mp_run_record_verify(
 			env->crypto, &env->cluster, mp_buf_span(&k->record), &k->rec) != 0 ||
@@ -131,6 +132,7 @@ known_free(struct mp_runs *runs, struct known *k)
 	mp_map_remove(&runs->map, &k->in_map);
 	mp_buf_fini(&k->record);
 	mp_buf_fini(&k->end);
+	mp_buf_fini(&k->sealed);
 	mp_dealloc(runs->alloc, k, sizeof(*k));
 }
 
@@ -164,6 +166,7 @@ known_end(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_s
 	k->ending = end;
 	k->ended = true;
 	runs->ends++;
+	vault_drop(env, k);
 	if (persist)
 		known_put(env, k);
 	return 0;

@@ -120,6 +120,7 @@ struct attempt {
 	size_t file_count;
 	size_t file_room;
 	struct mp_exec_dep *deps;
+	struct mp_buf secrets;    /* that it takes; wiped once it is over */
 	struct mp_hash cache_key; /* zero: the result counts for nobody else */
 	struct mp_hash where;     /* of the key */
 	/* What came out. */
@@ -270,6 +271,15 @@ enum using_verdict {
 enum using_verdict using_may(const struct attempt *a, const struct mp_env *env);
 void using_begin(struct attempt *a);
 void using_end(struct attempt *a);
+
+/* ---- attempt_secret.c ---- */
+
+/* Copies what its specification names, of values that were checked. 0, MP_ENOENT (one of them is
+ * not there), MP_ENOMEM. */
+int secrets_take(struct attempt *a, struct mp_span values);
+void secrets_wipe(struct attempt *a);
+/* Takes them out of its error text. */
+void secrets_mask(struct attempt *a);
 
 /* ---- fence.c ---- */
 

@@ -127,6 +127,22 @@ sodium_aead_open(uint8_t *out, struct mp_span sealed, struct mp_span ad, uint64_
 		       : MP_ESIG;
 }
 
+static int
+sodium_box_seal(uint8_t *out, struct mp_span msg, const uint8_t public_key[32])
+{
+	return crypto_box_seal(out, msg.p, msg.n, public_key) == 0 ? 0 : MP_ESIG;
+}
+
+static int
+sodium_box_open(uint8_t *out, struct mp_span sealed, const struct mp_secret *secret)
+{
+	mp_assert(secret->kind == MP_KEY_NODE);
+	return sealed.n >= MP_BOX_EXTRA && crypto_box_seal_open(out, sealed.p, sealed.n,
+						   secret->xkey.b, secret->x25519) == 0
+		       ? 0
+		       : MP_ESIG;
+}
+
 const struct mp_crypto mp_crypto_sodium = {
 	.hash = sodium_hash,
 	.sign = sodium_sign,
@@ -140,5 +156,7 @@ const struct mp_crypto mp_crypto_sodium = {
 	.x25519_static = sodium_x25519_static,
 	.aead_seal = sodium_aead_seal,
 	.aead_open = sodium_aead_open,
+	.box_seal = sodium_box_seal,
+	.box_open = sodium_box_open,
 	.wipe = sodium_memzero,
 };

@@ -24,6 +24,7 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_outputs,
 	&mp_cmd_cancel,
 	&mp_cmd_resolve,
+	&mp_cmd_secrets,
 	&mp_cmd_takeover,
 	&mp_cmd_nodes,
 	&mp_cmd_drain,

@@ -26,6 +26,7 @@ extern const struct mp_cmd mp_cmd_resolve;
 extern const struct mp_cmd mp_cmd_revoke;
 extern const struct mp_cmd mp_cmd_run;
 extern const struct mp_cmd mp_cmd_runs;
+extern const struct mp_cmd mp_cmd_secrets;
 extern const struct mp_cmd mp_cmd_show;
 extern const struct mp_cmd mp_cmd_submit;
 extern const struct mp_cmd mp_cmd_takeover;

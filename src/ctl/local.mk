@@ -55,6 +55,8 @@ libmp_ctl_a_SOURCES = \
 	%D%/products.c \
 	%D%/products.h \
 	%D%/resolve.c \
+	%D%/secrets.c \
+	%D%/secrets.h \
 	%D%/revoke.c \
 	%D%/run.c \
 	%D%/runs.c \

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "codec/msg_ctl.h"
+#include "codec/record_secret.h"
 #include "ctl/blobs.h"
+#include "ctl/secrets.h"
 
 static int
 find_inputs(struct mp_cmd_ctx *ctx, struct mp_submitter *s)
@@ -30,7 +32,11 @@ mp_submitter_prepare(struct mp_cmd_ctx *ctx, struct mp_submitter *s, const char 
 
 	*s = (struct mp_submitter){.inputs = {.dir_fd = -1}};
 	mp_buf_init(&s->inputs.manifest, ctx->alloc, 0);
+	mp_buf_init(&s->secrets, ctx->alloc, MP_SECRETS_ENCODED_MAX);
 	code = mp_load(ctx, path, true, &s->loaded);
+	if (code == MP_EXIT_DONE &&
+		mp_secrets_gather(ctx, &s->loaded.graph->secrets, &s->secrets, &ctx->err) != 0)
+		code = mp_cmd_fail(ctx, &ctx->err);
 	if (code == MP_EXIT_DONE)
 		code = find_inputs(ctx, s);
 	return code;
@@ -51,8 +57,8 @@ send_request(
 		params[i] = (struct mp_ctl_param){mp_span_str(s->loaded.params[i].name),
 			mp_span_str(s->loaded.params[i].value)};
 	mp_buf_init(&buf, ctx->alloc, MP_MSG_MAX);
-	rc = mp_ctl_submit_encode(
-		&buf, mp_buf_span(&s->loaded.cbor), params, n, &s->inputs.manifest_digest, key);
+	rc = mp_ctl_submit_encode(&buf, mp_buf_span(&s->loaded.cbor), params, n,
+		&s->inputs.manifest_digest, key, mp_buf_span(&s->secrets));
 	free(params);
 	return mp_cmd_call(ctx, rc, &buf, payload, &ctx->err);
 }
@@ -74,6 +80,8 @@ mp_submitter_send(
 void
 mp_submitter_fini(struct mp_submitter *s)
 {
+	mp_buf_wipe(&s->secrets);
+	mp_buf_fini(&s->secrets);
 	mp_inputs_fini(&s->inputs);
 	mp_loaded_free(&s->loaded);
 }

@@ -10,6 +10,7 @@
 struct mp_submitter {
 	struct mp_loaded loaded;
 	struct mp_inputs inputs;
+	struct mp_buf secrets; /* values from the environment */
 };
 
 /* Everything that needs no node: reads, checks, expands, finds and hashes inputs. 0, or the exit

@@ -35,6 +35,8 @@ struct mp_control {
 	sqlite3 *db; /* the writer's, once it runs */
 	struct control_table tables[MP_TABLE_COUNT];
 	sqlite3_stmt *begin, *commit, *rollback;
+	bool secure; /* what is deleted is overwritten, too */
+	bool purge;  /* what was deleted may still be in the log beside the database */
 	uv_async_t async;
 	uv_thread_t thread;
 	void (*closed)(void *ctx);
@@ -129,6 +131,47 @@ control_write_row(struct mp_control *c, const struct mp_row *row, struct mp_erro
 	return mp_sql_run(st, err);
 }
 
+/* Does it change what is kept of secrets; does it take some away? */
+static bool
+control_touches(const struct control_batch *list, bool deletes)
+{
+	for (; list != NULL; list = list->next) {
+		for (size_t i = 0; i < list->count; i++)
+			if (list->rows[i].table == MP_TABLE_SECRET &&
+				(!deletes || list->rows[i].op != MP_ROW_PUT))
+				return true;
+	}
+	return false;
+}
+
+/* Of what held secrets neither the database nor its log keeps anything. While somebody reads, the
+ * log cannot be cut: the next time, then. */
+static void
+control_purge(struct mp_control *c)
+{
+	int left = 0;
+
+	if (!c->purge)
+		return;
+	if (sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &left, NULL) ==
+			SQLITE_OK &&
+		left == 0)
+		c->purge = false;
+}
+
+static int
+control_secure(struct mp_control *c, bool on, struct mp_error *err)
+{
+	int rc = 0;
+
+	if (c->secure != on)
+		rc = mp_sql_exec(
+			c->db, on ? "PRAGMA secure_delete=ON" : "PRAGMA secure_delete=OFF", err);
+	if (rc == 0)
+		c->secure = on;
+	return rc;
+}
+
 /* One transaction. After an error nothing of it is there. */
 static int
 control_write_batches(struct mp_control *c, const struct control_batch *list, struct mp_error *err)
@@ -137,7 +180,9 @@ control_write_batches(struct mp_control *c, const struct control_batch *list, st
 	size_t i;
 	int rc;
 
-	rc = mp_sql_run(c->begin, err);
+	rc = control_secure(c, control_touches(list, false), err);
+	if (rc == 0)
+		rc = mp_sql_run(c->begin, err);
 	for (b = list; rc == 0 && b != NULL; b = b->next)
 		for (i = 0; rc == 0 && i < b->count; i++)
 			rc = control_write_row(c, &b->rows[i], err);
@@ -145,6 +190,7 @@ control_write_batches(struct mp_control *c, const struct control_batch *list, st
 		rc = mp_sql_run(c->commit, err);
 	if (rc != 0 && sqlite3_get_autocommit(c->db) == 0)
 		(void)mp_sql_run(c->rollback, NULL);
+	c->purge = c->purge || (rc == 0 && control_touches(list, true));
 	return rc;
 }
 
@@ -201,6 +247,7 @@ control_write_until_done(struct mp_control *c, const struct control_batch *list)
 		rc = control_write_batches(c, list, &err);
 		if (rc != 0)
 			(void)mp_wrap(&err, "write %s", c->path);
+		control_purge(c);
 		uv_mutex_lock(&c->lock);
 		if (rc == 0) {
 			control_done(c, list);
@@ -216,6 +263,20 @@ control_write_until_done(struct mp_control *c, const struct control_batch *list)
 	}
 }
 
+/* Under the lock, released while waiting. */
+static void
+control_wait(struct mp_control *c)
+{
+	if (!c->purge) {
+		uv_cond_wait(&c->wake, &c->lock);
+		return;
+	}
+	(void)uv_cond_timedwait(&c->wake, &c->lock, CONTROL_BACKOFF_MIN_MS * 1000000u);
+	uv_mutex_unlock(&c->lock);
+	control_purge(c);
+	uv_mutex_lock(&c->lock);
+}
+
 static void
 control_thread(void *arg)
 {
@@ -226,7 +287,7 @@ control_thread(void *arg)
 	uv_mutex_lock(&c->lock);
 	while (written) {
 		while (c->head == NULL && !c->stopping)
-			uv_cond_wait(&c->wake, &c->lock);
+			control_wait(c);
 		if (c->head == NULL)
 			break;
 		list = c->head;

@@ -4,9 +4,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "codec/record_secret.h"
 #include "mp/limits.h"
 #include "shell/exec_impl.h"
 #include "shell/heap.h"
+#include "util/mask.h"
 
 #define EXEC_PATH "/usr/local/bin:/usr/bin:/bin"
 
@@ -69,6 +71,7 @@ exec_copy_request(struct exec_attempt *a, const struct mp_exec_request *req)
 	a->req = *req;
 	a->req.module_name = copy_span(a, req->module_name, &ok);
 	a->req.spec = copy_span(a, req->spec, &ok);
+	a->req.secrets = copy_span(a, req->secrets, &ok);
 	a->req.files = copy_files(a, req->files, req->file_count, &ok);
 	a->req.deps = copy_deps(a, req, &ok);
 	return ok ? 0 : MP_ENOMEM;
@@ -115,6 +118,9 @@ spec_has(const struct mp_spec *spec, const char *name)
 	for (i = 0; i < spec->env_count; i++)
 		if (strcmp(spec->env[i].name, name) == 0)
 			return true;
+	for (i = 0; i < spec->secrets.n; i++)
+		if (strcmp(spec->secrets.v[i], name) == 0)
+			return true;
 	return false;
 }
 
@@ -156,6 +162,29 @@ env_add_run(struct env_list *env, const struct mp_run_id *run)
 	env_add(env, "MP_RUN", text);
 }
 
+/* They come last: the keeper masks them. */
+static void
+env_add_secrets(struct env_list *env)
+{
+	struct exec_attempt *a = env->a;
+	struct mp_secret_value v;
+	struct mp_cbor_r r;
+	size_t left = mp_secrets_begin(&r, a->req.secrets);
+
+	while (mp_secrets_next(&r, &left, &v) && a->spawn.secrets < a->spec->secrets.n) {
+		const char *name = mp_arena_text(&a->arena, (const char *)v.name.p, v.name.n);
+		const char *value = mp_arena_text(
+			&a->arena, v.value.n == 0 ? "" : (const char *)v.value.p, v.value.n);
+
+		env->ok = env->ok && name != NULL && value != NULL;
+		if (!env->ok)
+			return;
+		env_add(env, name, value);
+		a->spawn.secrets++;
+	}
+	env->ok = env->ok && a->spawn.secrets == a->spec->secrets.n;
+}
+
 static bool
 exec_make_env(struct exec_attempt *a)
 {
@@ -163,8 +192,8 @@ exec_make_env(struct exec_attempt *a)
 	struct env_list env = {.a = a, .ok = true};
 	uint32_t i;
 
-	env.v = mp_arena_take_n(
-		&a->arena, (size_t)a->spec->env_count + EXEC_OWN_ENV, sizeof(*env.v));
+	env.v = mp_arena_take_n(&a->arena,
+		(size_t)a->spec->env_count + a->spec->secrets.n + EXEC_OWN_ENV, sizeof(*env.v));
 	if (env.v == NULL)
 		return false;
 	env_add_default(&env, "PATH", x->path == NULL ? EXEC_PATH : x->path);
@@ -180,6 +209,7 @@ exec_make_env(struct exec_attempt *a)
 	env_add_number(&env, "MP_FENCE", a->req.fence_term);
 	for (i = 0; i < a->spec->env_count; i++)
 		env_add(&env, a->spec->env[i].name, a->spec->env[i].value);
+	env_add_secrets(&env);
 	a->spawn.env = env.v; /* zeroed, so it ends in NULL */
 	return env.ok;
 }
@@ -316,14 +346,36 @@ exec_measure(struct exec_attempt *a)
 	r->err_cut = e->err_cut || e->err_lost;
 }
 
+/* What is known of secrets when outputs are gathered. */
+static int
+exec_mask(const struct exec_attempt *a, struct mp_mask **mask)
+{
+	struct mp_span values[MP_SECRETS_MAX];
+	struct mp_secret_value v;
+	struct mp_cbor_r r;
+	size_t left = mp_secrets_begin(&r, a->req.secrets), n = 0;
+
+	while (mp_secrets_next(&r, &left, &v))
+		values[n++] = v.value;
+	return n == 0 ? 0 : mp_mask_new(&mp_heap, values, n, mask);
+}
+
 static void
 exec_collect(struct exec_attempt *a)
 {
 	const struct mp_names_list *globs = &a->spec->outputs;
 	struct mp_workspace_yield y;
-	int rc;
+	struct mp_mask *mask = NULL;
+	int rc = exec_mask(a, &mask);
 
-	rc = mp_workspace_collect(&a->ws, a->exec->config.cache, globs->v, globs->n, &y, &a->err);
+	a->ws.mask = mask;
+	if (rc != 0)
+		(void)mp_fail(&a->err, rc, "outputs: %s", mp_strerror(rc));
+	else
+		rc = mp_workspace_collect(
+			&a->ws, a->exec->config.cache, globs->v, globs->n, &y, &a->err);
+	a->ws.mask = NULL;
+	mp_mask_free(mask);
 	if (rc != 0) {
 		a->report.status = MP_STATUS_NO_OUTPUT;
 		a->err.code = rc;

@@ -20,6 +20,7 @@
 #include "shell/executor_spool.h"
 #include "shell/executor_tree.h"
 #include "shell/heap.h"
+#include "util/mask.h"
 
 /* STARTED waits so long for an EXITED to travel with: most commands are short. */
 #define KEEPER_JOIN_US 3000
@@ -42,6 +43,7 @@ struct keeper_job {
 	struct mp_keeper_msg spawn; /* kind 0: idle */
 	pid_t leader;               /* 0 when it was reaped */
 	struct mp_spool out, err;
+	struct mp_mask *mask; /* NULL: there are no secrets */
 	struct mp_keeper_exited end;
 	int64_t started_us, timeout_us; /* monotonic */
 	uint64_t lease_ms;              /* CLOCK_BOOTTIME; 0: needs none */
@@ -148,6 +150,42 @@ job_failed(struct keeper *k, const struct mp_error *err)
 	mp_keeper_msg_fini(&k->job.spawn);
 }
 
+/* The secrets stand last in its environment. */
+static int
+job_mask(struct keeper_job *j)
+{
+	const struct mp_keeper_spawn *s = &j->spawn.u.spawn;
+	struct mp_span values[MP_SECRETS_MAX];
+	uint32_t n = 0;
+	int rc;
+
+	if (s->secrets == 0)
+		return 0;
+	for (char **env = s->env; *env != NULL; env++)
+		n++;
+	for (uint32_t i = 0; i < s->secrets; i++) {
+		const char *at = strchr(s->env[n - s->secrets + i], '=');
+
+		values[i] = mp_span_str(at != NULL ? at + 1 : "");
+	}
+	rc = mp_mask_new(&mp_heap, values, s->secrets, &j->mask);
+	if (rc == 0)
+		rc = mp_masker_new(j->mask, &j->out.masker);
+	if (rc == 0)
+		rc = mp_masker_new(j->mask, &j->err.masker);
+	return rc;
+}
+
+static void
+job_unmask(struct keeper_job *j)
+{
+	mp_masker_free(j->out.masker);
+	mp_masker_free(j->err.masker);
+	mp_mask_free(j->mask);
+	j->out.masker = j->err.masker = NULL;
+	j->mask = NULL;
+}
+
 static bool
 job_unleased(const struct keeper_job *j)
 {
@@ -174,10 +212,12 @@ job_spawn(struct keeper *k, struct mp_error *err)
 	spawn.out = mp_spool_open(&j->out, s->out, s->keep_max);
 	if (spawn.out >= 0)
 		spawn.err = mp_spool_open(&j->err, s->err, s->keep_max);
-	if (spawn.err >= 0)
-		rc = mp_spawn(&spawn, &j->leader, err);
-	else
+	if (spawn.err < 0)
 		(void)mp_fail(err, rc, "cannot start: %s", strerror(errno));
+	else if ((rc = job_mask(j)) != 0)
+		(void)mp_fail(err, rc, "cannot mask its secrets: %s", mp_strerror(rc));
+	else
+		rc = mp_spawn(&spawn, &j->leader, err);
 	if (spawn.out >= 0)
 		(void)close(spawn.out);
 	if (spawn.err >= 0)
@@ -185,6 +225,7 @@ job_spawn(struct keeper *k, struct mp_error *err)
 	if (rc != 0) {
 		mp_spool_close(&j->out);
 		mp_spool_close(&j->err);
+		job_unmask(j);
 	}
 	return rc;
 }
@@ -280,6 +321,7 @@ job_end(struct keeper *k)
 
 	mp_spool_close(&j->out);
 	mp_spool_close(&j->err);
+	job_unmask(j);
 	j->end.out_size = j->out.size;
 	j->end.out_cut = j->out.cut;
 	j->end.out_lost = j->out.lost;

@@ -50,6 +50,7 @@ msg_put_spawn(struct mp_cbor_w *w, const struct mp_keeper_spawn *s)
 	mp_cbor_w_uint(w, s->lease_ms);
 	mp_cbor_w_uint(w, s->uid);
 	mp_cbor_w_uint(w, s->gid);
+	mp_cbor_w_uint(w, s->secrets);
 }
 
 static void
@@ -82,7 +83,7 @@ msg_items(enum mp_keeper_kind kind)
 {
 	switch (kind) {
 	case MP_KEEPER_SPAWN:
-		return 2 + 11;
+		return 2 + 12;
 	case MP_KEEPER_KILL:
 		return 2;
 	case MP_KEEPER_STARTED:
@@ -195,6 +196,7 @@ msg_get_spawn(struct mp_cbor_r *r, struct mp_keeper_spawn *s)
 	}
 	pool = (struct msg_pool){.p = mem + words, .words = (char **)(void *)mem};
 	s->mem = mem;
+	s->mem_size = words + rest + 1;
 	s->dir = msg_get_str(r, &pool);
 	s->argv = msg_get_words(r, &pool);
 	s->env = msg_get_words(r, &pool);
@@ -206,7 +208,8 @@ msg_get_spawn(struct mp_cbor_r *r, struct mp_keeper_spawn *s)
 	s->lease_ms = mp_cbor_r_uint(r, INT64_MAX);
 	s->uid = (uid_t)mp_cbor_r_uint(r, UINT32_MAX);
 	s->gid = (gid_t)mp_cbor_r_uint(r, UINT32_MAX);
-	if (r->rc == 0 && s->argv[0] == NULL)
+	s->secrets = (uint32_t)mp_cbor_r_uint(r, MP_SECRETS_MAX);
+	if (r->rc == 0 && (s->argv[0] == NULL || s->secrets > msg_words(s->env)))
 		r->rc = MP_EFORMAT;
 }
 
@@ -321,7 +324,9 @@ mp_keeper_msg_decode(struct mp_span bytes, struct mp_keeper_msg *out, size_t *us
 void
 mp_keeper_msg_fini(struct mp_keeper_msg *m)
 {
-	if (m->kind == MP_KEEPER_SPAWN)
+	if (m->kind == MP_KEEPER_SPAWN && m->u.spawn.mem != NULL) {
+		explicit_bzero(m->u.spawn.mem, m->u.spawn.mem_size); /* secrets may be among it */
 		free(m->u.spawn.mem);
+	}
 	*m = (struct mp_keeper_msg){0};
 }

@@ -27,10 +27,11 @@ enum mp_keeper_kind {
 };
 
 struct mp_keeper_spawn {
-	const char *dir; /* working directory, absolute */
-	char **argv;     /* NULL-terminated */
-	char **env;      /* NULL-terminated, KEY=VALUE */
-	const char *out; /* where stdout is spooled; made when there is any */
+	const char *dir;  /* working directory, absolute */
+	char **argv;      /* NULL-terminated */
+	char **env;       /* NULL-terminated, KEY=VALUE */
+	uint32_t secrets; /* so many of them, the last ones, are to be masked in what it prints */
+	const char *out;  /* where stdout is spooled; made when there is any */
 	const char *err;
 	uint64_t timeout_ms; /* 0: none */
 	uint64_t grace_ms;   /* between SIGTERM and SIGKILL */
@@ -39,6 +40,7 @@ struct mp_keeper_spawn {
 	gid_t gid;
 	uint64_t lease_ms; /* CLOCK_BOOTTIME: it may live until then; 0: for ever */
 	void *mem;         /* of a decoded one, for mp_keeper_msg_fini() */
+	size_t mem_size;
 };
 
 struct mp_keeper_exited {

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "util/mask.h"
+
 #include "util/fd.h"
 
 #define SPOOL_READ (64u * 1024)
@@ -66,6 +68,17 @@ spool_keep(struct mp_spool *s, const uint8_t *p, size_t n)
 	s->lost = s->file < 0 || !mp_fd_write(s->file, mp_span(p, n));
 }
 
+static void
+spool_take(void *ctx, const uint8_t *p, size_t n)
+{
+	struct mp_spool *s = ctx;
+
+	spool_keep(s, p, n);
+	s->size += n;
+	if (s->file >= 0 && !s->lost && !s->no_holes)
+		spool_punch(s);
+}
+
 /* False when there was nothing to read. */
 static bool
 spool_step(struct mp_spool *s)
@@ -80,10 +93,11 @@ spool_step(struct mp_spool *s)
 		s->pipe = -1;
 		return false;
 	}
-	spool_keep(s, buf, (size_t)n);
-	s->size += (uint64_t)n;
-	if (s->file >= 0 && !s->lost && !s->no_holes)
-		spool_punch(s);
+	if (s->masker != NULL)
+		mp_masker_feed(s->masker, mp_span(buf, (size_t)n), spool_take, s);
+	else
+		spool_take(s, buf, (size_t)n);
+	s->read += (uint64_t)n;
 	return true;
 }
 
@@ -100,12 +114,14 @@ mp_spool_read(struct mp_spool *s)
 void
 mp_spool_close(struct mp_spool *s)
 {
-	uint64_t start = s->size;
+	uint64_t start = s->read;
 
-	while (s->pipe >= 0 && s->size - start < SPOOL_DRAIN_MAX && spool_step(s))
+	while (s->pipe >= 0 && s->read - start < SPOOL_DRAIN_MAX && spool_step(s))
 		continue;
 	if (s->pipe >= 0)
 		(void)close(s->pipe);
+	if (s->masker != NULL)
+		mp_masker_end(s->masker, spool_take, s);
 	if (s->file >= 0)
 		(void)close(s->file);
 	s->pipe = s->file = -1;

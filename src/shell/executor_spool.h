@@ -10,15 +10,19 @@
 
 #include "mp/base.h"
 
+struct mp_masker;
+
 struct mp_spool {
 	int pipe;         /* reading end, non-blocking; -1 when it ended */
 	int file;         /* -1 until there is a byte */
 	const char *path; /* borrowed */
 	uint64_t keep_max;
-	uint64_t size;    /* of the stream so far */
-	uint64_t punched; /* the hole ends here */
-	bool cut;         /* the middle, or the end, is missing */
-	bool lost;        /* the file could not be written */
+	struct mp_masker *masker; /* borrowed; what goes through it is the stream. NULL: none */
+	uint64_t size;            /* of the stream so far */
+	uint64_t read;            /* of the pipe so far */
+	uint64_t punched;         /* the hole ends here */
+	bool cut;                 /* the middle, or the end, is missing */
+	bool lost;                /* the file could not be written */
 	bool no_holes;
 };
 

@@ -30,6 +30,7 @@
 #include <sys/types.h>
 
 struct mp_workspace_root;
+struct mp_mask;
 
 /* STATE/work, made when absent, and emptied: no attempt outlives its node. `path` is absolute.
  * MP_EIO, MP_EFULL, MP_ENOMEM. */
@@ -58,6 +59,7 @@ struct mp_workspace {
 	char *name; /* below the root: RUN/NAME.M-T-C; owned */
 	uid_t uid;  /* whose it is; 0: ours */
 	gid_t gid;
+	const struct mp_mask *mask; /* borrowed: secrets that may not leave; NULL: there are none */
 };
 
 /*
@@ -80,7 +82,8 @@ struct mp_workspace_yield {
  * Stores what matches the patterns (n globs of util/glob.h; a directory that matches stands for
  * all below it) and the value. MP_ENOENT: a pattern matches nothing; MP_EINVAL: something matches
  * that may not leave (a link leading out, a socket, a device, a name that is not UTF-8), or the
- * value is above MP_VALUE_MAX; MP_ELIMIT: too many files. The text names it.
+ * value is above MP_VALUE_MAX; MP_ELIMIT: too many files. The text names it. With a mask, secrets
+ * are taken out of the value, and a path with one is MP_EINVAL; what files hold is left alone.
  */
 int mp_workspace_collect(struct mp_workspace *ws, struct mp_cache *cache,
 	const char *const *patterns, size_t n, struct mp_workspace_yield *out,

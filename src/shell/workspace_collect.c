@@ -12,6 +12,7 @@
 #include "shell/heap.h"
 #include "shell/workspace_impl.h"
 #include "util/glob.h"
+#include "util/mask.h"
 
 /* Directories below each other. Deeper: refused. */
 #define COLLECT_DEPTH_MAX 128
@@ -27,7 +28,9 @@ struct collecting {
 	bool *hits; /* of the patterns */
 	char path[MP_PATH_MAX + 2];
 	size_t path_n;
-	struct mp_file *files; /* paths are owned */
+	struct mp_masker *masker; /* NULL: there are no secrets */
+	bool told;                /* a path holds one */
+	struct mp_file *files;    /* paths are owned */
 	size_t count, cap;
 	uint64_t bytes;
 };
@@ -187,6 +190,26 @@ collect_kind(mode_t mode)
 	return "device";
 }
 
+static void
+collect_told(void *ctx, const uint8_t *p, size_t n)
+{
+	struct collecting *c = ctx;
+
+	c->told = c->told || memmem(p, n, MP_MASK_TEXT, strlen(MP_MASK_TEXT)) != NULL;
+}
+
+/* Names of files are shown to whoever may look. */
+static bool
+collect_tells(struct collecting *c)
+{
+	c->told = false;
+	if (c->masker == NULL || strstr(c->path, MP_MASK_TEXT) != NULL)
+		return false;
+	mp_masker_feed(c->masker, mp_span_str(c->path), collect_told, c);
+	mp_masker_end(c->masker, collect_told, c);
+	return c->told;
+}
+
 static int
 collect_take(struct collecting *c, int dir, const char *name, mode_t mode, const bool *by,
 	struct mp_error *err)
@@ -198,6 +221,8 @@ collect_take(struct collecting *c, int dir, const char *name, mode_t mode, const
 		(void)mp_wrap(err, "output %.200s", c->path);
 		return MP_EINVAL;
 	}
+	if (collect_tells(c))
+		return mp_fail(err, MP_EINVAL, "the path of an output holds a secret");
 	for (i = 0; i < c->pattern_count; i++)
 		c->hits[i] = c->hits[i] || by[i];
 	if (S_ISREG(mode))
@@ -320,56 +345,6 @@ collect_outputs(struct collecting *c, int ws, struct mp_workspace_yield *out, st
 	return rc;
 }
 
-static int
-collect_value(int ws, struct mp_cache *cache, struct mp_hash *out, struct mp_error *err)
-{
-	int rc = 0, fd = openat(ws, "value", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct mp_blob_ref ref = {0};
-	struct stat st;
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : workspace_fail(err, "$MP_OUTPUT");
-	if (fstat(fd, &st) != 0)
-		rc = workspace_fail(err, "$MP_OUTPUT");
-	else if (!S_ISREG(st.st_mode))
-		rc = mp_fail(err, MP_EINVAL, "$MP_OUTPUT is not a regular file");
-	else if (st.st_size > MP_VALUE_MAX)
-		rc = mp_fail(err, MP_EINVAL, "$MP_OUTPUT holds more than %u bytes", MP_VALUE_MAX);
-	else if (st.st_size > 0)
-		rc = mp_cache_put_file(cache, fd, &ref, err);
-	(void)close(fd);
-	if (rc == 0)
-		*out = ref.digest;
-	return rc;
-}
-
-int
-mp_workspace_collect(struct mp_workspace *ws, struct mp_cache *cache, const char *const *patterns,
-	size_t n, struct mp_workspace_yield *out, struct mp_error *err)
-{
-	struct collecting c = {
-		.cache = cache, .uid = ws->uid, .patterns = patterns, .pattern_count = n};
-	struct mp_workspace_yield y = {0};
-	size_t i;
-	int rc;
-
-	rc = collect_value(ws->fd, cache, &y.value, err);
-	if (rc == 0 && n > 0) {
-		c.hits = calloc(n, sizeof(*c.hits));
-		rc = c.hits == NULL ? mp_fail(err, MP_ENOMEM, "%s", mp_strerror(MP_ENOMEM))
-				    : collect_outputs(&c, ws->fd, &y, err);
-	}
-	for (i = 0; i < c.count; i++)
-		free((void *)(uintptr_t)c.files[i].path.p);
-	free(c.files);
-	free(c.hits);
-	if (rc == 0)
-		*out = y;
-	return rc;
-}
-
-/* ---- logs ---- */
-
 static bool
 log_read(int fd, uint8_t *p, size_t n, uint64_t offset)
 {
@@ -386,6 +361,101 @@ log_read(int fd, uint8_t *p, size_t n, uint64_t offset)
 	}
 	return true;
 }
+
+struct masked {
+	uint8_t *p;
+	size_t n;
+};
+
+static void
+masked_take(void *ctx, const uint8_t *p, size_t n)
+{
+	struct masked *m = ctx;
+
+	memcpy(m->p + m->n, p, n);
+	m->n += n;
+}
+
+/* A value is shown, and handed on to who does not take the secret. */
+static int
+collect_masked(int fd, size_t size, struct mp_masker *masker, struct mp_cache *cache,
+	struct mp_blob_ref *ref, struct mp_error *err)
+{
+	uint8_t *bytes = malloc(size);
+	struct masked m = {.p = malloc(size * strlen(MP_MASK_TEXT))};
+	int rc;
+
+	if (bytes == NULL || m.p == NULL) {
+		rc = mp_fail(err, MP_ENOMEM, "%s", mp_strerror(MP_ENOMEM));
+	} else if (!log_read(fd, bytes, size, 0)) {
+		rc = mp_fail(err, MP_EIO, "$MP_OUTPUT cannot be read");
+	} else {
+		mp_masker_feed(masker, mp_span(bytes, size), masked_take, &m);
+		mp_masker_end(masker, masked_take, &m);
+		explicit_bzero(bytes, size);
+		rc = mp_cache_put_bytes(cache, mp_span(m.p, m.n), ref, err);
+	}
+	free(bytes);
+	free(m.p);
+	return rc;
+}
+
+static int
+collect_value(int ws, struct mp_cache *cache, struct mp_masker *masker, struct mp_hash *out,
+	struct mp_error *err)
+{
+	int rc = 0, fd = openat(ws, "value", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct mp_blob_ref ref = {0};
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : workspace_fail(err, "$MP_OUTPUT");
+	if (fstat(fd, &st) != 0)
+		rc = workspace_fail(err, "$MP_OUTPUT");
+	else if (!S_ISREG(st.st_mode))
+		rc = mp_fail(err, MP_EINVAL, "$MP_OUTPUT is not a regular file");
+	else if (st.st_size > MP_VALUE_MAX)
+		rc = mp_fail(err, MP_EINVAL, "$MP_OUTPUT holds more than %u bytes", MP_VALUE_MAX);
+	else if (st.st_size > 0 && masker != NULL)
+		rc = collect_masked(fd, (size_t)st.st_size, masker, cache, &ref, err);
+	else if (st.st_size > 0)
+		rc = mp_cache_put_file(cache, fd, &ref, err);
+	(void)close(fd);
+	if (rc == 0)
+		*out = ref.digest;
+	return rc;
+}
+
+int
+mp_workspace_collect(struct mp_workspace *ws, struct mp_cache *cache, const char *const *patterns,
+	size_t n, struct mp_workspace_yield *out, struct mp_error *err)
+{
+	struct collecting c = {
+		.cache = cache, .uid = ws->uid, .patterns = patterns, .pattern_count = n};
+	struct mp_workspace_yield y = {0};
+	size_t i;
+	int rc = 0;
+
+	if (ws->mask != NULL && mp_masker_new(ws->mask, &c.masker) != 0)
+		rc = mp_fail(err, MP_ENOMEM, "%s", mp_strerror(MP_ENOMEM));
+	if (rc == 0)
+		rc = collect_value(ws->fd, cache, c.masker, &y.value, err);
+	if (rc == 0 && n > 0) {
+		c.hits = calloc(n, sizeof(*c.hits));
+		rc = c.hits == NULL ? mp_fail(err, MP_ENOMEM, "%s", mp_strerror(MP_ENOMEM))
+				    : collect_outputs(&c, ws->fd, &y, err);
+	}
+	for (i = 0; i < c.count; i++)
+		free((void *)(uintptr_t)c.files[i].path.p);
+	free(c.files);
+	free(c.hits);
+	mp_masker_free(c.masker);
+	if (rc == 0)
+		*out = y;
+	return rc;
+}
+
+/* ---- logs ---- */
 
 /* Beginning, a line that tells of the gap, and the end if it is there: keep_max bytes at most. */
 static int

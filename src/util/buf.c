@@ -56,3 +56,11 @@ mp_buf_consume(struct mp_buf *b, size_t n)
 		memmove(b->p, b->p + n, b->n - n);
 	b->n -= n;
 }
+
+void
+mp_buf_wipe(struct mp_buf *b)
+{
+	if (b->cap > 0)
+		explicit_bzero(b->p, b->cap);
+	b->n = 0;
+}

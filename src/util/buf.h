@@ -24,6 +24,9 @@ int mp_buf_append(struct mp_buf *b, const void *p, size_t n);
 /* Room for n more bytes at b->p + b->n, not yet counted in b->n. 0, MP_ENOMEM or MP_ELIMIT. */
 int mp_buf_reserve(struct mp_buf *b, size_t n);
 
+/* Forgets what it holds, in memory too: for secrets. Parts that moved while it grew may be left. */
+void mp_buf_wipe(struct mp_buf *b);
+
 /* Drops the first n bytes. */
 void mp_buf_consume(struct mp_buf *b, size_t n);
 

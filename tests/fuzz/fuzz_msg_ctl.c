@@ -34,7 +34,7 @@ copy_submit(struct mp_buf *buf, const struct mp_ctl_request *r)
 		n++;
 	mp_assert(left == 0);
 	rc = mp_ctl_submit_encode(
-		buf, r->pipeline, params, n, &r->inputs, r->key.n > 0 ? key : NULL);
+		buf, r->pipeline, params, n, &r->inputs, r->key.n > 0 ? key : NULL, r->secrets);
 	free(params);
 	free(key);
 	return rc;
@@ -72,14 +72,14 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 
 	switch (r->number) {
 	case MP_CTL_SUBMIT:
-		rc = copy_submit(buf, r);
+	case MP_CTL_FETCH:
+		rc = (r->number == MP_CTL_SUBMIT ? copy_submit : copy_fetch)(buf, r);
 		break;
 	case MP_CTL_SHOW:
 	case MP_CTL_EVENTS:
-		rc = mp_ctl_page_encode(buf, r->number, run, r->from, r->count);
-		break;
 	case MP_CTL_NODES:
-		rc = mp_ctl_page_encode(buf, r->number, NULL, r->from, r->count);
+		rc = mp_ctl_page_encode(
+			buf, r->number, r->number == MP_CTL_NODES ? NULL : run, r->from, r->count);
 		break;
 	case MP_CTL_DRAIN:
 		rc = mp_ctl_drain_encode(buf, name, r->on, by);
@@ -117,8 +117,8 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	case MP_CTL_RESOLVE:
 		rc = mp_ctl_resolve_encode(buf, run, module, r->rerun, by);
 		break;
-	case MP_CTL_FETCH:
-		rc = copy_fetch(buf, r);
+	case MP_CTL_SECRETS:
+		rc = mp_ctl_secrets_encode(buf, run, r->secrets);
 		break;
 	case MP_CTL_LOG:
 		rc = mp_ctl_log_encode(buf, &r->node, &r->log);

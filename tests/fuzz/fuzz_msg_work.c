@@ -69,14 +69,14 @@ check_assign(struct mp_buf *buf, struct mp_span in)
 	if (mp_msg_work_assign_decode(in, &m) != 0)
 		return;
 	mp_cbor_w_init(&w, buf);
-	mp_work_assign_begin(&w, &m.head, m.items.left);
+	mp_work_assign_begin(&w, &m.head, m.items.left, m.secrets.n > 0);
 	while (mp_work_item_next(&m.items, &item)) {
 		mp_work_assign_item(&w, &item, item.deps.left);
 		while (mp_work_dep_next(&item.deps, &dep))
 			mp_work_assign_dep(&w, dep.name, dep.result, holders,
 				holders_of(dep.holders, holders));
 	}
-	mp_work_assign_end(&w, holders, holders_of(m.inputs, holders));
+	mp_work_assign_end(&w, holders, holders_of(m.inputs, holders), m.secrets);
 	fuzz_same(buf, w.rc, in);
 }
 

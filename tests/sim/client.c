@@ -134,7 +134,7 @@ sim_client_submit(struct sim_host *host, uint32_t run_number)
 	if (sim->plan.inputs)
 		inputs = put_inputs(host, run_number);
 	mp_assert(mp_ctl_submit_encode(&bytes, mp_buf_span(&cbor), NULL, 0,
-			  sim->plan.inputs ? &inputs : NULL, NULL) == 0);
+			  sim->plan.inputs ? &inputs : NULL, NULL, mp_span(NULL, 0)) == 0);
 	sim_trace(sim, host, "submit run %" PRIu32, run_number);
 	mp_assert(client_ask(host, MP_CTL_SUBMIT, run_number, mp_buf_span(&bytes)) != NULL);
 	mp_buf_fini(&cbor);

@@ -142,6 +142,7 @@ unit_tests += \
 	tests/unit/test_pipeline_examples \
 	tests/unit/test_pipeline_graph \
 	tests/unit/test_pipeline_parse \
+	tests/unit/test_pipeline_secret \
 	tests/unit/test_yaml
 
 tests_unit_test_names_SOURCES = %D%/test_names.c
@@ -163,6 +164,10 @@ tests_unit_test_pipeline_graph_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 tests_unit_test_pipeline_parse_SOURCES = %D%/test_pipeline_parse.c
 tests_unit_test_pipeline_parse_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_pipeline_parse_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
+
+tests_unit_test_pipeline_secret_SOURCES = %D%/test_pipeline_secret.c
+tests_unit_test_pipeline_secret_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pipeline_secret_LDADD = $(UNIT_LIBS) $(FYAML_LIBS)
 
 tests_unit_test_yaml_SOURCES = %D%/test_yaml.c
 tests_unit_test_yaml_CPPFLAGS = $(UNIT_CPPFLAGS)

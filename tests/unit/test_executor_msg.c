@@ -57,9 +57,12 @@ test_junk_frames(void **state)
 		{"\0\0\0\3\x82\x01\x07", 7, MP_EFORMAT}, /* spawn without anything */
 		{"\0\0\0\4\x82\x02\x07\x00", 8, MP_EFORMAT},
 		/* spawn: well; a NUL in a word; no command */
-		{"\0\0\0\x11\x8d\x01\x07\x41/\x81\x41x\x80\x40\x40\0\0\0\0\0\0", 21, 0},
-		{"\0\0\0\x12\x8d\x01\x07\x42/\0\x81\x41x\x80\x40\x40\0\0\0\0\0\0", 22, MP_EFORMAT},
-		{"\0\0\0\x0f\x8d\x01\x07\x41/\x80\x80\x40\x40\0\0\0\0\0\0", 19, MP_EFORMAT},
+		{"\0\0\0\x12\x8e\x01\x07\x41/\x81\x41x\x80\x40\x40\0\0\0\0\0\0\0", 22, 0},
+		{"\0\0\0\x13\x8e\x01\x07\x42/\0\x81\x41x\x80\x40\x40\0\0\0\0\0\0\0", 23,
+			MP_EFORMAT},
+		{"\0\0\0\x10\x8e\x01\x07\x41/\x80\x80\x40\x40\0\0\0\0\0\0\0", 20, MP_EFORMAT},
+		/* a secret of an environment that is empty */
+		{"\0\0\0\x12\x8e\x01\x07\x41/\x81\x41x\x80\x40\x40\0\0\0\0\0\0\1", 22, MP_EFORMAT},
 	};
 	struct mp_keeper_msg m;
 	size_t i, used;
@@ -95,7 +98,8 @@ test_every_kind(void **state)
 				.out = "/o",
 				.err = "/e",
 				.uid = 5,
-				.gid = 6};
+				.gid = 6,
+				.secrets = 1};
 		mp_buf_clear(&b);
 		assert_int_equal(mp_keeper_msg_encode(&b, &in), 0);
 		mp_cbor_r_init(&r, mp_span(b.p + 4, b.n - 4));
@@ -104,7 +108,8 @@ test_every_kind(void **state)
 		assert_int_equal(mp_keeper_msg_decode(mp_buf_span(&b), &out, &used), 0);
 		assert_int_equal(out.kind, kind);
 		if (kind == MP_KEEPER_SPAWN)
-			assert_true(out.u.spawn.uid == 5 && out.u.spawn.gid == 6);
+			assert_true(out.u.spawn.uid == 5 && out.u.spawn.gid == 6 &&
+				    out.u.spawn.secrets == 1);
 		mp_keeper_msg_fini(&out);
 	}
 	mp_buf_fini(&b);

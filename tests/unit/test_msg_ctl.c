@@ -65,8 +65,9 @@ test_submit(void **state)
 
 	(void)state;
 	fixture_init(&f);
-	assert_int_equal(
-		mp_ctl_submit_encode(&f.buf, mp_span("PIPE", 4), params, 2, &inputs, "k"), 0);
+	assert_int_equal(mp_ctl_submit_encode(&f.buf, mp_span("PIPE", 4), params, 2, &inputs, "k",
+				 mp_span(NULL, 0)),
+		0);
 	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
 	assert_int_equal(r.number, MP_CTL_SUBMIT);
 	assert_true(mp_span_eq(r.pipeline, mp_span_str("PIPE")));
@@ -81,7 +82,9 @@ test_submit(void **state)
 	assert_false(mp_ctl_param_next(&list, &left, &p));
 	refuses_parts(&f, false);
 
-	assert_int_equal(mp_ctl_submit_encode(&f.buf, mp_span("P", 1), NULL, 0, NULL, NULL), 0);
+	assert_int_equal(mp_ctl_submit_encode(
+				 &f.buf, mp_span("P", 1), NULL, 0, NULL, NULL, mp_span(NULL, 0)),
+		0);
 	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
 	assert_true(mp_hash_is_zero(&r.inputs));
 	assert_int_equal(r.key.n, 0);
@@ -396,7 +399,8 @@ test_memory(void **state)
 
 		fixture_init(&f);
 		f.heap.fail_at = fail;
-		rc = mp_ctl_submit_encode(&f.buf, mp_span("P", 1), NULL, 0, NULL, "key");
+		rc = mp_ctl_submit_encode(
+			&f.buf, mp_span("P", 1), NULL, 0, NULL, "key", mp_span(NULL, 0));
 		fixture_fini(&f);
 		if (rc == 0)
 			break;

@@ -218,7 +218,6 @@ static const struct bad bad_files[] = {
 	{ONE "moduls: 1\n", "p.yaml:6:1: unknown key 'moduls': did you mean 'modules'?"},
 	{ONE "whatever: { x: 1 }\n", "p.yaml:6:1: unknown key 'whatever'"},
 	{ONE "<<: x\n", "p.yaml:6:1: unknown key '<<'"},
-	{ONE "secrets: [A]\n", "p.yaml:6:1: 'secrets' is not implemented in this version"},
 	{ONE "    once: true\nfailover: survivor\n",
 		"p.yaml:7:11: 'failover: survivor' and 'once: true' of module 'a': both of two "
 		"nodes may think that they survived"},
@@ -298,16 +297,15 @@ static const struct bad bad_modules[] = {
 		"p.yaml:7:12: 'retry' of more than one attempt, and 'once: true': never started "
 		"twice"},
 	{ONE "    once: maybe\n", "p.yaml:6:11: expected true or false, found 'maybe'"},
-	{ONE "    when: x\n    not_in_parallel: [x]\n    secrets: [x]\n"
+	{ONE "    when: x\n    not_in_parallel: [x]\n"
 	     "    pin: leader\n    priority: 1\n    always: true\n"
 	     "    ignore_failure: true\n",
 		"p.yaml:6:5: 'when' is not implemented in this version\n"
 		"p.yaml:7:5: 'not_in_parallel' is not implemented in this version\n"
-		"p.yaml:8:5: 'secrets' is not implemented in this version\n"
-		"p.yaml:9:5: 'pin' is not implemented in this version\n"
-		"p.yaml:10:5: 'priority' is not implemented in this version\n"
-		"p.yaml:11:5: 'always' is not implemented in this version\n"
-		"p.yaml:12:5: 'ignore_failure' is not implemented in this version"},
+		"p.yaml:8:5: 'pin' is not implemented in this version\n"
+		"p.yaml:9:5: 'priority' is not implemented in this version\n"
+		"p.yaml:10:5: 'always' is not implemented in this version\n"
+		"p.yaml:11:5: 'ignore_failure' is not implemented in this version"},
 	{ONE "    resources: [gpu]\n",
 		"p.yaml:6:16: expected a map of resources to how much is taken, found a list"},
 	{ONE "    resources: { gpu: 0 }\n", "p.yaml:6:23: expected a whole number, from 1 to "

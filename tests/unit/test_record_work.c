@@ -399,13 +399,13 @@ assign_encode(struct fixture *f)
 	struct mp_cbor_w w;
 
 	mp_cbor_w_init(&w, &f->buf);
-	mp_work_assign_begin(&w, &head, 2);
+	mp_work_assign_begin(&w, &head, 2, false);
 	mp_work_assign_item(&w, &item, 2);
 	mp_work_assign_dep(&w, mp_span_str("a"), mp_span_str("ra"), nodes, 2);
 	mp_work_assign_dep(&w, mp_span_str("b"), mp_span_str("rb"), nodes, 0);
 	item.module = 8;
 	mp_work_assign_item(&w, &item, 0);
-	mp_work_assign_end(&w, nodes, 3);
+	mp_work_assign_end(&w, nodes, 3, mp_span(NULL, 0));
 	assert_int_equal(w.rc, 0);
 }
 

@@ -333,7 +333,7 @@ assign_many(int leader, uint64_t term, uint32_t first, uint32_t n, const struct 
 
 	mp_buf_init(&buf, &W.own, 65536);
 	mp_cbor_w_init(&w, &buf);
-	mp_work_assign_begin(&w, &hd, n);
+	mp_work_assign_begin(&w, &hd, n, false);
 	for (uint32_t i = 0; i < n; i++) {
 		struct mp_attempt_id id = {term, first + i, 1};
 		struct mp_work_item item = {.module = first + i,
@@ -348,7 +348,7 @@ assign_many(int leader, uint64_t term, uint32_t first, uint32_t n, const struct 
 			mp_work_assign_dep(
 				&w, mp_span_str(g->names[k]), g->results[k], &W.members[4].id, 1);
 	}
-	mp_work_assign_end(&w, &W.members[4].id, 1);
+	mp_work_assign_end(&w, &W.members[4].id, 1, mp_span(NULL, 0));
 	assert_int_equal(w.rc, 0);
 	return say(leader, &buf);
 }
