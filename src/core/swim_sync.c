@@ -106,18 +106,22 @@ view_send(struct mp_swim *swim, struct mp_env *env, const struct mp_member *to,
 		mp_out_send(env->out, &to->id, MP_CLASS_CONTROL, mp_buf_span(w.buf), 0);
 }
 
+bool
+mp_swim_unverified(const struct mp_swim *swim)
+{
+	for (uint32_t i = 0; i < swim->peer_count; i++) {
+		if (swim->peers[i].unverified)
+			return true;
+	}
+	return false;
+}
+
 /* Sums do not say of whom we have only heard, and somebody of an older version does not answer
  * them: the whole view then. */
 static bool
 sums_will_do(const struct mp_swim *swim)
 {
-	if (swim->peer_count <= SWIM_FEW || swim->sums_asked)
-		return false;
-	for (uint32_t i = 0; i < swim->peer_count; i++) {
-		if (swim->peers[i].unverified)
-			return false;
-	}
-	return true;
+	return swim->peer_count > SWIM_FEW && !swim->sums_asked && !mp_swim_unverified(swim);
 }
 
 static void

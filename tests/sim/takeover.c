@@ -84,21 +84,28 @@ sim_takeover_lose(struct sim *sim)
 	}
 }
 
+bool
+check_decides(struct sim *sim, const struct check_run *run)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < run->record.elector_count; i++)
+		left += !sim_host_of(sim, &run->record.electors[i])->gone;
+	return left >= check_majority(run);
+}
+
 /* Most of those who decide are lost, and somebody who is left does not know of an end. */
 static bool
 needs_takeover(struct sim *sim, const struct check_run *run)
 {
-	uint32_t left = 0;
 	bool open = false;
 
-	for (uint32_t i = 0; i < run->record.elector_count; i++)
-		left += !sim_host_of(sim, &run->record.electors[i])->gone;
 	for (uint32_t i = 0; i < sim->plan.hosts; i++) {
 		const struct sim_host *h = &sim->hosts[i];
 
 		open = open || (h->node != NULL && !mp_runs_ended(mp_node_runs(h->node), &run->id));
 	}
-	return open && left < check_majority(run);
+	return open && !check_decides(sim, run);
 }
 
 void
