@@ -18,6 +18,7 @@ enum mp_member_status {
 	MP_NODE_BUSY,
 	MP_NODE_DRAINING,
 	MP_NODE_OFFLINE,
+	MP_NODE_DOUBLED, /* two nodes had its key: core/swim_double.c */
 };
 
 /* How a node talks to a member. */

@@ -323,7 +323,7 @@ read_alive(struct mp_cbor_r *r, struct mp_statement *s)
 	s->proto_min = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 	s->proto_max = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 	s->roles = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
-	s->status = (enum mp_member_status)mp_cbor_r_uint(r, MP_NODE_OFFLINE);
+	s->status = (enum mp_member_status)mp_cbor_r_uint(r, MP_NODE_DOUBLED);
 	s->has_caps = mp_cbor_r_peek(r) != MP_CBOR_NULL;
 	if (s->has_caps)
 		mp_cbor_r_fixed(r, s->caps_digest.b, sizeof(s->caps_digest.b));

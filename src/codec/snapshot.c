@@ -23,7 +23,7 @@ mp_member_state_word(enum mp_member_state state)
 const char *
 mp_member_status_word(enum mp_member_status status)
 {
-	static const char *const words[] = {"available", "busy", "draining", "offline"};
+	static const char *const words[] = {"available", "busy", "draining", "offline", "offline"};
 
 	return (size_t)status < mp_countof(words) ? words[status] : "unknown";
 }
@@ -208,7 +208,7 @@ mp_snap_member_next(struct mp_cbor_r *r, struct mp_snap_member *out)
 	read_node(r, &out->node);
 	mp_ctl_addr_read(r, &out->addr);
 	out->state = (enum mp_member_state)mp_cbor_r_uint(r, MP_MEMBER_LEFT);
-	out->status = (enum mp_member_status)mp_cbor_r_uint(r, MP_NODE_OFFLINE);
+	out->status = (enum mp_member_status)mp_cbor_r_uint(r, MP_NODE_DOUBLED);
 	out->load.used = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 	if (!read_null(r))
 		out->caps = mp_cbor_r_bytes(r, MP_CAPS_BYTES_MAX);

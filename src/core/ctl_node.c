@@ -32,6 +32,8 @@ member_show(const struct mp_env *env, const struct mp_member *m, struct mp_snap_
 	out->caps = mp_roster_caps_of(m);
 	if (m->last_heard_ms > 0 && !self)
 		out->silent_ms = env->now_ms - m->last_heard_ms;
+	if (m->status == MP_NODE_DOUBLED)
+		out->status = m->status;
 	if (m->state == MP_MEMBER_DEAD || m->state == MP_MEMBER_LEFT)
 		return;
 	out->status = status_shown(m);

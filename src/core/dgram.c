@@ -505,6 +505,10 @@ mp_dgram_open(struct mp_dgram *d, struct mp_env *env, struct mp_span bytes, stru
 			out->drop = MP_DROP_REVOKED;
 			break;
 		}
+		if (rc == MP_EREPLAY && head.boot < mp_member_boot(out->sender)) {
+			out->drop = MP_DROP_OUTLIVED;
+			break;
+		}
 	}
 	return rc;
 }

@@ -70,6 +70,7 @@ enum mp_dgram_drop {
 	MP_DROP_OTHER,
 	MP_DROP_UNOPENED, /* with none of the gossip keys */
 	MP_DROP_REVOKED,  /* by `sender`, indeed, whose key is shut out */
+	MP_DROP_OUTLIVED, /* as if by `sender`, of a boot before the one that is known */
 };
 
 struct mp_dgram_in {

@@ -91,6 +91,7 @@ libmp_core_a_SOURCES = \
 	%D%/shelf_int.h \
 	%D%/swim.c \
 	%D%/swim.h \
+	%D%/swim_double.c \
 	%D%/swim_impl.h \
 	%D%/swim_news.c \
 	%D%/swim_probe.c \

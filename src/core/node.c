@@ -9,13 +9,15 @@
  *               hold 83-84, shelf 90-95
  *
  * RESTORING -> BOOTING (the boot counter goes to disk) -> JOINING -> RUNNING -> STOPPING
+ *                                                                     '-> QUARANTINED
  */
 #include "core/node_int.h"
 
 #include "codec/msg_swim.h"
 #include "codec/record_trust.h"
 
-#define META_BOOT "boot"
+#define META_BOOT    "boot"
+#define META_DOUBLED "doubled"
 
 /* ---- building and taking down ---- */
 
@@ -188,6 +190,15 @@ node_fatal(struct mp_node *node, int code, const char *what, const char *why)
 	node->phase = NODE_STOPPED;
 }
 
+/* What it promised and what the other did is not known any more, and starting it again does not
+ * help that: a row says so. What was held until rows are durable is never sent. */
+static void
+node_quarantine(struct mp_node *node)
+{
+	mp_out_put(node->out, MP_TABLE_META, mp_span_str(META_DOUBLED), mp_span_str("1"));
+	node->phase = NODE_QUARANTINED;
+}
+
 /* Others will never listen to it again. */
 static void
 node_shut(struct mp_node *node)
@@ -196,6 +207,10 @@ node_shut(struct mp_node *node)
 		mp_charter_revoked(mp_roster_charter(node->roster), &node->env.self);
 	char why[MP_REVOCATION_WHY_MAX + 1] = "no reason was given";
 
+	if (mp_swim_doubled(node->swim)) {
+		node_fatal(node, MP_EAUTH, "quarantine", DOUBLED_TEXT);
+		return;
+	}
 	if (r->why.n > 0) {
 		memcpy(why, r->why.p, r->why.n);
 		why[r->why.n] = '\0';
@@ -213,6 +228,10 @@ restore_meta(struct mp_node *node, const struct mp_row *row)
 		mp_cbor_r_init(&r, row->value);
 		node->env.boot = mp_cbor_r_uint(&r, UINT32_MAX - 1);
 		return mp_cbor_r_end(&r) == 0 ? 0 : MP_ECORRUPT;
+	}
+	if (mp_span_eq(row->key, mp_span_str(META_DOUBLED))) {
+		node->quarantined = true;
+		return 0;
 	}
 	rc = mp_drain_restore(node->drain, row->key, row->value);
 	if (rc == MP_ENOENT)
@@ -266,6 +285,10 @@ node_boot(struct mp_node *node)
 	struct mp_env *env = &node->env;
 	struct mp_cbor_w w;
 
+	if (node->quarantined) {
+		node_fatal(node, MP_EAUTH, "quarantine", DOUBLED_TEXT);
+		return;
+	}
 	env->boot++;
 	mp_cbor_w_init(&w, mp_out_scratch(node->out));
 	mp_cbor_w_uint(&w, env->boot);
@@ -420,7 +443,7 @@ node_message(struct mp_node *node, const struct mp_node_id *from, struct mp_span
 
 	if (node->phase == NODE_BOOTING && mp_msg_kind(bytes) == MP_MSG_JOIN)
 		(void)mp_join_message(node->join, &node->env, from, bytes);
-	if (node->phase < NODE_JOINING || node->phase == NODE_STOPPED)
+	if (node->phase < NODE_JOINING || node->phase >= NODE_QUARANTINED)
 		return;
 	if (mp_roster_revoked(node->roster, from)) {
 		node->counters[MP_COUNT_MSG_REFUSED]++;
@@ -441,7 +464,7 @@ node_link(struct mp_node *node, const struct mp_event *ev)
 	struct mp_env *env = &node->env;
 	const struct mp_node_id *peer = &ev->u.link.peer;
 
-	if (node->phase < NODE_JOINING || node->phase == NODE_STOPPED)
+	if (node->phase < NODE_JOINING || node->phase >= NODE_QUARANTINED)
 		return;
 	if (ev->u.link.state == MP_LINK_UP && ev->u.link.klass == MP_CLASS_CONTROL &&
 		mp_roster_revoked(node->roster, peer))
@@ -477,6 +500,8 @@ node_persisted(struct mp_node *node, uint64_t seq)
 {
 	struct mp_env *env = &node->env;
 
+	if (node->phase == NODE_QUARANTINED)
+		return;
 	mp_out_persisted(node->out, seq);
 	if (node->phase == NODE_BOOTING && seq >= node->boot_seq) {
 		node_begin(node);
@@ -496,10 +521,11 @@ node_tick(struct mp_node *node)
 
 	if (node->phase == NODE_JOINING)
 		mp_join_tick(node->join, env);
+	if (node->phase >= NODE_RUNNING && node->phase <= NODE_QUARANTINED &&
+		mp_swim_deadline(node->swim) <= env->now_ms)
+		mp_swim_tick(node->swim, env);
 	if (node->phase != NODE_RUNNING && node->phase != NODE_STOPPING)
 		return;
-	if (mp_swim_deadline(node->swim) <= env->now_ms)
-		mp_swim_tick(node->swim, env);
 	if (mp_pulse_deadline(node->pulse) <= env->now_ms)
 		mp_pulse_tick(node->pulse, env);
 	if (mp_runs_deadline(node->runs) <= env->now_ms)
@@ -714,9 +740,10 @@ mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp
 		node_dispatch(node, event);
 	if (node->phase == NODE_JOINING)
 		node_joining(node);
-	if (node->phase == NODE_RUNNING && mp_swim_doubled(node->swim))
-		node_fatal(node, MP_EAUTH, "quarantine", DOUBLED_TEXT);
 	if ((node->phase == NODE_RUNNING || node->phase == NODE_STOPPING) &&
+		mp_swim_doubled(node->swim))
+		node_quarantine(node);
+	if (node->phase >= NODE_RUNNING && node->phase <= NODE_QUARANTINED &&
 		mp_swim_shut(node->swim, env->now_ms))
 		node_shut(node);
 	if (node->phase == NODE_RUNNING || node->phase == NODE_STOPPING) {
@@ -740,6 +767,8 @@ mp_node_deadline(const struct mp_node *node)
 
 	if (node->phase == NODE_JOINING)
 		return mp_join_deadline(node->join);
+	if (node->phase == NODE_QUARANTINED)
+		return mp_swim_deadline(node->swim);
 	if (node->phase != NODE_RUNNING && node->phase != NODE_STOPPING)
 		return MP_TIME_NEVER;
 	due[n++] = mp_swim_deadline(node->swim);

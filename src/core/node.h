@@ -25,9 +25,9 @@
 	"this node's key was revoked by an authority of the cluster, for ever; mpnode join with "  \
 	"a new --state directory comes back as another node"
 #define DOUBLED_TEXT                                                                               \
-	"others know a later life of this node: its state directory was restored from an older "   \
-	"copy, or another node runs with a copy of it; stop that one, and mpnode join --again "    \
-	"HOST:PORT comes back"
+	"another node runs, or ran, with this node's key: with a copy of its state directory, or " \
+	"this one was restored from an older copy; neither of the two may go on. Stop the other "  \
+	"for good; mpnode join --again HOST:PORT, with the address of a member, comes back"
 
 struct mp_node;
 struct mp_profile;

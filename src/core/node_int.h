@@ -26,7 +26,8 @@ enum node_phase {
 	NODE_JOINING,
 	NODE_RUNNING,
 	NODE_STOPPING,
-	NODE_STOPPED, /* for good: nothing happens any more */
+	NODE_QUARANTINED, /* another node has its key: it says so, and that is all */
+	NODE_STOPPED,     /* for good: nothing happens any more */
 };
 
 struct mp_node {
@@ -53,6 +54,7 @@ struct mp_node {
 	struct mp_buf credential; /* as configured */
 	uint8_t gossip_key[MP_SYMKEY_SIZE];
 	bool genesis;
+	bool quarantined; /* in an earlier boot already */
 	uint64_t counters[MP_COUNTER_COUNT];
 	struct mp_dgram_in in; /* the datagram that is being read */
 	char fatal[MP_ERROR_TEXT_MAX];

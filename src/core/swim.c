@@ -174,13 +174,23 @@ mp_swim_speak(struct mp_swim *swim, struct mp_env *env, uint64_t incarnation)
 	return rc;
 }
 
+/* Above all that was said before. It begins anywhere, or two with one key and one boot counter
+ * could say the same and never hear of each other. */
+static uint64_t
+first_incarnation(const struct mp_swim *swim, struct mp_env *env)
+{
+	if (swim->own.incarnation > 0)
+		return swim->own.incarnation + 1;
+	return env->boot << 32 | mp_rng_below(&env->rng, SWIM_FIRST_MAX);
+}
+
 int
 mp_swim_statement(struct mp_swim *swim, struct mp_env *env, struct mp_span *out)
 {
 	int rc = 0;
 
 	if (swim->own_bytes.n == 0) {
-		swim->own.incarnation = env->boot << 32;
+		swim->own.incarnation = first_incarnation(swim, env);
 		rc = own_sign(swim, env);
 	}
 	if (rc == 0)
@@ -244,7 +254,7 @@ mp_swim_start(struct mp_swim *swim, struct mp_env *env)
 {
 	const struct mp_profile *p = env->profile;
 	const struct mp_member *me = mp_roster_find(swim->roster, &env->self);
-	uint64_t incarnation = env->boot << 32;
+	uint64_t incarnation;
 	int rc;
 
 	mp_assert(!swim->started);
@@ -253,8 +263,7 @@ mp_swim_start(struct mp_swim *swim, struct mp_env *env)
 	rc = mp_swim_follow(swim, env);
 	if (rc != 0)
 		return rc;
-	if (swim->own.incarnation > incarnation)
-		incarnation = swim->own.incarnation;
+	incarnation = first_incarnation(swim, env);
 	if (me->statement.n > 0 && me->signed_incarnation >= incarnation)
 		incarnation = me->signed_incarnation + 1;
 	swim->peers[me->slot].unverified = false;
@@ -338,6 +347,13 @@ heard(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
 	}
 	if (!swim->started || swim->leaving)
 		return;
+	/* Whoever was asked may know as little as we do, as when both have just come back; and
+	 * digests do not tell. */
+	if (swim->synced && swim->resyncs < SWIM_RESYNCS_MAX &&
+		env->now_ms - swim->pulled_ms >= SWIM_PULL_MS && mp_swim_unverified(swim)) {
+		swim->resyncs++;
+		swim->synced = false;
+	}
 	if (!swim->synced) {
 		swim->synced = true;
 		mp_swim_want(swim, env, m, NULL);
@@ -456,6 +472,8 @@ mp_swim_link(struct mp_swim *swim, struct mp_env *env, const struct mp_node_id *
 	if (m == NULL)
 		return;
 	edit = swim_edit(swim, m);
+	if (state == MP_LINK_UP && klass == MP_CLASS_CONTROL)
+		mp_swim_remind(swim, env, m, NULL);
 	if (state == MP_LINK_UP)
 		mp_swim_sign_of_life(swim, env, peer);
 	if (klass == MP_CLASS_BULK)
@@ -494,12 +512,6 @@ static mp_time
 earlier(mp_time a, mp_time b)
 {
 	return a < b ? a : b;
-}
-
-bool
-mp_swim_doubled(const struct mp_swim *swim)
-{
-	return swim->doubled;
 }
 
 mp_time

@@ -96,7 +96,8 @@ int mp_swim_set_caps(struct mp_swim *swim, struct mp_env *env, struct mp_span ca
 int mp_swim_leave(struct mp_swim *swim, struct mp_env *env);
 
 /* Others have heard what our key signed, and we did not: another node has the same state directory,
- * or this one was restored from an older copy. The node is to stop. */
+ * or this one was restored from an older copy. The node is to take part in nothing, and to stop
+ * when mp_swim_shut() holds. It never ends. */
 bool mp_swim_doubled(const struct mp_swim *swim);
 bool mp_swim_left(const struct mp_swim *swim, mp_time now_ms);
 
@@ -131,7 +132,7 @@ void mp_swim_dropped(struct mp_swim *swim, struct mp_env *env, const struct mp_d
 bool mp_swim_refuses(struct mp_swim *swim, struct mp_env *env, const struct mp_node_id *peer,
 	enum mp_class klass, enum mp_link_state state);
 
-/* This node's own key is shut out, and the others know: it is to stop. */
+/* This node's own key is shut out, or it is doubled, and the others know: it is to stop. */
 bool mp_swim_shut(const struct mp_swim *swim, mp_time now_ms);
 
 /* ---- for health and tests ---- */

@@ -29,6 +29,7 @@
 #define SWIM_PULL_MS        1000 /* views pulled at most this often, unless due */
 #define SWIM_FEW            64   /* members: their views are small, and pulled sooner */
 #define SWIM_PULL_FEW_MS    250
+#define SWIM_RESYNCS_MAX    8 /* more views pulled after a start, while some are not verified */
 #define SWIM_CAPS_MS        300
 #define SWIM_LAG_MS         250 /* a tick later than this is our own fault */
 #define SWIM_LEAVE_MS       3000
@@ -40,8 +41,9 @@
 #define SWIM_TRUST_ROUNDS   2    /* of gossip in which what is new of trust is sent, by streams, */
 #define SWIM_TRUST_FANOUT   8    /* to so many each */
 #define SWIM_SHUT_MS        1000 /* to tell the others, for one who has shut itself out */
-#define SWIM_LOST_SCANS     8    /* looks in a second for whose datagram it is that does not open */
-#define SWIM_MISSES         3    /* pings without an answer by datagram, until streams are used */
+#define SWIM_FIRST_MAX      (1u << 16) /* of a boot, below it begins what is said first */
+#define SWIM_LOST_SCANS     8 /* looks in a second for whose datagram it is that does not open */
+#define SWIM_MISSES         3 /* pings without an answer by datagram, until streams are used */
 
 /* Kinds of news about a member; at most one of each waits. */
 enum swim_news_kind {
@@ -102,7 +104,7 @@ struct mp_swim {
 	struct mp_roster *roster;
 	struct mp_dgram *dgram;
 	bool started, leaving, synced;
-	bool doubled; /* our key has signed what we have not */
+	bool doubled; /* our key has signed what we have not: swim_double.c */
 	mp_time leave_until_ms;
 	bool left_late; /* that time is over, and was acted upon */
 	uint32_t self;  /* slot; SWIM_NONE before it is known */
@@ -130,6 +132,7 @@ struct mp_swim {
 	uint32_t pull_from; /* SWIM_NONE: nobody */
 	bool pull_has_about;
 	bool sums_asked; /* and not answered yet */
+	unsigned resyncs;
 	struct mp_node_id pull_about;
 	/* Timers. */
 	mp_time refuted_ms, refute_ms; /* last, and next */
@@ -262,6 +265,8 @@ mp_swim_item(struct mp_swim *swim, int rc)
 
 void mp_swim_want(struct mp_swim *swim, struct mp_env *env, const struct mp_member *from,
 	const struct mp_node_id *about);
+/* Of some we have only heard so far, or read. */
+bool mp_swim_unverified(const struct mp_swim *swim);
 void mp_swim_sync_tick(struct mp_swim *swim, struct mp_env *env);
 void mp_swim_caps_tick(struct mp_swim *swim, struct mp_env *env);
 void mp_swim_want_caps(struct mp_swim *swim, struct mp_env *env);
@@ -269,7 +274,20 @@ void mp_swim_want_caps(struct mp_swim *swim, struct mp_env *env);
 int mp_swim_sync_message(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender,
 	struct mp_span bytes);
 
+/* ---- swim_double.c ---- */
+
+/* Our own key has signed this, and we have not. */
+void mp_swim_double(struct mp_swim *swim, struct mp_env *env, const struct mp_statement *heard);
+/* Tells a member what it said last, as far as we know: there, not too often, or (NULL) by a stream.
+ */
+void mp_swim_remind(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
+	const struct mp_addr *to);
+
 /* ---- swim_trust.c ---- */
+
+/* mp_swim_shut() holds soon, or, when the others know already, at once. Nothing is listened to from
+ * now on; news go on being told. */
+void mp_swim_shut_soon(struct mp_swim *swim, const struct mp_env *env, bool told);
 
 /* Its share of the view digest is computed anew. True when it has changed. */
 bool mp_swim_trust_changed(struct mp_swim *swim);

@@ -118,6 +118,8 @@ mp_swim_dropped(struct mp_swim *swim, struct mp_env *env, const struct mp_dgram_
 		mp_assert(w.rc == 0);
 		mp_dgram_answer(swim->dgram, env, in, from, mp_buf_span(&buf));
 	}
+	if (in->drop == MP_DROP_OUTLIVED)
+		mp_swim_remind(swim, env, m, from);
 	if (in->drop != MP_DROP_UNOPENED)
 		return;
 	/* Junk comes by the thousand; looking whose it is must not cost more than opening it. */
@@ -161,17 +163,24 @@ shut_tell(struct mp_swim *swim, struct mp_env *env, struct mp_member *m, bool st
 	}
 }
 
-/* Our own key. The others are told, if it is we who know first. */
-static void
-shut_self(struct mp_swim *swim, struct mp_env *env, bool told)
+void
+mp_swim_shut_soon(struct mp_swim *swim, const struct mp_env *env, bool told)
 {
 	swim->shut_ms = told ? env->now_ms : env->now_ms + SWIM_SHUT_MS;
 	swim->leaving = swim->left_late = true;
 	mp_swim_timers_stop(swim);
+	if (!told)
+		swim->gossip_ms = env->now_ms;
+}
+
+/* Our own key. The others are told, if it is we who know first. */
+static void
+shut_self(struct mp_swim *swim, struct mp_env *env, bool told)
+{
+	mp_swim_shut_soon(swim, env, told);
 	if (!told) {
 		swim->trust_rounds = 1;
 		mp_swim_trust_push(swim, env);
-		swim->gossip_ms = env->now_ms;
 	}
 }
 

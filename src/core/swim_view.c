@@ -253,7 +253,7 @@ own_statement_in(struct mp_swim *swim, struct mp_env *env, const struct mp_state
 
 	if (!s->left && swim->started && !swim->leaving && s->incarnation > swim->own.incarnation &&
 		mp_statement_verify(bytes, s, env->crypto) == 0)
-		swim->doubled = true;
+		mp_swim_double(swim, env, s);
 	if (!s->left || me->state == MP_MEMBER_LEFT || !swim->started)
 		return 0;
 	rc = mp_statement_verify(bytes, s, env->crypto);

@@ -23,6 +23,15 @@ look_at_state(struct mp_diagnosis *d, const struct mp_snap_member *m, const char
 
 	if (m->silent_ms >= 0)
 		mp_w_duration(silent, m->silent_ms);
+	if (m->status == MP_NODE_DOUBLED) {
+		p = mp_problem_add(&d->problems, "doubled", false, name);
+		mp_problem_say(p,
+			"%s is shut out: two nodes ran with its key, or one with an older copy of "
+			"its state directory",
+			name);
+		mp_problem_advise(p, "leave one of them, and mpnode join --again there");
+		return;
+	}
 	if (m->state == MP_MEMBER_DEAD) {
 		p = mp_problem_add(&d->problems, "dead", false, name);
 		if (m->silent_ms >= 0)

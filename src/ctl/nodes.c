@@ -101,7 +101,7 @@ paint(struct mp_writer *w, const struct mp_snap_member *m)
 	static const enum mp_paint states[] = {
 		MP_PAINT_NONE, MP_PAINT_WARN, MP_PAINT_BAD, MP_PAINT_FAINT};
 	static const enum mp_paint statuses[] = {
-		MP_PAINT_NONE, MP_PAINT_STRONG, MP_PAINT_WARN, MP_PAINT_FAINT};
+		MP_PAINT_NONE, MP_PAINT_STRONG, MP_PAINT_WARN, MP_PAINT_FAINT, MP_PAINT_BAD};
 
 	mp_w_paint(w, "name", MP_PAINT_STRONG);
 	mp_w_paint(w, "state", states[m->state]);
@@ -156,6 +156,8 @@ mp_w_member(struct mp_writer *w, const struct mp_snap_member *m, const struct mp
 	mp_w_text(w, "status", mp_member_status_word(m->status));
 	if (mp_member_drained(m))
 		mp_w_show(w, "status", "drained");
+	if (m->status == MP_NODE_DOUBLED)
+		mp_w_show(w, "status", "doubled");
 	mp_w_text(w, "reach", m->reaches_out ? "out" : "all");
 	if (m->reaches_out)
 		mp_w_show(w, "address", "only reaches out");

@@ -119,7 +119,8 @@ start_node(struct mp_daemon *d, struct mp_error *err)
 	if (rc != 0)
 		return rc;
 	mp_daemon_event(d, &ev);
-	if (d->ended.code != 0) {
+	/* One that is shut out has ended by itself: mp_daemon_run() says so. */
+	if (d->ended.code != 0 && d->ended.code != MP_EAUTH) {
 		*err = d->ended;
 		return err->code;
 	}

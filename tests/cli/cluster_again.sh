@@ -85,7 +85,7 @@ stopped()
 	! kill -0 "$(node_pid beta)" 2>/dev/null
 }
 tap_check 'a restored node stops by itself' until_true 60 stopped
-tap_check 'and says why' grep -q 'quarantine: others know a later life' "$tap_tmp/beta.log"
+tap_check 'and says why' grep -q 'quarantine: another node runs, or ran' "$tap_tmp/beta.log"
 again beta alpha
 tap_check 'it comes back' until_true 30 knows beta 3
 tap_end

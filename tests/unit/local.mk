@@ -210,6 +210,7 @@ unit_tests += \
 	tests/unit/test_swim \
 	tests/unit/test_swim_late \
 	tests/unit/test_swim_sums \
+	tests/unit/test_swim_double \
 	tests/unit/test_swim_path \
 	tests/unit/test_swim_turns
 noinst_HEADERS += %D%/swimnet.h %D%/swimworld.h
@@ -245,6 +246,9 @@ tests_unit_test_swim_sums_LDADD = $(UNIT_LIBS)
 tests_unit_test_swim_late_SOURCES = %D%/test_swim_late.c
 tests_unit_test_swim_late_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_swim_late_LDADD = $(UNIT_LIBS)
+tests_unit_test_swim_double_SOURCES = %D%/test_swim_double.c
+tests_unit_test_swim_double_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_swim_double_LDADD = $(UNIT_LIBS)
 tests_unit_test_swim_turns_SOURCES = %D%/test_swim_turns.c
 tests_unit_test_swim_turns_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_swim_turns_LDADD = $(UNIT_LIBS)

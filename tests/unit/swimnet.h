@@ -104,10 +104,26 @@ net_fx_connect(struct net *net, struct net_node *n, const struct mp_addr *to)
 		net_link_event(net, n->index, NET_MAX - 1, MP_LINK_REFUSED, 1);
 }
 
+/* Who is meant by that id: where two have it, the last with a stream, or else who is up. */
+static inline size_t
+net_holder(const struct net *net, const struct net_node *n, const struct mp_node_id *id)
+{
+	size_t found = net_index(net, id);
+
+	for (size_t i = found + 1; i < net->count; i++) {
+		const struct net_node *other = &net->nodes[i];
+
+		if (memcmp(other->secret.public_key, id->b, sizeof(id->b)) == 0 && other->up &&
+			!other->fatal && (n->link[i] || net->nodes[found].fatal))
+			found = i;
+	}
+	return found;
+}
+
 static inline void
 net_fx_send(struct net *net, struct net_node *n, const struct mp_effect *fx)
 {
-	size_t to = net_index(net, &fx->u.send.peer);
+	size_t to = net_holder(net, n, &fx->u.send.peer);
 	uint64_t kind = mp_msg_kind(fx->u.send.bytes);
 
 	assert_true(to < net->count && kind < mp_countof(net->sent));

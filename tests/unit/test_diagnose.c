@@ -60,6 +60,12 @@ test_members(void **state)
 	m.load.drained = true;
 	mp_diagnose_member(&d, &m, &caps);
 	found(&d, "draining", true, "is drained");
+	m.status = MP_NODE_DOUBLED; /* dead or not */
+	mp_diagnose_member(&d, &m, &caps);
+	found(&d, "doubled", false, "beta is shut out: two nodes");
+	m.state = MP_MEMBER_DEAD;
+	mp_diagnose_member(&d, &m, NULL);
+	found(&d, "doubled", false, "beta is shut out: two nodes");
 	m.state = MP_MEMBER_LEFT;
 	mp_diagnose_member(&d, &m, NULL);
 	assert_int_equal(d.problems.count, 0);

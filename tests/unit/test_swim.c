@@ -438,7 +438,7 @@ test_partition(void **state)
 static void
 test_isolated(void **state)
 {
-	struct net *net = net_cluster(30, 8);
+	struct net *net = net_cluster(31, 8);
 
 	(void)state;
 	net_cut(net, 1, true); /* node 0 alone */
