@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "codec/msg_ctl.h"
 #include "crypto/key.h"
 #include "mp/limits.h"
+#include "util/clock.h"
 
 #define SOCKET_NAME "control.sock"
 #define FRAME_HEAD  4
@@ -21,10 +21,7 @@
 mp_time
 mp_client_now_ms(void)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (mp_time)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return mp_clock_ms();
 }
 
 /* By the folder's descriptor, for its path may be longer than a socket address takes. */

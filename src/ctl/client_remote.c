@@ -9,6 +9,7 @@
 #include "crypto/key.h"
 #include "ctl/client.h"
 #include "ctl/identity.h"
+#include "util/hex.h"
 
 #define KNOCK_MS 10000
 #define OPEN_MS  10000
@@ -51,12 +52,10 @@ on_greeting(void *ctx, struct mp_span says, const struct mp_xkey *xkey, struct m
 static int
 not_admitted(const struct remote *r, const char *why, struct mp_error *err)
 {
-	char id[65], cluster[17];
+	char id[MP_HEX_SIZE(32)], cluster[MP_HEX_SIZE(8)];
 
-	for (size_t i = 0; i < 32; i++)
-		(void)snprintf(id + 2 * i, 3, "%02x", r->identity.who.id.b[i]);
-	for (size_t i = 0; i < 8; i++)
-		(void)snprintf(cluster + 2 * i, 3, "%02x", r->identity.cluster.b[i]);
+	mp_hex(id, r->identity.who.id.b, 32);
+	mp_hex(cluster, r->identity.cluster.b, 8);
 	return mp_fail(err, MP_EAUTH,
 		"this identity %s in cluster %s...; where its authority key is, run: mpctl admit "
 		"%s --role observe (or submit, or admin), then try again",

@@ -9,6 +9,7 @@
 #include "codec/msg_show.h"
 #include "ctl/cmd.h"
 #include "shell/state.h"
+#include "util/hex.h"
 #include "util/utf8.h"
 
 MP_PRINTF(2, 0)
@@ -153,8 +154,7 @@ mp_cmd_call(struct mp_cmd_ctx *ctx, int rc, struct mp_buf *buf, struct mp_span *
 void
 mp_cmd_run_hex(char out[33], const struct mp_run_id *run)
 {
-	for (size_t i = 0; i < sizeof(run->b); i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", run->b[i]);
+	mp_hex(out, run->b, sizeof(run->b));
 }
 
 int

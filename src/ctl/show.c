@@ -7,6 +7,7 @@
 #include "ctl/events.h"
 #include "ctl/products.h"
 #include "ctl/visit.h"
+#include "util/clock.h"
 
 static const struct mp_column head[] = {
 	{"run", "run", false, 0},
@@ -35,15 +36,6 @@ struct shower {
 	struct mp_cmd_ctx *ctx;
 	bool open; /* the run's object and list of modules are */
 };
-
-static mp_time
-wall_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (mp_time)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 static void
 show_electors(struct mp_writer *w, const struct mp_show *s)
@@ -101,7 +93,7 @@ show_run_head(void *arg, const struct mp_show *s)
 	char hex[33], time[MP_W_SHORT];
 
 	mp_cmd_run_hex(hex, &s->run);
-	mp_w_duration(time, (s->ended_ms > 0 ? s->ended_ms : wall_ms()) - s->submitted_ms);
+	mp_w_duration(time, (s->ended_ms > 0 ? s->ended_ms : mp_clock_wall_ms()) - s->submitted_ms);
 	mp_w_object(w, NULL, head, mp_countof(head));
 	mp_w_text(w, "run", hex);
 	mp_w_span(w, "name", s->name);
@@ -202,7 +194,8 @@ show_module(void *arg, uint32_t index, const struct mp_show_module *m)
 	mp_w_time(w, "started_ms", m->started_ms);
 	mp_w_time(w, "ended_ms", m->ended_ms);
 	if (m->started_ms > 0) {
-		mp_w_duration(time, (m->ended_ms > 0 ? m->ended_ms : wall_ms()) - m->started_ms);
+		mp_w_duration(
+			time, (m->ended_ms > 0 ? m->ended_ms : mp_clock_wall_ms()) - m->started_ms);
 		mp_w_show(w, "time", "%s", time);
 	}
 	if (m->text.n > 0)

@@ -2,6 +2,7 @@
 #include "ctl/visit.h"
 
 #include "codec/msg_ctl.h"
+#include "util/hex.h"
 
 #define PAGE_COUNT 65536u
 
@@ -145,8 +146,7 @@ mp_who(const struct mp_show_node *node, char out[MP_WHO_SIZE])
 		out[node->name.n] = '\0';
 		return out;
 	}
-	for (size_t i = 0; i < 6; i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", node->id.b[i]);
+	mp_hex(out, node->id.b, 6);
 	return out;
 }
 

@@ -12,6 +12,7 @@
 #include "crypto/key.h"
 #include "shell/daemon_int.h"
 #include "shell/stream.h"
+#include "util/hex.h"
 
 #define KNOCK_MS     10000 /* one attempt */
 #define PAUSE_MIN_MS 1000
@@ -38,18 +39,11 @@ on_signal(int signum)
 }
 
 static void
-hex_of(char out[65], const uint8_t b[32])
-{
-	for (size_t i = 0; i < 32; i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", b[i]);
-}
-
-static void
 say_what_to_do(const struct await *a)
 {
 	char hex[65];
 
-	hex_of(hex, a->state->id.b);
+	mp_hex(hex, a->state->id.b, sizeof(a->state->id.b));
 	(void)fprintf(a->log,
 		"mpnode: %s waits to be admitted; where the cluster's authority key is, run\n"
 		"mpnode:   mpctl admit %s\n",
@@ -94,7 +88,7 @@ on_greeting(void *ctx, struct mp_span says, const struct mp_xkey *xkey, struct m
 	rc = mp_state_pin(a->state, &cluster, err);
 	if (rc != 0 || !first)
 		return rc;
-	hex_of(hex, cluster.b);
+	mp_hex(hex, cluster.b, sizeof(cluster.b));
 	(void)fprintf(a->log,
 		"mpnode: %s is of cluster %s, and no other one is joined from now on; mpctl "
 		"pending there shows the same\n",

@@ -4,18 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "shell/cache_impl.h"
-
-static int64_t
-wall_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
+#include "util/clock.h"
 
 static struct mp_span
 hash_span(const struct mp_hash *hash)
@@ -45,7 +36,7 @@ int
 mp_cache_put_results(
 	struct mp_cache *c, const struct mp_cached *items, size_t n, struct mp_error *err)
 {
-	int64_t now_ms = wall_ms();
+	int64_t now_ms = mp_clock_wall_ms();
 	int rc;
 
 	for (size_t i = 0; i < n; i++) {

@@ -5,13 +5,14 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "codec/caps.h"
 #include "core/roster.h"
 #include "crypto/key.h"
 #include "shell/daemon_int.h"
+#include "util/clock.h"
+#include "util/hex.h"
 
 #define DRAIN_ROUNDS_MAX 64    /* of MP_UDP_ROUND datagrams before a tick */
 #define QUIET_MS         10000 /* between two lines about one source */
@@ -35,21 +36,6 @@ mp_daemon_log(struct mp_daemon *d, const char *fmt, ...)
 
 /* ---- events and effects ---- */
 
-static mp_time
-clock_ms(clockid_t id)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(id, &ts);
-	return (mp_time)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-mp_time
-mp_daemon_wall_ms(void)
-{
-	return clock_ms(CLOCK_REALTIME);
-}
-
 static void
 daemon_stop_loop(struct mp_daemon *d, int code, const char *text)
 {
@@ -62,12 +48,11 @@ daemon_stop_loop(struct mp_daemon *d, int code, const char *text)
 static void
 daemon_ready(struct mp_daemon *d)
 {
-	char addr[MP_ADDR_TEXT] = "-", hex[65];
+	char addr[MP_ADDR_TEXT] = "-", hex[MP_HEX_SIZE(32)];
 
 	mp_peers_accept(d->peers);
 	mp_state_joined(d->config.state);
-	for (size_t i = 0; i < sizeof(d->config.state->id.b); i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", d->config.state->id.b[i]);
+	mp_hex(hex, d->config.state->id.b, sizeof(d->config.state->id.b));
 	if (d->advertised_count > 0)
 		mp_addr_format(addr, &d->advertised[0]);
 	mp_notify_systemd("READY=1");
@@ -154,7 +139,7 @@ static void
 daemon_arm(struct mp_daemon *d)
 {
 	mp_time deadline = mp_node_deadline(d->node);
-	mp_time now = clock_ms(CLOCK_BOOTTIME);
+	mp_time now = mp_clock_boot_ms();
 
 	if (deadline == d->armed || d->tick_due)
 		return;
@@ -192,8 +177,8 @@ daemon_step(struct mp_daemon *d, struct mp_event *ev)
 	const struct mp_effect *fx;
 	size_t count;
 
-	ev->now_ms = clock_ms(CLOCK_BOOTTIME);
-	ev->wall_ms = mp_daemon_wall_ms();
+	ev->now_ms = mp_clock_boot_ms();
+	ev->wall_ms = mp_clock_wall_ms();
 	ev->entropy = daemon_entropy(d);
 	mp_node_step(d->node, ev, &fx, &count);
 	d->stepping = true;
@@ -307,7 +292,7 @@ mp_daemon_on_check_peer(void *ctx, struct mp_span credential, const struct mp_xk
 {
 	struct mp_daemon *d = ctx;
 
-	return mp_node_check_peer(d->node, credential, xkey, mp_daemon_wall_ms(), id, joiner, err);
+	return mp_node_check_peer(d->node, credential, xkey, mp_clock_wall_ms(), id, joiner, err);
 }
 
 struct mp_span

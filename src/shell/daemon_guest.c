@@ -4,6 +4,7 @@
 
 #include "codec/ctl_roles.h"
 #include "core/join.h"
+#include "util/clock.h"
 
 static void
 answer_error(struct mp_daemon *d, uint64_t guest, int code, const char *text)
@@ -23,7 +24,7 @@ mp_daemon_on_client(void *ctx, struct mp_span credential, const struct mp_xkey *
 	struct mp_daemon *d = ctx;
 	struct mp_cert cert;
 	int rc = mp_join_check_client(
-		mp_node_roster(d->node), credential, xkey, mp_daemon_wall_ms(), &cert, err);
+		mp_node_roster(d->node), credential, xkey, mp_clock_wall_ms(), &cert, err);
 
 	if (rc != 0)
 		return rc;

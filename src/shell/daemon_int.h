@@ -96,7 +96,6 @@ struct mp_daemon {
 	size_t closing; /* parts that are not closed yet */
 };
 
-mp_time mp_daemon_wall_ms(void);
 void mp_daemon_log(struct mp_daemon *d, const char *fmt, ...) MP_PRINTF(2, 3);
 void mp_daemon_event(struct mp_daemon *d, struct mp_event *ev);
 

@@ -14,6 +14,7 @@
 #include "core/join.h"
 #include "crypto/key.h"
 #include "mp/limits.h"
+#include "util/clock.h"
 
 void
 mp_notify_systemd(const char *state)
@@ -250,7 +251,7 @@ mp_daemon_open(const struct mp_daemon_config *config, struct mp_daemon **out, st
 	if (d == NULL)
 		return mp_fail(err, MP_ENOMEM, "out of memory");
 	d->config = *config;
-	d->started_ms = mp_daemon_wall_ms();
+	d->started_ms = mp_clock_wall_ms();
 	d->armed = MP_TIME_NEVER;
 	d->queue_last = &d->queue;
 	rc = daemon_open(d, err);

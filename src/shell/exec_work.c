@@ -2,12 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "codec/record_secret.h"
 #include "mp/limits.h"
 #include "shell/exec_impl.h"
 #include "shell/heap.h"
+#include "util/clock.h"
+#include "util/hex.h"
 #include "util/mask.h"
 
 #define EXEC_PATH "/usr/local/bin:/usr/bin:/bin"
@@ -154,11 +155,9 @@ env_add_number(struct env_list *env, const char *name, uint64_t value)
 static void
 env_add_run(struct env_list *env, const struct mp_run_id *run)
 {
-	char text[2 * sizeof(run->b) + 1];
-	size_t i;
+	char text[MP_HEX_SIZE(sizeof(run->b))];
 
-	for (i = 0; i < sizeof(run->b); i++)
-		(void)snprintf(text + 2 * i, 3, "%02x", run->b[i]);
+	mp_hex(text, run->b, sizeof(run->b));
 	env_add(env, "MP_RUN", text);
 }
 
@@ -288,15 +287,6 @@ exec_lay(struct exec_attempt *a)
 
 /* ---- what came out ---- */
 
-static int64_t
-exec_wall_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* How the command ended, in status and words. */
 static void
 exec_judge(struct exec_attempt *a)
@@ -334,8 +324,8 @@ exec_measure(struct exec_attempt *a)
 
 	r->exit_code = e->exit_code;
 	r->signal = e->signal;
-	r->started_ms = e->started_ms != 0 ? e->started_ms : exec_wall_ms();
-	r->ended_ms = e->ended_ms != 0 ? e->ended_ms : exec_wall_ms();
+	r->started_ms = e->started_ms != 0 ? e->started_ms : mp_clock_wall_ms();
+	r->ended_ms = e->ended_ms != 0 ? e->ended_ms : mp_clock_wall_ms();
 	r->wall_us = e->wall_us;
 	r->user_us = e->user_us;
 	r->sys_us = e->sys_us;
@@ -448,7 +438,7 @@ exec_finish(struct exec_attempt *a)
 			(void)mp_fail(&a->err, MP_EBUSY, "%u processes would not die", a->end.left);
 	} else {
 		r->exit_code = -1;
-		r->started_ms = r->ended_ms = exec_wall_ms();
+		r->started_ms = r->ended_ms = mp_clock_wall_ms();
 		if (a->killed && a->err.code == 0) {
 			r->status = MP_STATUS_CANCELLED;
 			(void)mp_fail(&a->err, MP_ECANCELED, "cancelled before it started");

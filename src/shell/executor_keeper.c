@@ -12,7 +12,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "shell/executor_msg.h"
@@ -20,6 +19,7 @@
 #include "shell/executor_spool.h"
 #include "shell/executor_tree.h"
 #include "shell/heap.h"
+#include "util/clock.h"
 #include "util/mask.h"
 
 /* STARTED waits so long for an EXITED to travel with: most commands are short. */
@@ -60,33 +60,6 @@ struct keeper {
 	int64_t flush_us; /* when `out` must go */
 	bool ending;      /* the socket closed, or SIGTERM came */
 };
-
-static int64_t
-keeper_now_us(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static uint64_t
-keeper_boot_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-static int64_t
-keeper_wall_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int64_t
 keeper_after(int64_t now_us, uint64_t ms)
@@ -189,7 +162,7 @@ job_unmask(struct keeper_job *j)
 static bool
 job_unleased(const struct keeper_job *j)
 {
-	return j->lease_ms != 0 && keeper_boot_ms() >= j->lease_ms;
+	return j->lease_ms != 0 && (uint64_t)mp_clock_boot_ms() >= j->lease_ms;
 }
 
 static int
@@ -236,7 +209,7 @@ job_start(struct keeper *k, struct mp_keeper_msg *spawn)
 	struct mp_keeper_msg m = {.kind = MP_KEEPER_STARTED, .id = spawn->id};
 	struct mp_error err;
 	struct keeper_job *j = &k->job;
-	int64_t now_us = keeper_now_us();
+	int64_t now_us = mp_clock_us();
 
 	*j = (struct keeper_job){.spawn = *spawn,
 		.started_us = now_us,
@@ -245,7 +218,7 @@ job_start(struct keeper *k, struct mp_keeper_msg *spawn)
 		.kill_us = KEEPER_NEVER,
 		.sweep_us = KEEPER_NEVER,
 		.give_up_us = KEEPER_NEVER};
-	j->end.started_ms = keeper_wall_ms();
+	j->end.started_ms = mp_clock_wall_ms();
 	if (job_spawn(k, &err) != 0) {
 		job_failed(k, &err);
 		return;
@@ -269,12 +242,12 @@ job_count(struct keeper_job *j, const struct rusage *ru)
 static void
 job_leader_ended(struct keeper_job *j, int status)
 {
-	int64_t now_us = keeper_now_us();
+	int64_t now_us = mp_clock_us();
 
 	j->leader = 0;
 	j->end.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 	j->end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	j->end.ended_ms = keeper_wall_ms();
+	j->end.ended_ms = mp_clock_wall_ms();
 	j->end.wall_us = (uint64_t)(now_us - j->started_us);
 	j->timeout_us = KEEPER_NEVER;
 	/* What it left behind goes at once, unless it has a grace that is not over. */
@@ -359,7 +332,7 @@ static void
 job_timers(struct keeper *k)
 {
 	struct keeper_job *j = &k->job;
-	int64_t now_us = keeper_now_us();
+	int64_t now_us = mp_clock_us();
 
 	if (now_us >= j->timeout_us) {
 		j->timeout_us = KEEPER_NEVER;
@@ -387,7 +360,7 @@ keeper_kill(struct keeper *k, uint64_t id)
 		return; /* it ended meanwhile */
 	if (k->job.kill_us == KEEPER_NEVER)
 		k->job.end.killed = true;
-	job_term(k, keeper_now_us(), k->job.spawn.u.spawn.grace_ms);
+	job_term(k, mp_clock_us(), k->job.spawn.u.spawn.grace_ms);
 }
 
 static void
@@ -465,14 +438,14 @@ keeper_timeout_ms(const struct keeper *k)
 	if (keeper_busy(k)) {
 		due = j->timeout_us < due ? j->timeout_us : due;
 		due = j->sweep_us < due ? j->sweep_us : due;
-		if (j->lease_ms != 0 && due > keeper_now_us() + KEEPER_LEASE_LOOK_US)
-			due = keeper_now_us() + KEEPER_LEASE_LOOK_US;
+		if (j->lease_ms != 0 && due > mp_clock_us() + KEEPER_LEASE_LOOK_US)
+			due = mp_clock_us() + KEEPER_LEASE_LOOK_US;
 		if (j->sweep_us == KEEPER_NEVER)
 			due = j->kill_us < due ? j->kill_us : due;
 	}
 	if (due == KEEPER_NEVER)
 		return -1;
-	left = due - keeper_now_us();
+	left = due - mp_clock_us();
 	if (left <= 0)
 		return 0;
 	return left > 3600 * 1000000ll ? 3600 * 1000 : (int)((left + 999) / 1000);
@@ -512,7 +485,7 @@ keeper_step(struct keeper *k)
 	}
 	if (keeper_busy(k))
 		job_timers(k);
-	if (k->flush_us != KEEPER_NEVER && keeper_now_us() >= k->flush_us)
+	if (k->flush_us != KEEPER_NEVER && mp_clock_us() >= k->flush_us)
 		keeper_flush(k);
 }
 

@@ -16,6 +16,7 @@
 #include "crypto/key.h"
 #include "shell/heap.h"
 #include "shell/state_int.h"
+#include "util/clock.h"
 #include "util/fd.h"
 
 #define MARKER      "meshpipe"
@@ -33,10 +34,7 @@
 mp_time
 mp_state_wall_ms(void)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (mp_time)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return mp_clock_wall_ms();
 }
 
 static int

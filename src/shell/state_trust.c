@@ -15,6 +15,7 @@
 #include "shell/control.h"
 #include "shell/heap.h"
 #include "shell/state_int.h"
+#include "util/hex.h"
 
 /* ---- the credential ---- */
 
@@ -194,8 +195,7 @@ read_contents(const struct mp_state *state, struct contents *out, struct mp_erro
 void
 mp_state_short_id(char out[17], const struct mp_cluster_id *cluster)
 {
-	for (int i = 0; i < 8; i++)
-		(void)snprintf(out + (size_t)(2 * i), 3, "%02x", cluster->b[i]);
+	mp_hex(out, cluster->b, 8);
 }
 
 /* May a token of that cluster be taken here? *member: there is nothing to take any more. */

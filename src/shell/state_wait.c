@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "shell/state_int.h"
+#include "util/hex.h"
 
 static int
 hex_digit(char c)
@@ -56,14 +57,13 @@ static int
 waiting_write(struct mp_state *state, struct mp_error *err)
 {
 	char text[(2 + MP_STATE_SEEDS_MAX) * MP_STATE_SEED_SIZE];
+	char hex[MP_HEX_SIZE(sizeof(state->pin.b))];
 	size_t n = 0;
 
 	n += (size_t)snprintf(text, sizeof(text), "name %s\n", state->name.s);
 	if (state->pinned) {
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "cluster ");
-		for (size_t i = 0; i < sizeof(state->pin.b); i++)
-			n += (size_t)snprintf(text + n, sizeof(text) - n, "%02x", state->pin.b[i]);
-		text[n++] = '\n';
+		mp_hex(hex, state->pin.b, sizeof(state->pin.b));
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "cluster %s\n", hex);
 	}
 	for (size_t i = 0; i < state->seed_count; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "seed %s\n", state->seeds[i]);

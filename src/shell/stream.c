@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "crypto/key.h"
 #include "shell/addr.h"
+#include "util/clock.h"
 
 #define PROTO     1
 #define READ_SIZE 65536
@@ -20,10 +20,7 @@
 mp_time
 mp_stream_now_ms(void)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (mp_time)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return mp_clock_ms();
 }
 
 /* Until the socket is ready. */

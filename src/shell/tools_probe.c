@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "shell/tools_kept.h"
+#include "util/clock.h"
 
 #define RUN_MS  2000
 #define LOOK_MS 50 /* how often a run that takes its time looks whether it is to stop */
@@ -141,15 +142,6 @@ mp_tools_version_of(const char *text, char out[MP_WORD_MAX])
 	}
 }
 
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Starts it with its output on fd, in a process group of its own. */
 static bool
 tool_start(const char *file, const char *name, const char *arg, int fd, pid_t *pid)
@@ -189,7 +181,7 @@ tool_read(int fd, int64_t until_ms, const atomic_bool *stop, char *text, size_t 
 {
 	size_t n = 0;
 
-	while (n < size - 1 && now_ms() < until_ms && !atomic_load(stop)) {
+	while (n < size - 1 && mp_clock_ms() < until_ms && !atomic_load(stop)) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		ssize_t got;
 
@@ -211,7 +203,7 @@ tool_end(pid_t pid, int64_t until_ms, const atomic_bool *stop)
 	int status = 0;
 	pid_t got;
 
-	while ((got = waitpid(pid, &status, WNOHANG)) == 0 && now_ms() < until_ms &&
+	while ((got = waitpid(pid, &status, WNOHANG)) == 0 && mp_clock_ms() < until_ms &&
 		!atomic_load(stop))
 		(void)nanosleep(&pause, NULL);
 	(void)kill(-pid, SIGKILL);
@@ -224,7 +216,7 @@ static void
 tool_run(const char *file, const char *name, const char *arg, const atomic_bool *stop,
 	char version[MP_WORD_MAX])
 {
-	int64_t until_ms = now_ms() + RUN_MS;
+	int64_t until_ms = mp_clock_ms() + RUN_MS;
 	char text[4096];
 	int fds[2];
 	pid_t pid;

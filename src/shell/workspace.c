@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "shell/workspace_impl.h"
+#include "util/hex.h"
 
 /* Directories that are kept for the next attempts: making and removing one costs as much as a
  * short command. */
@@ -24,7 +25,7 @@
 /* Folders in folders that are laid; a path has no room for more. */
 #define WORKSPACE_DEPTH_MAX (MP_PATH_MAX / 2)
 
-#define RUN_NAME_SIZE (2 * sizeof(struct mp_run_id) + 1)
+#define RUN_NAME_SIZE MP_HEX_SIZE(sizeof(struct mp_run_id))
 
 struct mp_workspace_root {
 	char *path;
@@ -218,15 +219,6 @@ root_give(struct mp_workspace_root *r, struct mp_workspace *ws, struct mp_error 
 
 /* ---- making ---- */
 
-static void
-workspace_run_name(const struct mp_run_id *run, char out[RUN_NAME_SIZE])
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(run->b); i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", run->b[i]);
-}
-
 /* RUN/NAME.M-T-C, the name in letters that no tool stumbles over. */
 static char *
 workspace_name(const struct mp_exec_request *req)
@@ -235,7 +227,7 @@ workspace_name(const struct mp_exec_request *req)
 	char run[RUN_NAME_SIZE], name[49], *out;
 	size_t i, n = mp_min_size(req->module_name.n, sizeof(name) - 1);
 
-	workspace_run_name(&req->key.run, run);
+	mp_hex(run, req->key.run.b, sizeof(req->key.run.b));
 	for (i = 0; i < n; i++) {
 		char c = (char)req->module_name.p[i];
 		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

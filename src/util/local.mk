@@ -6,12 +6,16 @@ libmp_util_a_SOURCES = \
 	%D%/assert.c \
 	%D%/buf.c \
 	%D%/buf.h \
+	%D%/clock.c \
+	%D%/clock.h \
 	%D%/dlist.h \
 	%D%/error.c \
 	%D%/fd.c \
 	%D%/fd.h \
 	%D%/glob.c \
 	%D%/glob.h \
+	%D%/hex.c \
+	%D%/hex.h \
 	%D%/map.c \
 	%D%/map.h \
 	%D%/mask.c \

@@ -11,6 +11,7 @@
 #include "shell/executor.h"
 #include "shell/executor_msg.h"
 #include "shell/heap.h"
+#include "util/clock.h"
 
 /* Longer than anything here takes, even on a busy machine. */
 #define PATIENCE_MS 60000
@@ -24,24 +25,6 @@ struct fixture {
 	uint64_t id;
 	bool lost; /* the executor was killed or stopped by the test */
 };
-
-static int64_t
-now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static uint64_t
-boot_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static void
 wait_readable(int fd)
@@ -134,7 +117,8 @@ struct run {
 	const char *dir;
 };
 
-static char *const test_env[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "COLOUR=green", NULL};
+/* Folders of PATH that are relative do not count. */
+static char *const test_env[] = {"PATH=.::/usr/local/bin:/usr/bin:/bin:.", "COLOUR=green", NULL};
 
 static void
 spawn(struct fixture *f, struct run *r)
@@ -151,7 +135,7 @@ spawn(struct fixture *f, struct run *r)
 		.timeout_ms = r->timeout_ms,
 		.grace_ms = r->grace_ms == 0 ? 5000 : r->grace_ms,
 		.keep_max = r->keep_max == 0 ? 1u << 20 : r->keep_max,
-		.lease_ms = r->lease_ms == 0 ? 0 : boot_ms() + r->lease_ms};
+		.lease_ms = r->lease_ms == 0 ? 0 : (uint64_t)mp_clock_boot_ms() + r->lease_ms};
 	send_msg(f, &m);
 }
 
@@ -223,12 +207,12 @@ expect_file(struct fixture *f, const char *name, const char *text)
 static pid_t
 wait_pid_file(struct fixture *f, const char *name)
 {
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = mp_clock_ms() + PATIENCE_MS;
 	char *text;
 	pid_t pid;
 
 	while ((text = scratch_read(scratch_path(&f->scratch, name), NULL)) == NULL) {
-		assert_true(now_ms() < end);
+		assert_true(mp_clock_ms() < end);
 		(void)poll(NULL, 0, 2);
 	}
 	pid = (pid_t)strtol(text, NULL, 10);
@@ -247,10 +231,10 @@ is_gone(pid_t pid)
 static void
 wait_gone(pid_t pid)
 {
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = mp_clock_ms() + PATIENCE_MS;
 
 	while (!is_gone(pid)) {
-		assert_true(now_ms() < end);
+		assert_true(mp_clock_ms() < end);
 		(void)poll(NULL, 0, 2);
 	}
 }
@@ -299,7 +283,7 @@ static void
 test_output_is_readable_live(void **state)
 {
 	struct fixture *f = *state;
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = mp_clock_ms() + PATIENCE_MS;
 	struct run r = {.argv = {"/bin/sh", "-c", "echo first; mkfifo gate; read x < gate"}};
 	char *text = NULL;
 	int fd;
@@ -308,12 +292,12 @@ test_output_is_readable_live(void **state)
 	(void)started(f);
 	while ((text = scratch_read(scratch_path(&f->scratch, "out"), NULL)) == NULL ||
 		strcmp(text, "first\n") != 0) {
-		assert_true(now_ms() < end);
+		assert_true(mp_clock_ms() < end);
 		free(text);
 	}
 	free(text);
 	while ((fd = open(scratch_path(&f->scratch, "gate"), O_WRONLY | O_NONBLOCK)) < 0)
-		assert_true(now_ms() < end);
+		assert_true(mp_clock_ms() < end);
 	assert_int_equal(write(fd, "x\n", 2), 2);
 	(void)close(fd);
 	assert_int_equal(exited(f).exit_code, 0);
@@ -327,7 +311,7 @@ test_surroundings_are_clean(void **state)
 
 	(void)signal(SIGUSR1, SIG_IGN);
 	assert_int_equal(run_sh(f, "env | grep -v '^_=' | grep -v '^PWD=' | sort").exit_code, 0);
-	expect_file(f, "out", "COLOUR=green\nPATH=/usr/local/bin:/usr/bin:/bin\n");
+	expect_file(f, "out", "COLOUR=green\nPATH=.::/usr/local/bin:/usr/bin:/bin:.\n");
 	(void)run_sh(f, "ls -l /proc/self/fd | grep -c -- '->'; readlink /proc/self/fd/0; umask");
 	expect_file(f, "out", "4\n/dev/null\n0022\n"); /* 3 is ls reading the folder */
 	(void)run_sh(f, "grep -E '^Sig(Blk|Ign)' /proc/self/status");
@@ -358,7 +342,11 @@ test_what_cannot_start(void **state)
 	struct run plain = {.argv = {"./plain"}};
 	struct run nowhere = {.argv = {"true"}, .dir = "/no/such/folder"};
 	struct run well = {.argv = {"true"}};
+	struct run planted = {.argv = {"planted-command"}};
 
+	scratch_write(scratch_path(&f->scratch, "planted-command"), "#!/bin/sh\n", 10);
+	assert_int_equal(chmod(scratch_path(&f->scratch, "planted-command"), 0755), 0);
+	expect_failed(f, &planted, "planted-command: command not found");
 	expect_failed(f, &none, "no-such-command: command not found");
 	expect_failed(f, &empty, "command not found");
 	scratch_write(scratch_path(&f->scratch, "plain"), "x", 1);
@@ -450,18 +438,38 @@ test_lease(void **state)
 	assert_false(e.timed_out || e.killed);
 	assert_int_equal(e.signal, SIGTERM);
 	r = (struct run){.argv = {"sleep", "1"}, .lease_ms = 700};
-	began_ms = now_ms();
+	began_ms = mp_clock_ms();
 	spawn(f, &r);
 	m.id = f->id;
-	m.u.lease.until_ms = boot_ms() + PATIENCE_MS;
+	m.u.lease.until_ms = (uint64_t)mp_clock_boot_ms() + PATIENCE_MS;
 	send_msg(f, &m);
 	(void)started(f);
 	e = exited(f);
 	/* Where the machine stood still for so long, the lease was over before it was renewed. */
-	if (now_ms() - began_ms < 1600)
+	if (mp_clock_ms() - began_ms < 1600)
 		assert_true(!e.unleased && e.exit_code == 0);
 	r = (struct run){.argv = {"true"}, .lease_ms = (uint64_t)-1};
 	expect_failed(f, &r, "lease");
+}
+
+/* A kill that comes late is for the command before. */
+static void
+test_kill_of_another(void **state)
+{
+	struct fixture *f = *state;
+	struct run r = {.argv = {"/bin/sh", "-c", "trap 'exit 9' TERM; echo >up; read x <go"}};
+	struct mp_keeper_msg m = {.kind = MP_KEEPER_KILL};
+	struct mp_keeper_exited e;
+
+	assert_int_equal(mkfifo(scratch_path(&f->scratch, "go"), 0600), 0);
+	spawn(f, &r);
+	(void)started(f);
+	m.id = f->id - 1;
+	send_msg(f, &m);
+	scratch_write(scratch_path(&f->scratch, "go"), "x\n", 2);
+	e = exited(f);
+	assert_int_equal(e.exit_code, 0);
+	assert_false(e.killed);
 }
 
 static void
@@ -554,12 +562,12 @@ test_what_forks_and_forks(void **state)
 				"exit 0; }; f & f & f & while :; do sleep 0.01; done"},
 		.grace_ms = 1};
 	struct mp_keeper_msg m = {.kind = MP_KEEPER_KILL};
-	int64_t end = now_ms() + PATIENCE_MS;
+	int64_t end = mp_clock_ms() + PATIENCE_MS;
 
 	spawn(f, &r);
 	(void)started(f);
 	while (access(scratch_path(&f->scratch, "running"), F_OK) != 0)
-		assert_true(now_ms() < end);
+		assert_true(mp_clock_ms() < end);
 	m.id = f->id;
 	send_msg(f, &m);
 	assert_int_equal(exited(f).left, 0);
@@ -757,6 +765,7 @@ main(int argc, char **argv)
 		T(test_timeout),
 		T(test_kill_after_grace),
 		T(test_lease),
+		T(test_kill_of_another),
 		T(test_grace_is_for_the_whole_tree),
 		T(test_what_is_left_behind_is_killed),
 		T(test_daemons_die_too),
