@@ -165,10 +165,25 @@ which_directory(void **state)
 	assert_int_equal(mp_state_default(NULL, path, &err), 0);
 	assert_string_equal(path, "/from/env");
 	assert_int_equal(mp_state_default(big, path, &err), MP_ELIMIT);
+	assert_int_equal(mp_state_open(big, NULL, &st, &err), MP_ELIMIT);
+	assert_int_equal(mp_state_default("", path, &err), MP_EUSAGE);
 	assert_int_equal(unsetenv("MP_STATE"), 0);
 	assert_int_equal(mp_state_default(NULL, path, &err), 0);
 	assert_int_equal(path[0], '/');
 	free(big);
+	if (geteuid() != 0)
+		return;
+	assert_int_equal(seteuid(65534), 0);
+	assert_int_equal(setenv("XDG_STATE_HOME", "relative", 1), 0);
+	assert_int_equal(setenv("HOME", "/home/me", 1), 0);
+	assert_int_equal(mp_state_default(NULL, path, &err), 0);
+	assert_string_equal(path, "/home/me/.local/state/meshpipe");
+	assert_int_equal(setenv("XDG_STATE_HOME", "/states", 1), 0);
+	assert_int_equal(mp_state_default(NULL, path, &err), 0);
+	assert_string_equal(path, "/states/meshpipe");
+	assert_int_equal(unsetenv("XDG_STATE_HOME") + unsetenv("HOME"), 0);
+	assert_int_equal(mp_state_default(NULL, path, &err), MP_EUSAGE);
+	assert_int_equal(seteuid(0), 0);
 }
 
 static void
@@ -260,6 +275,50 @@ damaged(void **state)
 	assert_int_equal(unlink(scratch_path(&dir, "a/node.key")), 0);
 	assert_int_equal(open_at("a", NULL), MP_ECORRUPT);
 	assert_false(there("a/node.key"));
+}
+
+/* What a node keeps of having come back without its database. */
+static void
+returned(void **state)
+{
+	(void)state;
+	found_at("a", "one");
+	mp_state_close(&st);
+	put("a/returned", "1700000000000");
+	assert_int_equal(open_at("a", NULL), 0);
+	assert_true(st.returned_ms == 1700000000000 && !st.founder);
+	mp_state_close(&st);
+	put("a/returned", "soon");
+	assert_int_equal(open_at("a", NULL), MP_ECORRUPT);
+	assert_non_null(strstr(err.text, "returned"));
+	put("a/returned", "-5");
+	assert_int_equal(open_at("a", NULL), MP_ECORRUPT);
+}
+
+static int
+mode_of(const char *path)
+{
+	struct stat sb;
+
+	assert_int_equal(stat(scratch_path(&dir, path), &sb), 0);
+	return sb.st_mode & 07777;
+}
+
+static void
+who_may_pass(void **state)
+{
+	(void)state;
+	found_at("a", NULL);
+	put("a/control.db", "");
+	assert_int_equal(chmod(scratch_path(&dir, "a/control.db"), 0644), 0);
+	assert_int_equal(mp_state_open_to(&st, true, getegid(), false, &err), 0);
+	assert_int_equal(mode_of("a"), 0710);
+	assert_int_equal(mp_state_open_to(&st, false, 0, true, &err), 0);
+	assert_int_equal(mode_of("a"), 0711);
+	assert_int_equal(mp_state_open_to(&st, false, 0, false, &err), 0);
+	assert_int_equal(mode_of("a"), 0700);
+	assert_int_equal(mode_of("a/control.db"), 0600);
+	mp_state_close(&st);
 }
 
 static void
@@ -427,6 +486,36 @@ invited(void **state)
 	assert_true(!st.joining && st.seed_count == 0);
 	assert_int_equal(mp_state_take_token(&st, mp_buf_span(&token), NULL, 0, &err), 0);
 	assert_false(st.joining);
+	mp_state_close(&st);
+	mp_buf_fini(&token);
+}
+
+/* Without a token it is the first cluster that counts, and no token of another one is taken. */
+static void
+waits_for_one_cluster(void **state)
+{
+	struct mp_cluster_id first = {{1}}, other = {{2}};
+	struct mp_buf token = token_of("a", HOUR_MS);
+	const char *seed = "127.0.0.1:7117";
+
+	(void)state;
+	assert_int_equal(open_at("b", "two"), 0);
+	assert_int_equal(mp_state_wait(&st, &seed, 1, &err), 0);
+	assert_int_equal(mp_state_pin(&st, &first, &err), 0);
+	assert_int_equal(mp_state_pin(&st, &first, &err), 0);
+	assert_int_equal(mp_state_pin(&st, &other, &err), MP_ECLUSTER);
+	assert_non_null(strstr(err.text, "b/waiting"));
+	mp_state_close(&st);
+	assert_int_equal(open_at("b", NULL), 0);
+	assert_true(st.waiting && st.pinned && mp_cluster_id_eq(&st.pin, &first));
+	assert_string_equal(st.seeds[0], seed);
+	assert_int_equal(mp_state_pin(&st, &other, &err), MP_ECLUSTER);
+	assert_int_equal(mp_state_take_token(&st, mp_buf_span(&token), NULL, 0, &err), MP_ECLUSTER);
+	assert_false(st.has_credential || there("b/credential"));
+	mp_state_close(&st);
+	assert_int_equal(unlink(scratch_path(&dir, "b/waiting")), 0);
+	assert_int_equal(open_at("b", NULL), 0);
+	assert_int_equal(mp_state_take_token(&st, mp_buf_span(&token), NULL, 0, &err), 0);
 	mp_state_close(&st);
 	mp_buf_fini(&token);
 }
@@ -631,12 +720,15 @@ main(void)
 		TEST(not_ours),
 		TEST(no_permission),
 		TEST(damaged),
+		TEST(returned),
+		TEST(who_may_pass),
 		TEST(disk_full),
 		TEST(in_use),
 		TEST(remains_are_waited_for),
 		TEST(names),
 		TEST(founded),
 		TEST(invited),
+		TEST(waits_for_one_cluster),
 		TEST(member_before_it_knows),
 		TEST(bad_tokens),
 		TEST(lonely_cluster_is_replaced),

@@ -226,6 +226,7 @@ test_links_that_lead_out(void **state)
 		file(f, "d/t", MP_FILE_SYMLINK, "s/../../x"),
 	};
 	const struct mp_file through[] = {
+		file(f, "e/y", MP_FILE_REGULAR, "a folder behind the link"),
 		file(f, "d", MP_FILE_SYMLINK, "e"),
 		file(f, "d/x", MP_FILE_REGULAR, "written through a link"),
 	};
@@ -244,6 +245,10 @@ test_links_that_lead_out(void **state)
 	f->req.file_count = 2;
 	expect_refused(f, MP_STATUS_NOT_STARTED, "d/t: the link leads out");
 	f->req.files = through;
+	f->req.file_count = 3;
+	expect_refused(f, MP_STATUS_CONFLICT, "d/x");
+	f->req.files = through + 1; /* there is no such folder */
+	f->req.file_count = 2;
 	expect_refused(f, MP_STATUS_CONFLICT, "d/x");
 }
 
@@ -426,6 +431,20 @@ test_links_are_not_followed(void **state)
 }
 
 static void
+test_a_deep_tree_may_not_leave(void **state)
+{
+	struct fixture *f = *state;
+	char path[512] = "w", *end = path + 1;
+
+	must_lay(f);
+	for (int i = 0; i < 129; i++) {
+		end += snprintf(end, 3, "/d");
+		assert_int_equal(mkdir(at(f, path), 0755), 0);
+	}
+	expect_uncollected(f, "**", MP_EINVAL, "more than 128 directories deep");
+}
+
+static void
 test_unreadable_outputs(void **state)
 {
 	struct fixture *f = *state;
@@ -531,6 +550,11 @@ test_clean_ones_are_used_again(void **state)
 	assert_int_equal(mp_workspace_remove(f->root, &f->ws, false, NULL), 0);
 	must_lay(f);
 	assert_int_equal(fstatat(f->ws.fd, "home", &after, 0), 0);
+	assert_int_equal(after.st_mode & 07777, 0700);
+	assert_int_equal(chmod(f->ws.path, 0777), 0); /* by its own command, from inside */
+	assert_int_equal(mp_workspace_remove(f->root, &f->ws, false, NULL), 0);
+	must_lay(f);
+	assert_int_equal(fstat(f->ws.fd, &after), 0);
 	assert_int_equal(after.st_mode & 07777, 0700);
 }
 
@@ -662,6 +686,7 @@ main(void)
 		T(test_missing_outputs),
 		T(test_what_may_not_leave),
 		T(test_links_are_not_followed),
+		T(test_a_deep_tree_may_not_leave),
 		T(test_unreadable_outputs),
 		T(test_value),
 		T(test_logs),
