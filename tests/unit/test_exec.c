@@ -68,7 +68,7 @@ on_closed(void *ctx)
 }
 
 static int
-setup(void **state)
+open_fixture(void **state, bool keep_failed)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct mp_exec_config config;
@@ -87,6 +87,7 @@ setup(void **state)
 		.cache = f->cache,
 		.work_dir = work,
 		.node_name = "ada",
+		.keep_failed = keep_failed,
 		.report = on_report,
 		.failed = on_failed,
 		.ctx = f};
@@ -94,6 +95,18 @@ setup(void **state)
 		fail_msg("%s", err.text);
 	*state = f;
 	return 0;
+}
+
+static int
+setup(void **state)
+{
+	return open_fixture(state, false);
+}
+
+static int
+setup_keeping(void **state)
+{
+	return open_fixture(state, true);
 }
 
 static int
@@ -258,6 +271,40 @@ test_everything_at_once(void **state)
 	expect_blob(f, &m.files[1].digest, "inputdep");
 	mp_manifest_fini(&m);
 	free(p);
+}
+
+/* Is the workspace of this attempt there? */
+static bool
+is_left(struct fixture *f, const struct mp_exec_report *r)
+{
+	char name[128];
+
+	(void)snprintf(name, sizeof(name), "work/cd01%028d/build_gcc_.%u-2-1/w", 0,
+		(unsigned)r->key.attempt.module);
+	return access(scratch_path(&f->scratch, name), F_OK) == 0;
+}
+
+static void
+expect_left(struct fixture *f, bool failed)
+{
+	struct todo well = {.shell = "echo x >file"}, fails = {.shell = "echo x >file; exit 1"};
+	struct todo wants = {.shell = "echo x >file", .outputs = {"none"}};
+
+	assert_false(is_left(f, run(f, &well)));
+	assert_int_equal(is_left(f, run(f, &fails)), failed);
+	assert_int_equal(is_left(f, run(f, &wants)), failed);
+}
+
+static void
+test_nothing_is_left(void **state)
+{
+	expect_left(*state, false);
+}
+
+static void
+test_what_failed_is_left(void **state)
+{
+	expect_left(*state, true);
 }
 
 static void
@@ -558,6 +605,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_true),
 		T(test_everything_at_once),
+		T(test_nothing_is_left),
+		cmocka_unit_test_setup_teardown(test_what_failed_is_left, setup_keeping, teardown),
 		T(test_environment),
 		T(test_failures),
 		T(test_bad_requests),

@@ -53,6 +53,7 @@ setup(void **state)
 
 	assert_non_null(f);
 	scratch_make(&f->scratch);
+	assert_int_equal(chdir(f->scratch.path), 0);
 	mp_buf_init(&f->in, &mp_heap, 4u << 20);
 	if (mp_executor_start(-1, &f->executor, &err) != 0)
 		fail_msg("%s", err.text);
@@ -71,6 +72,7 @@ teardown(void **state)
 	if (!f->lost)
 		mp_executor_stop(&f->executor);
 	mp_buf_fini(&f->in);
+	assert_int_equal(chdir("/"), 0);
 	scratch_remove(&f->scratch);
 	free(f);
 	return 0;
@@ -457,7 +459,7 @@ static void
 test_kill_of_another(void **state)
 {
 	struct fixture *f = *state;
-	struct run r = {.argv = {"/bin/sh", "-c", "trap 'exit 9' TERM; echo >up; read x <go"}};
+	struct run r = {.argv = {"/bin/sh", "-c", "trap 'exit 9' TERM; read x <go"}};
 	struct mp_keeper_msg m = {.kind = MP_KEEPER_KILL};
 	struct mp_keeper_exited e;
 

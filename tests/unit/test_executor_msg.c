@@ -52,6 +52,7 @@ test_junk_frames(void **state)
 		{"\0\0\0\0", 4, MP_EFORMAT},
 		{"\0\0\0\1\x80", 5, MP_EFORMAT},
 		{"\0\0\0\3\x82\x02\x07", 7, 0},          /* kill 7 */
+		{"\0\0\0\3\x81\x02\x07", 7, MP_EFORMAT}, /* of one item */
 		{"\0\0\0\3\x82\x00\x07", 7, MP_EFORMAT}, /* no such kind */
 		{"\0\0\0\3\x82\x06\x07", 7, MP_EFORMAT},
 		{"\0\0\0\3\x82\x01\x07", 7, MP_EFORMAT}, /* spawn without anything */
