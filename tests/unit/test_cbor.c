@@ -4,10 +4,11 @@
 #include "codec/cbor.h"
 #include "mp/limits.h"
 
-static int
-skip_hex(const char *hex)
+/* A reader of these bytes, until the next one is made. */
+static struct mp_cbor_r
+of_hex(const char *hex)
 {
-	uint8_t bytes[64];
+	static uint8_t bytes[64];
 	size_t n = strlen(hex) / 2;
 	struct mp_cbor_r r;
 
@@ -18,6 +19,14 @@ skip_hex(const char *hex)
 		bytes[i] = (uint8_t)strtoul(two, NULL, 16);
 	}
 	mp_cbor_r_init(&r, mp_span(bytes, n));
+	return r;
+}
+
+static int
+skip_hex(const char *hex)
+{
+	struct mp_cbor_r r = of_hex(hex);
+
 	mp_cbor_r_skip(&r);
 	return mp_cbor_r_end(&r);
 }
@@ -140,12 +149,120 @@ test_writer_bound(void **state)
 	mp_buf_fini(&buf);
 }
 
+/* ---- bounds of what is read ---- */
+
+static void
+test_counts(void **state)
+{
+	struct mp_cbor_r r = of_hex("83010203");
+	size_t extra;
+
+	(void)state;
+	assert_int_equal(mp_cbor_r_array(&r, 3), 3);
+	r = of_hex("83010203");
+	assert_int_equal(mp_cbor_r_array(&r, 2), 0);
+	assert_int_equal(r.rc, MP_ELIMIT);
+	r = of_hex("83010203");
+	mp_cbor_r_array_exact(&r, 2);
+	assert_int_equal(r.rc, MP_EFORMAT);
+	r = of_hex("83010203");
+	mp_cbor_r_array_min(&r, 2, 3, &extra);
+	assert_true(r.rc == 0 && extra == 1);
+	r = of_hex("83010203");
+	mp_cbor_r_array_min(&r, 4, 9, &extra);
+	assert_true(r.rc == MP_EFORMAT && extra == 0);
+	/* Nobody takes memory for items that cannot be there. */
+	r = of_hex("9a000f4240010203");
+	assert_int_equal(mp_cbor_r_array(&r, SIZE_MAX / 2), 0);
+	assert_int_equal(r.rc, MP_ETRUNC);
+	r = of_hex("a201020304");
+	assert_int_equal(mp_cbor_r_map(&r, 2), 2);
+	r = of_hex("a2010203");
+	assert_int_equal(mp_cbor_r_map(&r, 2), 0);
+	assert_int_equal(r.rc, MP_ETRUNC);
+}
+
+static void
+test_numbers(void **state)
+{
+	static const struct {
+		const char *hex;
+		int64_t value;
+		int rc;
+	} cases[] = {
+		{"1b7fffffffffffffff", INT64_MAX, 0},
+		{"1b8000000000000000", 0, MP_ELIMIT},
+		{"3b7fffffffffffffff", INT64_MIN, 0},
+		{"3b8000000000000000", 0, MP_ELIMIT},
+		{"3bffffffffffffffff", 0, MP_ELIMIT},
+		{"20", -1, 0},
+		{"4101", 0, MP_EFORMAT},
+	};
+	struct mp_cbor_r r;
+
+	(void)state;
+	for (size_t i = 0; i < mp_countof(cases); i++) {
+		r = of_hex(cases[i].hex);
+		assert_true(mp_cbor_r_int(&r) == cases[i].value);
+		assert_int_equal(r.rc, cases[i].rc);
+	}
+	r = of_hex("0b");
+	assert_int_equal(mp_cbor_r_uint(&r, 10), 0);
+	assert_int_equal(r.rc, MP_ELIMIT);
+	r = of_hex("01");
+	assert_false(mp_cbor_r_bool(&r));
+	assert_int_equal(r.rc, MP_EFORMAT);
+	r = of_hex("f4");
+	mp_cbor_r_null(&r);
+	assert_int_equal(r.rc, MP_EFORMAT);
+	assert_int_equal(mp_cbor_r_offset(&r), 0); /* what was refused is not read */
+}
+
+static void
+test_strings(void **state)
+{
+	uint8_t fixed[4];
+	struct mp_cbor_r r;
+	char text[5];
+
+	(void)state;
+	for (size_t n = 2; n <= 4; n++) {
+		r = of_hex("43010203");
+		memset(fixed, 9, sizeof(fixed));
+		mp_cbor_r_fixed(&r, fixed, n);
+		assert_int_equal(r.rc, n == 2 ? MP_ELIMIT : n == 3 ? 0 : MP_EFORMAT);
+		assert_int_equal(fixed[0], n == 3 ? 1 : 0);
+		assert_int_equal(fixed[1], n == 3 ? 2 : 0);
+	}
+	r = of_hex("43010203");
+	assert_int_equal(mp_cbor_r_bytes(&r, 2).n, 0);
+	assert_int_equal(r.rc, MP_ELIMIT);
+	r = of_hex("6461626364");
+	mp_cbor_r_str(&r, text, sizeof(text));
+	assert_int_equal(r.rc, 0);
+	assert_string_equal(text, "abcd");
+	r = of_hex("6461626364");
+	mp_cbor_r_str(&r, text, sizeof(text) - 1);
+	assert_int_equal(r.rc, MP_ELIMIT);
+	assert_string_equal(text, "");
+	r = of_hex("63610062");
+	mp_cbor_r_str(&r, text, sizeof(text));
+	assert_int_equal(r.rc, MP_EFORMAT);
+	assert_string_equal(text, "");
+	r = of_hex("6161");
+	assert_int_equal(mp_cbor_r_bytes(&r, 9).n, 0);
+	assert_int_equal(r.rc, MP_EFORMAT);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_sticky),
 		cmocka_unit_test(test_writer_bound),
 	};
