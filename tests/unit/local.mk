@@ -42,6 +42,7 @@ unit_tests += \
 	tests/unit/test_charter \
 	tests/unit/test_crypto \
 	tests/unit/test_frame \
+	tests/unit/test_hostile_stream \
 	tests/unit/test_noise \
 	tests/unit/test_trust
 
@@ -112,6 +113,9 @@ tests_unit_test_noise_SOURCES = %D%/test_noise.c %D%/hex.h
 tests_unit_test_noise_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_noise_LDADD = $(UNIT_CRYPTO_LIBS)
 
+tests_unit_test_hostile_stream_SOURCES = %D%/test_hostile_stream.c
+tests_unit_test_hostile_stream_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_hostile_stream_LDADD = $(UNIT_CRYPTO_LIBS)
 tests_unit_test_frame_SOURCES = %D%/test_frame.c
 tests_unit_test_frame_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_frame_LDADD = $(UNIT_CRYPTO_LIBS)
