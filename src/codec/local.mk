@@ -18,6 +18,8 @@ libmp_codec_a_SOURCES = \
 	%D%/msg_cache.h \
 	%D%/msg_ctl.c \
 	%D%/msg_ctl_cache.c \
+	%D%/msg_ctl_proof.c \
+	%D%/msg_ctl_proof.h \
 	%D%/msg_ctl.h \
 	%D%/msg_ctl_local.c \
 	%D%/msg_raft.c \

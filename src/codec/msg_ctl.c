@@ -205,6 +205,22 @@ read_log(struct mp_cbor_r *r, struct mp_ctl_request *out)
 }
 
 static void
+read_copy(struct mp_cbor_r *r, struct mp_ctl_request *out)
+{
+	mp_cbor_r_fixed(r, out->node.b, sizeof(out->node.b));
+	mp_cbor_r_fixed(r, out->blob.b, sizeof(out->blob.b));
+	out->log.offset = mp_cbor_r_uint(r, INT64_MAX);
+	out->log.size = (uint32_t)mp_cbor_r_uint(r, MP_CTL_READ_MAX);
+}
+
+static bool
+is_paged(enum mp_ctl_number number)
+{
+	return number == MP_CTL_SHOW || number == MP_CTL_EVENTS || number == MP_CTL_ENTRIES ||
+	       number == MP_CTL_NODES || number == MP_CTL_CREDENTIALS;
+}
+
+static void
 read_trust(struct mp_cbor_r *r, struct mp_ctl_request *out)
 {
 	uint64_t what = mp_cbor_r_uint(r, MP_CTL_TRUST_ROTATE);
@@ -227,16 +243,19 @@ request_items(enum mp_ctl_number number)
 	switch (number) {
 	case MP_CTL_SUBMIT:
 	case MP_CTL_RESOLVE:
+	case MP_CTL_COPY:
 		return 5;
 	case MP_CTL_LOG:
 		return 9;
 	case MP_CTL_SHOW:
 	case MP_CTL_EVENTS:
+	case MP_CTL_ENTRIES:
 	case MP_CTL_DRAIN:
 	case MP_CTL_REVOKE:
 	case MP_CTL_TRUST:
 		return 4;
 	case MP_CTL_NODES:
+	case MP_CTL_CREDENTIALS:
 	case MP_CTL_CANCEL:
 	case MP_CTL_SECRETS:
 	case MP_CTL_FETCH:
@@ -246,6 +265,7 @@ request_items(enum mp_ctl_number number)
 		return 3;
 	case MP_CTL_WAIT:
 	case MP_CTL_TAKEOVER:
+	case MP_CTL_RECORD:
 		return 2;
 	case MP_CTL_RUNS:
 	case MP_CTL_LEAVE:
@@ -269,6 +289,8 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out, size_t items)
 		return;
 	case MP_CTL_SHOW:
 	case MP_CTL_EVENTS:
+	case MP_CTL_ENTRIES:
+	case MP_CTL_RECORD:
 	case MP_CTL_WAIT:
 	case MP_CTL_CANCEL:
 	case MP_CTL_RESOLVE:
@@ -282,6 +304,9 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out, size_t items)
 		return;
 	case MP_CTL_LOG:
 		read_log(r, out);
+		return;
+	case MP_CTL_COPY:
+		read_copy(r, out);
 		return;
 	case MP_CTL_TAKE:
 		out->takeover = mp_cbor_r_bytes(r, MP_CTL_TAKEOVER_MAX);
@@ -310,6 +335,7 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out, size_t items)
 		return;
 	case MP_CTL_RUNS:
 	case MP_CTL_NODES:
+	case MP_CTL_CREDENTIALS:
 	case MP_CTL_LEAVE:
 	case MP_CTL_LEAVE_ANYWAY:
 	case MP_CTL_PENDING:
@@ -326,8 +352,7 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out, size_t items)
 	}
 	if (out->number == MP_CTL_CANCEL || out->number == MP_CTL_RESOLVE)
 		out->by = mp_cbor_r_text(r, MP_NAME_MAX);
-	if (out->number == MP_CTL_SHOW || out->number == MP_CTL_EVENTS ||
-		out->number == MP_CTL_NODES) {
+	if (is_paged(out->number)) {
 		out->from = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 		out->count = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 	}
@@ -479,6 +504,22 @@ mp_ctl_log_encode(
 	mp_cbor_w_uint(&w, piece->err);
 	mp_cbor_w_uint(&w, piece->offset);
 	mp_cbor_w_uint(&w, piece->size);
+	return w.rc;
+}
+
+int
+mp_ctl_copy_encode(struct mp_buf *buf, const struct mp_node_id *node, const struct mp_hash *blob,
+	uint64_t offset, uint32_t size)
+{
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, buf);
+	mp_cbor_w_array(&w, 5);
+	mp_cbor_w_uint(&w, MP_CTL_COPY);
+	mp_cbor_w_bytes(&w, node->b, sizeof(node->b));
+	mp_cbor_w_bytes(&w, blob->b, sizeof(blob->b));
+	mp_cbor_w_uint(&w, offset);
+	mp_cbor_w_uint(&w, size);
 	return w.rc;
 }
 

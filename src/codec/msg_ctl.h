@@ -57,6 +57,15 @@ enum mp_ctl_number {
 			       * codec/record_revoke.h; node as in DRAIN, or any key in hex */
 	MP_CTL_TRUST = 131,   /* [131, enum mp_ctl_trust, record, gossip key32|null] -> null */
 	MP_CTL_CHARTER = 132, /* [132] -> [cluster32, id32, [authority log...], [revocation...]] */
+	/* For who checks a run for itself (mpctl verify), codec/msg_ctl_proof.h. */
+	MP_CTL_RECORD = 140,  /* [140, run] -> [signed record, pipeline, signed end|null] */
+	MP_CTL_ENTRIES = 141, /* [141, run, from, count] -> a page of its committed log, from that
+			       * index on; count is ignored */
+	MP_CTL_CREDENTIALS = 142, /* [142, from, count] -> a page of all members' credentials, those
+				   * that left included; count is ignored */
+	MP_CTL_COPY = 143, /* [143, node32, digest32, offset, size] -> [size of the blob, bytes] as
+			    * they are on that node's disk; MP_ENOENT: it has none; MP_ECORRUPT: not
+			    * any more, for it was damaged; MP_ENOQUORUM: it cannot be reached */
 	MP_CTL_OK = 200,
 	MP_CTL_ERROR = 201,
 };
@@ -80,7 +89,7 @@ enum mp_ctl_trust {
 struct mp_ctl_request {
 	enum mp_ctl_number number;
 	struct mp_span run;      /* text: an id in hex, or the start of one */
-	uint32_t from;           /* SHOW, NODES, EVENTS: the first one wanted */
+	uint32_t from;           /* of a page: the first one wanted */
 	uint32_t count;          /* SHOW, NODES: at most so many; 0 for none */
 	struct mp_span pipeline; /* SUBMIT */
 	struct mp_span params;   /* SUBMIT: the encoded array, checked */
@@ -101,11 +110,12 @@ struct mp_ctl_request {
 	struct mp_sig sig;       /* TAKE */
 	struct mp_span blobs;    /* FETCH: the encoded array, checked */
 	struct mp_span holders;  /* FETCH: the encoded array, checked */
-	struct mp_node_id node;  /* LOG, GRANT */
+	struct mp_node_id node;  /* LOG, GRANT, COPY */
+	struct mp_hash blob;     /* COPY */
 	struct mp_span record;   /* KNOCK: a request of codec/record_cert.h */
 	struct mp_addr addr;     /* KNOCK */
 	struct mp_span token;    /* GRANT */
-	struct mp_log_piece log; /* LOG */
+	struct mp_log_piece log; /* LOG; COPY: its offset and size */
 };
 
 int mp_ctl_request_decode(struct mp_span bytes, struct mp_ctl_request *out);
@@ -128,9 +138,9 @@ int mp_ctl_submit_encode(struct mp_buf *buf, struct mp_span pipeline,
 	const char *key, struct mp_span secrets);
 /* secrets empty: only asks. */
 int mp_ctl_secrets_encode(struct mp_buf *buf, const char *run, struct mp_span secrets);
-/* WAIT, TAKEOVER; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY, PENDING, CHARTER. */
+/* WAIT, TAKEOVER, RECORD; and with NULL for run: RUNS, LEAVE, LEAVE_ANYWAY, PENDING, CHARTER. */
 int mp_ctl_simple_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run);
-/* SHOW, EVENTS, NODES: run is NULL for NODES. */
+/* SHOW, EVENTS, ENTRIES; with NULL for run: NODES, CREDENTIALS. */
 int mp_ctl_page_encode(struct mp_buf *buf, enum mp_ctl_number number, const char *run,
 	uint32_t from, uint32_t count);
 int mp_ctl_cancel_encode(struct mp_buf *buf, const char *run, const char *by);
@@ -148,6 +158,8 @@ int mp_ctl_knock_encode(struct mp_buf *buf, struct mp_span request, const struct
 int mp_ctl_grant_encode(struct mp_buf *buf, const struct mp_node_id *id, struct mp_span token);
 int mp_ctl_log_encode(
 	struct mp_buf *buf, const struct mp_node_id *node, const struct mp_log_piece *piece);
+int mp_ctl_copy_encode(struct mp_buf *buf, const struct mp_node_id *node,
+	const struct mp_hash *blob, uint64_t offset, uint32_t size);
 
 /* Answers. payload is one encoded item. */
 int mp_ctl_ok_encode(struct mp_buf *buf, struct mp_span payload);
@@ -174,7 +186,7 @@ struct mp_ctl_charter {
 	size_t revocation_count;
 };
 int mp_ctl_charter_decode(struct mp_span payload, struct mp_ctl_charter *out);
-/* The payload of LOG's answer; bytes are borrowed. */
+/* The payload of LOG's answer, and of COPY's with the size of the blob; bytes are borrowed. */
 int mp_ctl_logged_encode(struct mp_buf *buf, uint64_t offset, struct mp_span bytes);
 int mp_ctl_logged_decode(struct mp_span payload, uint64_t *offset, struct mp_span *bytes);
 

@@ -154,6 +154,10 @@ open_snapshot(struct open *o, struct mp_env *env)
 	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
 	if (o->r.number == MP_CTL_EVENTS)
 		rc = mp_runs_events(o->ctl->parts.runs, &o->run, o->r.from, &payload);
+	else if (o->r.number == MP_CTL_RECORD)
+		rc = mp_runs_record(o->ctl->parts.runs, &o->run, &payload);
+	else if (o->r.number == MP_CTL_ENTRIES)
+		rc = mp_runs_entries(o->ctl->parts.runs, &o->run, o->r.from, &payload);
 	else
 		rc = mp_runs_snapshot(
 			o->ctl->parts.runs, env, &o->run, o->r.from, o->r.count, &payload);
@@ -177,7 +181,7 @@ open_alone(struct open *o, struct mp_env *env)
 	if (open_is_decided(o) && have != MP_RUNS_HAVE_NOTHING && env->now_ms < o->patient_ms) {
 		o->state = OPEN_LEADERLESS;
 		o->deadline_ms = env->now_ms + LEADERLESS_MS;
-	} else if (o->r.number == MP_CTL_DRAIN)
+	} else if (o->r.number == MP_CTL_DRAIN || o->r.number == MP_CTL_COPY)
 		open_fail(o, env, MP_ENOQUORUM,
 			"the node cannot be reached from here, or is stopping; try again, or on "
 			"that node itself");
@@ -396,15 +400,23 @@ open_log(struct open *o, struct mp_env *env)
 	mp_out_effect(env->out, &fx);
 }
 
+struct open *
+open_reading(const struct mp_ctl *ctl, uint64_t token)
+{
+	struct open *o = ctl->first;
+
+	while (o != NULL && (o->state != OPEN_READING || o->ask != token))
+		o = o->next;
+	return o;
+}
+
 void
 mp_ctl_logged(struct mp_ctl *ctl, struct mp_env *env, const struct mp_event *ev)
 {
-	struct open *o = ctl->first;
+	struct open *o = open_reading(ctl, ev->u.log_read.token);
 	struct mp_buf payload;
 	int rc = ev->u.log_read.rc;
 
-	while (o != NULL && (o->state != OPEN_READING || o->ask != ev->u.log_read.token))
-		o = o->next;
 	if (o == NULL)
 		return;
 	if (rc != 0) {
@@ -441,6 +453,8 @@ open_begin(struct open *o, struct mp_env *env)
 		break;
 	case MP_CTL_SHOW:
 	case MP_CTL_EVENTS:
+	case MP_CTL_RECORD:
+	case MP_CTL_ENTRIES:
 	case MP_CTL_WAIT:
 	case MP_CTL_CANCEL:
 	case MP_CTL_RESOLVE:
@@ -486,6 +500,12 @@ open_begin(struct open *o, struct mp_env *env)
 		break;
 	case MP_CTL_LOG:
 		open_log(o, env);
+		break;
+	case MP_CTL_CREDENTIALS:
+		open_credentials(o, env);
+		break;
+	case MP_CTL_COPY:
+		open_copy(o, env);
 		break;
 	case MP_CTL_LEAVE:
 	case MP_CTL_LEAVE_ANYWAY:

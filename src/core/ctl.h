@@ -48,8 +48,9 @@ void mp_ctl_request(
 void mp_ctl_closed(struct mp_ctl *ctl, uint64_t request);
 
 #define MP_TOKEN_CTL (0xf6ull << 56)
-/* MP_EV_LOG_READ. */
+/* MP_EV_LOG_READ, and MP_EV_BLOB_READ with such a token. */
 void mp_ctl_logged(struct mp_ctl *ctl, struct mp_env *env, const struct mp_event *ev);
+void mp_ctl_copied(struct mp_ctl *ctl, struct mp_env *env, const struct mp_event *ev);
 
 /* Messages 56 and 57 of a member. 0, MP_EFORMAT, MP_ETRUNC, MP_ELIMIT, MP_ENOENT (an answer that
  * nobody waits for), MP_ENOMEM. */

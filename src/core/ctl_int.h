@@ -19,7 +19,7 @@ enum open_state {
 	OPEN_TAKING_OVER,
 	OPEN_WAITING,    /* for the end of the run */
 	OPEN_LOADING,    /* until the log of an ended run was read from the disk */
-	OPEN_READING,    /* what an attempt of this node has written */
+	OPEN_READING,    /* what an attempt of this node has written, or a blob of it */
 	OPEN_LEAVING,    /* for the end of this node */
 	OPEN_DECIDING,   /* until it is in the run's log for good */
 	OPEN_ASKING,     /* somebody else */
@@ -108,6 +108,13 @@ void open_drain(struct open *o, struct mp_env *env);
  * NULL with *err. */
 const struct mp_member *node_find(
 	const struct mp_roster *roster, struct mp_span text, struct mp_error *err);
+
+/* ctl.c: who waits for what is read here under that token; NULL: nobody any more. */
+struct open *open_reading(const struct mp_ctl *ctl, uint64_t token);
+
+/* ctl_proof.c */
+void open_credentials(struct open *o, struct mp_env *env);
+void open_copy(struct open *o, struct mp_env *env);
 
 /* ctl_trust.c */
 void open_revoke(struct open *o, struct mp_env *env);

@@ -14,6 +14,7 @@ libmp_core_a_SOURCES = \
 	%D%/ctl_node.c \
 	%D%/ctl_run.c \
 	%D%/ctl_wait.c \
+	%D%/ctl_proof.c \
 	%D%/ctl_trust.c \
 	%D%/dgram.c \
 	%D%/dgram.h \
@@ -73,6 +74,7 @@ libmp_core_a_SOURCES = \
 	%D%/runs.h \
 	%D%/runs_box.c \
 	%D%/runs_file.c \
+	%D%/runs_proof.c \
 	%D%/runs_events.c \
 	%D%/runs_int.h \
 	%D%/runs_known.c \

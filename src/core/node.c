@@ -566,6 +566,8 @@ node_blob(struct mp_node *node, const struct mp_event *ev, uint64_t token)
 		mp_fetch_event(node->fetch, &node->env, ev);
 	else if (mp_hold_owns(token))
 		mp_hold_event(node->hold, &node->env, ev);
+	else if (ev->kind == MP_EV_BLOB_READ)
+		mp_ctl_copied(node->ctl, &node->env, ev);
 }
 
 static void

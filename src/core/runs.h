@@ -125,6 +125,10 @@ int mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env,
  * before. */
 int mp_runs_events(
 	const struct mp_runs *runs, const struct mp_run_id *run, uint64_t from, struct mp_buf *buf);
+/* The same, for who checks it: codec/msg_ctl_proof.h. */
+int mp_runs_record(const struct mp_runs *runs, const struct mp_run_id *run, struct mp_buf *buf);
+int mp_runs_entries(
+	const struct mp_runs *runs, const struct mp_run_id *run, uint64_t from, struct mp_buf *buf);
 /* Appends the list of all runs, the newest first. */
 int mp_runs_list(const struct mp_runs *runs, const struct mp_env *env, struct mp_buf *buf);
 

@@ -4,6 +4,7 @@
 #include "same.h"
 
 #include "codec/msg_ctl.h"
+#include "codec/msg_ctl_proof.h"
 #include "codec/settings.h"
 #include "codec/snapshot.h"
 
@@ -77,9 +78,11 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 		break;
 	case MP_CTL_SHOW:
 	case MP_CTL_EVENTS:
+	case MP_CTL_ENTRIES:
 	case MP_CTL_NODES:
+	case MP_CTL_CREDENTIALS:
 		rc = mp_ctl_page_encode(
-			buf, r->number, r->number == MP_CTL_NODES ? NULL : run, r->from, r->count);
+			buf, r->number, r->run.p != NULL ? run : NULL, r->from, r->count);
 		break;
 	case MP_CTL_DRAIN:
 		rc = mp_ctl_drain_encode(buf, name, r->on, by);
@@ -94,22 +97,21 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	case MP_CTL_TAKE:
 		rc = mp_ctl_take_encode(buf, r->takeover, &r->sig);
 		break;
-	case MP_CTL_WAIT:
-	case MP_CTL_TAKEOVER:
-		rc = mp_ctl_simple_encode(buf, r->number, run);
-		break;
 	case MP_CTL_KNOCK:
 		rc = mp_ctl_knock_encode(buf, r->record, &r->addr);
 		break;
 	case MP_CTL_GRANT:
 		rc = mp_ctl_grant_encode(buf, &r->node, r->token);
 		break;
+	case MP_CTL_WAIT:
+	case MP_CTL_TAKEOVER:
+	case MP_CTL_RECORD:
 	case MP_CTL_PENDING:
 	case MP_CTL_RUNS:
 	case MP_CTL_LEAVE:
 	case MP_CTL_LEAVE_ANYWAY:
 	case MP_CTL_CHARTER:
-		rc = mp_ctl_simple_encode(buf, r->number, NULL);
+		rc = mp_ctl_simple_encode(buf, r->number, r->run.p != NULL ? run : NULL);
 		break;
 	case MP_CTL_CANCEL:
 		rc = mp_ctl_cancel_encode(buf, run, by);
@@ -122,6 +124,9 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 		break;
 	case MP_CTL_LOG:
 		rc = mp_ctl_log_encode(buf, &r->node, &r->log);
+		break;
+	case MP_CTL_COPY:
+		rc = mp_ctl_copy_encode(buf, &r->node, &r->blob, r->log.offset, r->log.size);
 		break;
 	case MP_CTL_OK:
 	case MP_CTL_ERROR:
@@ -221,6 +226,30 @@ try_waiting(struct mp_span in)
 	}
 }
 
+/* Records and their pages are given back byte for byte. */
+static void
+try_proofs(struct mp_buf *buf, struct mp_span in)
+{
+	struct mp_ctl_proofs page;
+	struct mp_ctl_record record;
+	struct mp_cbor_w w;
+	struct mp_span item;
+
+	mp_buf_clear(buf);
+	if (mp_ctl_record_decode(in, &record) == 0) {
+		mp_assert(mp_ctl_record_encode(buf, &record) == 0);
+		mp_assert(mp_span_eq(mp_buf_span(buf), in));
+	}
+	if (mp_ctl_proofs_decode(in, &page) != 0)
+		return;
+	mp_buf_clear(buf);
+	mp_cbor_w_init(&w, buf);
+	mp_ctl_proofs_begin(&w, page.next, page.left);
+	while (mp_ctl_proofs_next(&page, &item))
+		mp_cbor_w_span(&w, item);
+	mp_assert(page.r.rc == 0 && w.rc == 0 && mp_span_eq(mp_buf_span(buf), in));
+}
+
 static void
 try_answers(struct mp_span in)
 {
@@ -278,6 +307,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_answers(in);
 	try_waiting(in);
 	try_cache(&buf, in);
+	try_proofs(&buf, in);
 	mp_buf_fini(&buf);
 	mp_assert(heap.live == 0);
 	return 0;

@@ -2,6 +2,7 @@
 #include "unit/unit.h"
 
 #include "codec/msg_ctl.h"
+#include "codec/msg_ctl_proof.h"
 #include "mp/limits.h"
 #include "mp/member.h"
 
@@ -387,6 +388,79 @@ test_info(void **state)
 	fixture_fini(&f);
 }
 
+static void
+test_proof_requests(void **state)
+{
+	const struct mp_node_id node = {{3, 4}};
+	const struct mp_hash blob = {{5, 6}};
+	struct mp_ctl_request r;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	assert_int_equal(mp_ctl_simple_encode(&f.buf, MP_CTL_RECORD, "beef"), 0);
+	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
+	assert_true(r.number == MP_CTL_RECORD && mp_span_eq(r.run, mp_span_str("beef")));
+	refuses_parts(&f, false);
+	assert_int_equal(mp_ctl_page_encode(&f.buf, MP_CTL_ENTRIES, "beef", 7, 8), 0);
+	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
+	assert_true(r.number == MP_CTL_ENTRIES && mp_span_eq(r.run, mp_span_str("beef")));
+	assert_int_equal(r.from, 7);
+	refuses_parts(&f, false);
+	assert_int_equal(mp_ctl_page_encode(&f.buf, MP_CTL_CREDENTIALS, NULL, 9, 0), 0);
+	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
+	assert_true(r.number == MP_CTL_CREDENTIALS && r.from == 9);
+	refuses_parts(&f, false);
+	assert_int_equal(mp_ctl_copy_encode(&f.buf, &node, &blob, 1u << 30, MP_CTL_READ_MAX), 0);
+	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), 0);
+	assert_true(r.number == MP_CTL_COPY && mp_node_id_eq(&r.node, &node));
+	assert_true(mp_hash_eq(&r.blob, &blob));
+	assert_true(r.log.offset == 1u << 30 && r.log.size == MP_CTL_READ_MAX);
+	refuses_parts(&f, false);
+	assert_int_equal(mp_ctl_copy_encode(&f.buf, &node, &blob, 0, MP_CTL_READ_MAX + 1), 0);
+	assert_int_equal(mp_ctl_request_decode(mp_buf_span(&f.buf), &r), MP_ELIMIT);
+	fixture_fini(&f);
+}
+
+static void
+test_proofs(void **state)
+{
+	struct mp_ctl_record in = {.record = mp_span_str("record"),
+		.pipeline = mp_span_str("pipeline"),
+		.end = mp_span_str("end")};
+	struct mp_ctl_record out;
+	struct mp_ctl_proofs page;
+	struct mp_cbor_w w;
+	struct mp_span item;
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	for (int ended = 1; ended >= 0; ended--) {
+		in.end.n *= (size_t)ended;
+		assert_int_equal(mp_ctl_record_encode(&f.buf, &in), 0);
+		assert_int_equal(mp_ctl_record_decode(mp_buf_span(&f.buf), &out), 0);
+		assert_true(mp_span_eq(in.record, out.record));
+		assert_true(mp_span_eq(in.pipeline, out.pipeline));
+		assert_true(mp_span_eq(in.end, out.end));
+		for (size_t n = 0; n < f.buf.n; n++)
+			assert_int_not_equal(mp_ctl_record_decode(mp_span(f.buf.p, n), &out), 0);
+		mp_buf_clear(&f.buf);
+	}
+	mp_cbor_w_init(&w, &f.buf);
+	mp_ctl_proofs_begin(&w, 77, 2);
+	mp_cbor_w_span(&w, mp_span_str("one"));
+	mp_cbor_w_span(&w, mp_span_str(""));
+	assert_int_equal(mp_ctl_proofs_decode(mp_buf_span(&f.buf), &page), 0);
+	assert_int_equal(page.next, 77);
+	assert_true(mp_ctl_proofs_next(&page, &item) && mp_span_eq(item, mp_span_str("one")));
+	assert_true(mp_ctl_proofs_next(&page, &item) && item.n == 0);
+	assert_false(mp_ctl_proofs_next(&page, &item));
+	for (size_t n = 0; n < f.buf.n; n++)
+		assert_int_not_equal(mp_ctl_proofs_decode(mp_span(f.buf.p, n), &page), 0);
+	fixture_fini(&f);
+}
+
 /* Every allocation may fail. */
 static void
 test_memory(void **state)
@@ -416,6 +490,8 @@ main(void)
 		cmocka_unit_test(test_simple),
 		cmocka_unit_test(test_fetch),
 		cmocka_unit_test(test_log),
+		cmocka_unit_test(test_proof_requests),
+		cmocka_unit_test(test_proofs),
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_cache),
 		cmocka_unit_test(test_numbers),
