@@ -70,6 +70,7 @@ libmp_core_a_SOURCES = \
 	%D%/run.c \
 	%D%/run.h \
 	%D%/run_digest.c \
+	%D%/run_graph.c \
 	%D%/runs.c \
 	%D%/runs.h \
 	%D%/runs_box.c \

@@ -85,6 +85,12 @@ struct mp_run {
 	void *changed_ctx;
 };
 
+/* The graph that a record and its pipeline make; *out is to be freed, and borrows alloc.
+ * MP_EPIPELINE when they do not belong together, or the errors of mp_pipeline_decode() and
+ * mp_graph_expand(). */
+int mp_run_graph(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
+	const struct mp_run_record *rec, struct mp_span pipeline, struct mp_graph **out);
+
 /* Borrows alloc and graph for the run's life. 0 or MP_ENOMEM. */
 int mp_run_init(struct mp_run *run, const struct mp_alloc *alloc, const struct mp_graph *graph,
 	const struct mp_run_id *id, uint64_t generation);

@@ -41,44 +41,6 @@ box_free(struct mp_runs *runs, struct mp_run_box *box)
 	mp_dealloc(runs->alloc, box, sizeof(*box));
 }
 
-/* The graph that record and pipeline make. MP_EPIPELINE when they do not belong together. */
-static int
-box_graph(struct mp_run_box *box, struct mp_env *env, const struct mp_alloc *alloc)
-{
-	const struct mp_run_record *rec = &box->known->rec;
-	struct mp_span bytes = mp_buf_span(&box->pipeline);
-	struct mp_pipeline *pipeline = NULL;
-	struct mp_run_param p;
-	struct mp_param *params;
-	struct mp_hash digest;
-	size_t at = 0, n = 0;
-	int rc;
-
-	env->crypto->hash(&digest, &bytes, 1);
-	if (!mp_hash_eq(&digest, &rec->pipeline))
-		return MP_EPIPELINE;
-	params = mp_out_mem(env->out, (rec->param_count + 1) * sizeof(*params));
-	while (params != NULL && mp_run_param_next(rec, &at, &p)) {
-		/* Spans are not NUL-terminated: copies with one more byte, which is zero, are. */
-		char *key = mp_out_mem(env->out, p.key.n + 1);
-		char *value = mp_out_mem(env->out, p.value.n + 1);
-
-		if (key == NULL || value == NULL)
-			return MP_ENOMEM;
-		memcpy(key, p.key.p, p.key.n);
-		if (p.value.n > 0)
-			memcpy(value, p.value.p, p.value.n);
-		params[n++] = (struct mp_param){.name = key, .value = value};
-	}
-	if (params == NULL)
-		return MP_ENOMEM;
-	rc = mp_pipeline_decode(bytes, alloc, &pipeline, NULL);
-	if (rc == 0)
-		rc = mp_graph_expand(pipeline, params, n, alloc, &box->graph, NULL);
-	mp_pipeline_free(pipeline);
-	return rc;
-}
-
 /* As mp_runs_shut(), for those that were shut out before. */
 static void
 box_shut(const struct mp_runs *runs, struct mp_env *env, struct mp_raft *raft)
@@ -97,7 +59,8 @@ box_fill(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 {
 	const struct mp_run_record *rec = &box->known->rec;
 	struct mp_raft_config config = {.record_hash = rec->hash, .who = &rec->now};
-	int rc = box_graph(box, env, runs->alloc);
+	int rc = mp_run_graph(env->crypto, runs->alloc, &box->known->rec,
+		mp_buf_span(&box->pipeline), &box->graph);
 
 	if (rc == 0)
 		rc = mp_run_init(&box->run, runs->alloc, box->graph, &rec->id, 1);

@@ -52,6 +52,11 @@ libmp_ctl_a_SOURCES = \
 	%D%/plan.c \
 	%D%/problems.c \
 	%D%/problems.h \
+	%D%/proof.c \
+	%D%/proof.h \
+	%D%/proof_log.c \
+	%D%/proof_result.c \
+	%D%/proof_trust.c \
 	%D%/products.c \
 	%D%/products.h \
 	%D%/resolve.c \
