@@ -11,7 +11,6 @@ ABSENT(pause, "pause", "RUN", "start nothing new of a run");
 ABSENT(resume, "resume", "RUN", "end a pause");
 ABSENT(retry, "retry", "RUN", "run again what failed");
 ABSENT(priority, "priority", "RUN N", "change how urgent a run is");
-ABSENT(verify, "verify", "RUN", "check the signatures from pipeline to artifact");
 ABSENT(trace, "trace", "RUN", "print when what ran");
 
 const struct mp_cmd *const mp_cmds[] = {
@@ -26,6 +25,7 @@ const struct mp_cmd *const mp_cmds[] = {
 	&mp_cmd_resolve,
 	&mp_cmd_secrets,
 	&mp_cmd_takeover,
+	&mp_cmd_verify,
 	&mp_cmd_nodes,
 	&mp_cmd_drain,
 	&mp_cmd_undrain,
@@ -49,7 +49,6 @@ const struct mp_cmd *const mp_cmds[] = {
 	&absent_resume,
 	&absent_retry,
 	&absent_priority,
-	&absent_verify,
 	&absent_trace,
 };
 

@@ -33,6 +33,7 @@ extern const struct mp_cmd mp_cmd_takeover;
 extern const struct mp_cmd mp_cmd_top;
 extern const struct mp_cmd mp_cmd_undrain;
 extern const struct mp_cmd mp_cmd_validate;
+extern const struct mp_cmd mp_cmd_verify;
 extern const struct mp_cmd mp_cmd_wait;
 
 #endif

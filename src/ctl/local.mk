@@ -52,13 +52,15 @@ libmp_ctl_a_SOURCES = \
 	%D%/plan.c \
 	%D%/problems.c \
 	%D%/problems.h \
+	%D%/products.c \
+	%D%/products.h \
 	%D%/proof.c \
 	%D%/proof.h \
 	%D%/proof_log.c \
 	%D%/proof_result.c \
 	%D%/proof_trust.c \
-	%D%/products.c \
-	%D%/products.h \
+	%D%/provenance.c \
+	%D%/provenance.h \
 	%D%/resolve.c \
 	%D%/secrets.c \
 	%D%/secrets.h \
@@ -74,6 +76,9 @@ libmp_ctl_a_SOURCES = \
 	%D%/unpack.c \
 	%D%/unpack.h \
 	%D%/validate.c \
+	%D%/verify.c \
+	%D%/verify_blobs.c \
+	%D%/verify_blobs.h \
 	%D%/visit.c \
 	%D%/visit.h \
 	%D%/wait.c \
