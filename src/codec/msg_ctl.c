@@ -205,6 +205,17 @@ read_log(struct mp_cbor_r *r, struct mp_ctl_request *out)
 }
 
 static void
+read_named(struct mp_cbor_r *r, struct mp_ctl_request *out)
+{
+	out->name = mp_cbor_r_text(r, MP_NAME_MAX);
+	if (out->number == MP_CTL_REVOKE)
+		out->why = mp_cbor_r_text(r, MP_REVOCATION_WHY_MAX);
+	out->on = mp_cbor_r_bool(r);
+	if (out->number == MP_CTL_DRAIN)
+		out->by = mp_cbor_r_text(r, MP_NAME_MAX);
+}
+
+static void
 read_copy(struct mp_cbor_r *r, struct mp_ctl_request *out)
 {
 	mp_cbor_r_fixed(r, out->node.b, sizeof(out->node.b));
@@ -313,9 +324,8 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out, size_t items)
 		mp_cbor_r_fixed(r, out->sig.b, sizeof(out->sig.b));
 		return;
 	case MP_CTL_DRAIN:
-		out->name = mp_cbor_r_text(r, MP_NAME_MAX);
-		out->on = mp_cbor_r_bool(r);
-		out->by = mp_cbor_r_text(r, MP_NAME_MAX);
+	case MP_CTL_REVOKE:
+		read_named(r, out);
 		return;
 	case MP_CTL_KNOCK:
 		out->record = mp_cbor_r_bytes(r, MP_REQUEST_MAX);
@@ -324,11 +334,6 @@ read_request(struct mp_cbor_r *r, struct mp_ctl_request *out, size_t items)
 	case MP_CTL_GRANT:
 		mp_cbor_r_fixed(r, out->node.b, sizeof(out->node.b));
 		out->token = mp_cbor_r_text(r, MP_TOKEN_MAX);
-		return;
-	case MP_CTL_REVOKE:
-		out->name = mp_cbor_r_text(r, MP_NAME_MAX);
-		out->why = mp_cbor_r_text(r, MP_REVOCATION_WHY_MAX);
-		out->on = mp_cbor_r_bool(r);
 		return;
 	case MP_CTL_TRUST:
 		read_trust(r, out);

@@ -27,7 +27,7 @@ enum mp_exit {
 	MP_EXIT_TIMEOUT = 7,
 	MP_EXIT_BROKEN = 8, /* verify: something does not hold */
 	MP_EXIT_OPEN = 9,   /* verify: nothing speaks against it, but not all could be checked */
-	MP_EXIT_BUG = 70, /* or nothing of what DESIGN 10 has a code for: output, memory */
+	MP_EXIT_BUG = 70,   /* or nothing of what DESIGN 10 has a code for: output, memory */
 };
 
 struct mp_option {

@@ -69,6 +69,7 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 {
 	char *run = text(r->run), *by = text(r->by), *module = text(r->module);
 	char *name = text(r->name), *why = text(r->why);
+	char *const texts[] = {run, by, module, name, why};
 	int rc = 0;
 
 	switch (r->number) {
@@ -132,11 +133,8 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	case MP_CTL_ERROR:
 		mp_unreachable();
 	}
-	free(run);
-	free(by);
-	free(module);
-	free(name);
-	free(why);
+	for (size_t i = 0; i < mp_countof(texts); i++)
+		free(texts[i]);
 	return rc;
 }
 

@@ -11,6 +11,8 @@
 
 #include "unit/trust.h"
 
+#include <stdio.h>
+
 #include "codec/record_revoke.h"
 #include "core/cachekey.h"
 #include "ctl/proof.h"
