@@ -610,9 +610,9 @@ ctl_answered(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *fr
 			!mp_node_id_eq(&o->who[o->who_next - 1], from))
 			continue;
 		rc = mp_ctl_answer_decode(answer, &payload, &err);
-		/* It does not know either: the next one may. */
-		if (rc == MP_ENOENT || rc == MP_ENOQUORUM || rc == MP_ENOTLEADER ||
-			rc == MP_EBUSY) {
+		/* It does not know either: the next one may. What a node has of a blob it knows. */
+		if (o->r.number != MP_CTL_COPY && (rc == MP_ENOENT || rc == MP_ENOQUORUM ||
+							  rc == MP_ENOTLEADER || rc == MP_EBUSY)) {
 			open_ask_next(o, env);
 			return 0;
 		}

@@ -395,6 +395,8 @@ mp_proof_end(struct mp_proof *p, struct mp_span bytes)
 	if (!mp_cluster_id_eq(&end.cluster, &p->cluster) || !mp_run_id_eq(&end.run, &p->rec.id) ||
 		end.generation != mp_term_generation(end.term))
 		mp_proof_say(p, MP_PROOF_BROKEN, "end", "the end is that of another run");
+	else if (leader == NULL && p->last < end.last_index)
+		check_end_entry(p, &end); /* it breaks off even before that term */
 	else if (leader == NULL || !mp_node_id_eq(leader, &end.leader))
 		mp_proof_say(p, MP_PROOF_BROKEN, "end",
 			"the end was signed by a node that did not lead term %" PRIu64, end.term);

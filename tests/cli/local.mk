@@ -37,6 +37,7 @@ cli_tests = \
 	%D%/cluster_systemd.sh \
 	%D%/cluster_takeover.sh \
 	%D%/cluster_tour.sh \
+	%D%/cluster_verify.sh \
 	%D%/cluster_wan.sh \
 	%D%/cluster_zones.sh \
 	%D%/files.sh \
@@ -44,12 +45,17 @@ cli_tests = \
 
 check_PROGRAMS += tests/cli/poke
 tests_cli_poke_SOURCES = %D%/poke.c
+check_PROGRAMS += tests/cli/falsify
+tests_cli_falsify_SOURCES = %D%/falsify.c
+tests_cli_falsify_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+tests_cli_falsify_LDADD = libmp-shell.a libmp-crypto.a libmp-codec.a libmp-util.a \
+	$(SQLITE_LIBS) $(SODIUM_LIBS) $(CBOR_LIBS)
 
 EXTRA_DIST += %D%/lib.sh
 dist_check_SCRIPTS += $(cli_tests)
 TESTS += $(cli_tests)
 
-check-cli: $(bin_PROGRAMS) tests/cli/poke
+check-cli: $(bin_PROGRAMS) tests/cli/poke tests/cli/falsify
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(cli_tests)'
 .PHONY: check-cli
 
