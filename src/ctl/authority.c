@@ -88,8 +88,8 @@ hex_digit(char c, uint8_t *v)
 	return true;
 }
 
-static bool
-hex_key(const char *text, uint8_t key[32])
+bool
+mp_cmd_hex_key(const char *text, uint8_t key[32])
 {
 	for (size_t i = 0; i < 32; i++) {
 		uint8_t high, low;
@@ -117,7 +117,7 @@ file_key(struct mp_cmd_ctx *ctx, const char *path, uint8_t key[32])
 	}
 	if (n == KEY_HEX + 1 && text[KEY_HEX] == '\n')
 		n--;
-	if (n == KEY_HEX && hex_key(text, key))
+	if (n == KEY_HEX && mp_cmd_hex_key(text, key))
 		return 0;
 	rc = key_load(ctx, path, &secret);
 	if (rc == 0)

@@ -23,4 +23,7 @@ int mp_cmd_authority_load(struct mp_cmd_ctx *ctx, struct mp_secret **out, struct
 int mp_cmd_authority_take(
 	struct mp_cmd_ctx *ctx, enum mp_ctl_trust what, struct mp_span record, bool rotate);
 
+/* 32 bytes of 64 lower-case digits, which are there. False: others are among them. */
+bool mp_cmd_hex_key(const char *text, uint8_t key[32]);
+
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "util/hex.h"
+
 int
 mp_proof_init(struct mp_proof *p, const struct mp_alloc *alloc, const struct mp_crypto *crypto,
 	const struct mp_cluster_id *cluster, mp_finding_cb found, void *ctx)
@@ -107,21 +109,14 @@ mp_proof_unlike(struct mp_proof *p, const char *check, const char *expected, con
 	proof_tell(p, &f, MP_PROOF_BROKEN, check);
 }
 
-static void
-hex32(char out[MP_PROOF_VALUE], const uint8_t bytes[32])
-{
-	for (size_t i = 0; i < 32; i++)
-		(void)snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
 void
 mp_proof_differ(struct mp_proof *p, const char *check, const uint8_t expected[32],
 	const uint8_t actual[32], const char *text)
 {
 	char want[MP_PROOF_VALUE], got[MP_PROOF_VALUE];
 
-	hex32(want, expected);
-	hex32(got, actual);
+	mp_hex(want, expected, 32);
+	mp_hex(got, actual, 32);
 	mp_proof_unlike(p, check, want, got, text);
 }
 

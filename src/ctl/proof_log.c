@@ -5,6 +5,7 @@
 
 #include "core/charter.h"
 #include "ctl/proof.h"
+#include "util/hex.h"
 
 static void module_changed(void *ctx, uint32_t module, enum mp_module_state from);
 
@@ -65,8 +66,7 @@ check_id(struct mp_proof *p, const char *asked)
 {
 	char hex[2 * sizeof(p->rec.id.b) + 1];
 
-	for (size_t i = 0; i < sizeof(p->rec.id.b); i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", p->rec.id.b[i]);
+	mp_hex(hex, p->rec.id.b, sizeof(p->rec.id.b));
 	if (strncmp(hex, asked, strlen(asked)) == 0)
 		return true;
 	mp_proof_unlike(p, "record", asked, hex,

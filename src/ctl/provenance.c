@@ -6,9 +6,11 @@
 
 #include "crypto/hasher.h"
 #include "mp/limits.h"
+#include "util/hex.h"
 
 /* Ours; mpctl(1) documents them. */
 #define BUILD_TYPE "meshpipe:pipeline/v1"
+#define BUILDER    "meshpipe:cluster/"
 #define DIGEST     "blake2b_256"
 
 struct teller {
@@ -211,11 +213,9 @@ static void
 write_details(struct teller *t)
 {
 	const struct mp_proof *p = t->v->proof;
-	char builder[96];
-	int n = snprintf(builder, sizeof(builder), "meshpipe:cluster/");
+	char builder[sizeof(BUILDER) + 2 * sizeof(p->cluster.b)] = BUILDER;
 
-	for (size_t i = 0; i < sizeof(p->cluster.b); i++)
-		n += snprintf(builder + n, sizeof(builder) - (size_t)n, "%02x", p->cluster.b[i]);
+	mp_hex(builder + sizeof(BUILDER) - 1, p->cluster.b, sizeof(p->cluster.b));
 	mp_w_object(t->w, "runDetails", NULL, 0);
 	mp_w_object(t->w, "builder", NULL, 0);
 	mp_w_text(t->w, "id", builder);

@@ -7,6 +7,7 @@
 #include "codec/msg_ctl.h"
 #include "codec/msg_ctl_proof.h"
 #include "crypto/key.h"
+#include "ctl/authority.h"
 #include "ctl/commands.h"
 #include "ctl/identity.h"
 #include "ctl/provenance.h"
@@ -37,31 +38,15 @@ static const char *const weights[] = {
 /* ---- which cluster ---- */
 
 static int
-hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef", *at = c != '\0' ? strchr(digits, c) : NULL;
-
-	return at != NULL ? (int)(at - digits) : -1;
-}
-
-static int
 cluster_parse(struct verify *v, const char *text)
 {
-	size_t n = sizeof(v->cluster.b);
+	size_t digits = 2 * sizeof(v->cluster.b);
 
-	for (size_t i = 0; i < n && strlen(text) == 2 * n; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			break;
-		v->cluster.b[i] = (uint8_t)(high << 4 | low);
-		if (i + 1 == n)
-			return 0;
-	}
+	if (strlen(text) == digits && mp_cmd_hex_key(text, v->cluster.b))
+		return 0;
 	return mp_fail(&v->ctx->err, MP_EUSAGE,
-		"--cluster: the id of a cluster has %zu digits, as "
-		"mpctl authority show prints it",
-		2 * n);
+		"--cluster: the id of a cluster has %zu digits, as mpctl authority show prints it",
+		digits);
 }
 
 /* What the node's own state directory begins with, if we may read it. */

@@ -69,7 +69,7 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 {
 	char *run = text(r->run), *by = text(r->by), *module = text(r->module);
 	char *name = text(r->name), *why = text(r->why);
-	char *const texts[] = {run, by, module, name, why};
+	char *const texts[] = {run, by, module, name, why}, *of = r->run.p != NULL ? run : NULL;
 	int rc = 0;
 
 	switch (r->number) {
@@ -82,8 +82,7 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	case MP_CTL_ENTRIES:
 	case MP_CTL_NODES:
 	case MP_CTL_CREDENTIALS:
-		rc = mp_ctl_page_encode(
-			buf, r->number, r->run.p != NULL ? run : NULL, r->from, r->count);
+		rc = mp_ctl_page_encode(buf, r->number, of, r->from, r->count);
 		break;
 	case MP_CTL_DRAIN:
 		rc = mp_ctl_drain_encode(buf, name, r->on, by);
@@ -112,7 +111,7 @@ copy_request(struct mp_buf *buf, const struct mp_ctl_request *r)
 	case MP_CTL_LEAVE:
 	case MP_CTL_LEAVE_ANYWAY:
 	case MP_CTL_CHARTER:
-		rc = mp_ctl_simple_encode(buf, r->number, r->run.p != NULL ? run : NULL);
+		rc = mp_ctl_simple_encode(buf, r->number, of);
 		break;
 	case MP_CTL_CANCEL:
 		rc = mp_ctl_cancel_encode(buf, run, by);

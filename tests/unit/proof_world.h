@@ -11,11 +11,10 @@
 
 #include "unit/trust.h"
 
-#include <stdio.h>
-
 #include "codec/record_revoke.h"
 #include "core/cachekey.h"
 #include "ctl/proof.h"
+#include "util/hex.h"
 
 enum spoil {
 	SPOIL_NOTHING,
@@ -429,8 +428,7 @@ walk(struct mp_proof *p)
 	char run[33] = "";
 	int rc = mp_proof_init(p, &alloc, c, &cluster, on_finding, NULL);
 
-	for (size_t i = 0; i < 16; i++)
-		(void)snprintf(run + 2 * i, 3, "%02x", W.rec.id.b[i]);
+	mp_hex(run, W.rec.id.b, sizeof(W.rec.id.b));
 	if (rc == 0)
 		rc = mp_proof_authority(p, mp_buf_span(&log_bytes));
 	if (rc == 0 && W.revocation.n > 0)
