@@ -62,7 +62,7 @@ idle()
 	set -- $(family "$node")
 	before=$(ticks "$@")
 	since=$(date +%s%N)
-	sleep "$BENCH_IDLE"
+	lasts "$BENCH_IDLE"
 	printf 'mpnode: %s\n' "$(rss_each 1 "$node")"
 	printf 'with its executor (%d processes): %s\n' $# "$(rss_each 1 "$@")"
 	awk -v ticks=$(($(ticks "$@") - before)) -v hz="$(getconf CLK_TCK)" \

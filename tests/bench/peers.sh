@@ -7,6 +7,8 @@
 . "${top_srcdir:=.}/tests/cli/lib.sh"
 . "$top_srcdir/tests/bench/lib.sh"
 : "${PEERS:=20}" "${PEERS_IDLE:=60}" "${PEERS_KILLS:=3}"
+# shellcheck disable=SC2034
+cli_poll=0.01 # seconds: what is measured is not much longer
 peers_ns=mp$$
 names=$(seq -f 'n%g' 2 "$PEERS")
 
@@ -29,11 +31,6 @@ for who in serf mp; do
 	ip netns add "$peers_ns-$who" 2>/dev/null && ip -n "$peers_ns-$who" link set lo up ||
 		skip 'NO NETWORK NAMESPACES HERE'
 done
-
-now_ms()
-{
-	date +%s%3N
-}
 
 # begin WHO NAME COMMAND...: in the background; its log is $tap_tmp/WHO.NAME.log
 begin()
@@ -68,20 +65,21 @@ said()
 	cat "$tap_tmp/$1".n*.out | grep -c "$2"
 }
 
+both_said()
+{
+	[ -n "$both_serf" ] || [ "$(said serf "$1")" -lt "$2" ] ||
+		both_serf=$(($(now_ms) - since))
+	[ -n "$both_mp" ] || [ "$(said mp "$3")" -lt "$4" ] ||
+		both_mp=$(($(now_ms) - since))
+	[ -n "$both_serf" ] && [ -n "$both_mp" ]
+}
+
 # both SERF-PATTERN COUNT MP-PATTERN COUNT: ms until each was said so many times, "SERF MP"
 both()
 {
 	both_serf=
 	both_mp=
-	both_end=$(($(now_ms) + 60000))
-	until [ -n "$both_serf" ] && [ -n "$both_mp" ]; do
-		[ "$(now_ms)" -lt $both_end ] || break
-		[ -n "$both_serf" ] || [ "$(said serf "$1")" -lt "$2" ] ||
-			both_serf=$(($(now_ms) - since))
-		[ -n "$both_mp" ] || [ "$(said mp "$3")" -lt "$4" ] ||
-			both_mp=$(($(now_ms) - since))
-		sleep 0.01
-	done
+	until_true 60 both_said "$@"
 	echo "${both_serf:-60000} ${both_mp:-60000}"
 }
 
@@ -130,7 +128,7 @@ done
 row "ms until all know all, $((PEERS - 1)) join at once" \
 	$(both EventMemberJoin $((PEERS * PEERS)) ' is alive, at ' $((PEERS * (PEERS - 1))))
 
-sleep 30 # what joining has left to do is no rest
+lasts 30 # what joining has left to do is no rest
 serf_pids=$(pids serf)
 mp_pids=$(pids mp)
 # shellcheck disable=SC2086
@@ -141,7 +139,7 @@ mp_pids=$(pids mp)
 serf_bytes=$(bytes serf)
 mp_bytes=$(bytes mp)
 since=$(now_ms)
-sleep "$PEERS_IDLE"
+lasts "$PEERS_IDLE"
 ms=$(($(now_ms) - since))
 # shellcheck disable=SC2086
 {

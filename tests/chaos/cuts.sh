@@ -17,7 +17,7 @@ cut()
 		$cut_how "$cut_victim"
 	done
 	next_dispatch "$cut_what"
-	until_true "$cut_seconds" false
+	lasts "$cut_seconds"
 	heal "$cut_victim"
 	[ $chaos_led = no ] ||
 		printf 'cut %s %d %d\n' "$cut_victim" $((struck_ms - 20)) "$(now_ms)" \

@@ -50,11 +50,6 @@ else
 	chaos_ms=200
 fi
 
-now_ms()
-{
-	date +%s%3N
-}
-
 chaos_cluster()
 {
 	# shellcheck disable=SC2086

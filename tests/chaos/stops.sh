@@ -10,9 +10,7 @@ pause()
 	begin_fault "$2"
 	kill -STOP "$(node_pid "$2")"
 	next_dispatch "$1"
-	while [ $(($(now_ms) - struck_ms)) -lt $(($3 * 1000)) ]; do
-		sleep 0.1
-	done
+	lasts "$3" "$struck_ms"
 	kill -CONT "$(node_pid "$2")"
 	chaos_up "$2"
 }

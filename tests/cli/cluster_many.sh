@@ -14,11 +14,6 @@ cli_needs jq
 cli_slots=1
 stopped_s=20
 
-now_ms()
-{
-	date +%s%3N
-}
-
 # begin NAME COMMAND ARG...: not waited for
 begin()
 {
@@ -92,11 +87,11 @@ measure()
 	set -- $(for m in $everybody; do node_pid "$m"; done)
 	# shellcheck disable=SC2046
 	set -- $(for p; do family "$p"; done)
-	sleep 30 # what joining has left to do is no rest
+	lasts 30 # what joining has left to do is no rest
 	many_ticks=$(ticks "$@")
 	many_bytes=$(loopback_bytes)
 	many_since=$(now_ms)
-	sleep "$MANY_IDLE"
+	lasts "$MANY_IDLE"
 	many_ms=$(($(now_ms) - many_since))
 	tap_diag "$MANY nodes at rest, for $many_ms ms; each:"
 	tap_diag "  $(rss_each "$MANY" "$@")"
@@ -138,9 +133,7 @@ for name in $killed; do
 done
 # shellcheck disable=SC2086
 agreed 60 'all know who is gone' dead $((dead + still)) $well
-until [ $(($(now_ms) - since)) -ge $((stopped_s * 1000)) ]; do
-	sleep 0.2
-done
+lasts $stopped_s "$since"
 since=$(now_ms)
 for name in $stopped; do
 	kill -CONT "$(node_pid "$name")"

@@ -10,6 +10,9 @@
 #   ctl NODE ARG...                   mpctl at a node, at most $cli_patience (50) seconds
 #   run_field NODE RUN .JQ            of `show --json`; run_leader NODE RUN
 #   until_true SECONDS COMMAND...     again and again until it succeeds; 1 when the time is over
+#   lasts SECONDS [SINCE]             waits until so much time has passed since SINCE (now_ms), or
+#                                     from now on: what a fault or a measurement takes, for time
+#                                     is never waited for in place of a condition
 #   leftovers NODE                    pids of commands of its attempts that still live
 #   node_host NAME, node_in NAME COMMAND...   where a node listens, and what it is started in:
 #                                     to be defined again by who has other networks
@@ -30,6 +33,7 @@ export XDG_CACHE_HOME="$top_builddir/tests/kept"
 # shellcheck disable=SC2034
 cli_slots=2
 cli_patience=50
+cli_poll=0.05
 cli_pids=
 
 cli_kill_all()
@@ -80,8 +84,19 @@ until_true()
 	shift
 	until "$@"; do
 		[ "$(date +%s)" -lt "$cli_end" ] || return 1
-		sleep 0.05
+		sleep "$cli_poll"
 	done
+}
+
+now_ms()
+{
+	date +%s%3N
+}
+
+lasts()
+{
+	cli_left=$((${2:-$(now_ms)} + $1 * 1000 - $(now_ms)))
+	[ $cli_left -le 0 ] || sleep "$(printf '%d.%03d' $((cli_left / 1000)) $((cli_left % 1000)))"
 }
 
 not()

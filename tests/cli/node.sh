@@ -1,35 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # mpctl with a node: run, submit and what is asked about runs, with exit codes and JSON.
-. "${top_srcdir:=.}/tests/tap.sh"
-
-bin=$(cd "${top_builddir:-.}" && pwd)
-mpctl=$bin/mpctl
+. "${top_srcdir:=.}/tests/cli/lib.sh"
 cd "$tap_tmp" || exit 1
 MP_STATE=$tap_tmp/A
 TMPDIR=$tap_tmp
 export MP_STATE TMPDIR
-trap 'stop_node; rm -rf "$tap_tmp"' EXIT
-
-# until LIMIT_IN_TENTHS COMMAND...: polls until it succeeds
-until_true()
-{
-	left=$1
-	shift
-	until "$@" >/dev/null 2>&1; do
-		left=$((left - 1))
-		[ "$left" -gt 0 ] || return 1
-		sleep 0.1
-	done
-}
+trap 'stop_node; cli_cleanup' EXIT
 
 start_node()
 {
 	: >node.out # at once: the line of the node before must not be taken for this one's
-	"$bin/mpnode" start --state A --name alpha --listen 127.0.0.1:0 --slots 4 \
+	"$mpnode" start --state A --name alpha --listen 127.0.0.1:0 --slots 4 \
 		>node.out 2>node.err &
 	node=$!
-	until_true 300 grep -q '^ready ' node.out || {
+	until_true 30 grep -q '^ready ' node.out || {
 		tap_diag <node.err
 		tap_not_ok 'the node is ready'
 		tap_end
@@ -124,7 +109,7 @@ exits 0 'run --json' env -u MP_STATE "$mpctl" run good.yaml --json -q
 holds '^{"run":"[0-9a-f]\{32\}","state":"succeeded"}$' out 'run --json tells the state'
 env -u MP_STATE "$mpctl" run long.yaml --follow >out 2>err &
 pid=$!
-until_true 300 grep -q 'speaks | started' err
+until_true 30 grep -q 'speaks | started' err
 kill -INT "$pid"
 wait "$pid"
 tap_same 'an interrupted run: exit 6' 6 "$?"
@@ -192,7 +177,7 @@ exits 7 'submit --wait --timeout' "$mpctl" submit long.yaml --wait --timeout 1
 exits 2 'submit --timeout alone' "$mpctl" submit long.yaml --timeout 1
 "$mpctl" logs last --follow >live 2>live.err &
 pid=$!
-tap_check 'output is live' until_true 300 grep -q '^speaks | started' live
+tap_check 'output is live' until_true 30 grep -q '^speaks | started' live
 exits 0 'cancel' "$mpctl" cancel last
 exits 6 'wait of what was cancelled' "$mpctl" wait last
 tap_check 'logs --follow ends with the run' wait "$pid"

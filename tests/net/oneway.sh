@@ -8,11 +8,6 @@ cli_needs jq
 net_make n1 n2 n3
 late_ms=7000
 
-now_ms()
-{
-	date +%s%3N
-}
-
 cat >"$tap_tmp/far.yaml" <<END
 meshpipe: 1
 defaults: { cache: false, requires: { tags: [far] } }
@@ -37,7 +32,7 @@ away()
 	for how; do
 		$how n3
 	done
-	sleep "$away_s"
+	lasts "$away_s"
 	heal n3
 	since=$(now_ms)
 	ctl n1 wait "$run" 2>/dev/null >/dev/null

@@ -103,7 +103,7 @@ END
 run=$(ctl n1 submit "$tap_tmp/slow.yaml") || cli_die submit
 until_true 10 test -s "$tap_tmp/begun" || cli_die 'the module begins'
 deaf n4
-until_true 6 false
+lasts 6
 heal n4
 ctl n1 wait "$run" 2>/dev/null
 tap_same 'cut off for six seconds: the run succeeds' 0 $?
