@@ -70,8 +70,13 @@ mp_submitter_send(
 	struct mp_span payload;
 	int rc = mp_blobs_send(ctx, &s->inputs, &ctx->err);
 
-	if (rc == 0)
+	if (rc == 0) {
 		rc = send_request(ctx, s, key, &payload);
+		if (rc == MP_ECLOSED)
+			(void)mp_fail(&ctx->err, rc,
+				"the node went away before it said whether the run was accepted; "
+				"mpctl runs on another node tells");
+	}
 	if (rc == 0 && (rc = mp_ctl_submitted_decode(payload, run)) != 0)
 		(void)mp_fail(&ctx->err, rc, "the node's answer makes no sense");
 	return rc == 0 ? MP_EXIT_DONE : mp_cmd_fail(ctx, &ctx->err);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A disk that is full for a while; then a database with a damaged page.
+# A disk that is full for a while, and one all the time; then a database with a damaged page.
 . "${top_srcdir:=.}/tests/chaos/lib.sh"
 disk_mounts=
 
@@ -59,6 +59,27 @@ full_leader()
 	full "the leader's disk is full" "$leader"
 }
 
+# What it was given it may give back, at any time.
+no_room()
+{
+	printf 'hurt n5 0 %d\n' $(($(now_ms) + 600000)) >>"$tap_tmp/faults"
+}
+
+# n5 has no room before the run begins, nor later: it is alive and idle, but of no use.
+play_without_room()
+{
+	chaos_wanted 'no room from the start' || return
+	dd if=/dev/zero of="$tap_tmp/n5/full" bs=4k >/dev/null 2>&1
+	play 'no room from the start' 3 2 no_room true true
+	tap_same 'nothing was lost in silence' 0 "$(ctl n1 show "$run" --events |
+		grep -c 'nothing was heard')"
+	run=$(timeout 30 "$mpctl" --state "$tap_tmp/n5" submit "$tap_tmp/p.yaml")
+	tap_same 'a run can be submitted there' 0 $?
+	ctl n1 cancel "$run" 2>/dev/null
+	tap_same 'and cancelled' 0 $?
+	rm "$tap_tmp/n5/full"
+}
+
 # An elector that is up and does not lead.
 elector()
 {
@@ -97,6 +118,7 @@ if small_disks 64m; then
 	chaos_cluster
 	chaos_retry=', retry: { attempts: 50, backoff: 100ms, max_backoff: 500ms, on: [75] }'
 	play 'disk full' 3 2 full_leader full_worker full_leader
+	play_without_room
 else
 	tap_skip 'disk full' 'NO TMPFS CAN BE MOUNTED HERE: this was not tested'
 	chaos_cluster

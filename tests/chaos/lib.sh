@@ -252,13 +252,18 @@ chaos_judge()
 		"$tap_tmp/out" "$chaos_bytes" <"$tap_tmp/values"
 }
 
+chaos_wanted()
+{
+	case $1 in
+	*${CHAOS_ONLY-}*) ;;
+	*) return 1 ;;
+	esac
+}
+
 play()
 {
 	chaos_name=$1
-	case $chaos_name in
-	*${CHAOS_ONLY-}*) ;;
-	*) return ;;
-	esac
+	chaos_wanted "$1" || return
 	chaos_pipeline "$2" "$3"
 	shift 3
 	opener=$(eye)

@@ -200,4 +200,21 @@ start_node
 exits 0 'with it again' "$mpctl" cancel "$run"
 wait "$pid"
 tap_same 'wait has waited for it' 6 "$?"
+
+# It stands still and is killed: nobody knows whether it has taken what was submitted last.
+kill -STOP "$node"
+"$mpctl" submit long.yaml >out 2>err &
+pid=$!
+asks()
+{
+	find "/proc/$pid/fd" -lname 'socket:*' 2>/dev/null | grep -q . &&
+		grep -q '^State:.*sleeping' "/proc/$pid/status"
+}
+until_true 30 asks
+kill -9 "$node"
+wait "$node" 2>/dev/null
+node=
+wait "$pid"
+tap_same 'submit at a node that is killed' 4 $?
+holds 'whether the run was accepted; mpctl runs' err 'says what to do'
 tap_end
