@@ -487,6 +487,7 @@ attempt_begin(struct attempt *a, struct mp_env *env)
 		s->attempt = a;
 		s->use.done = on_manifest;
 		s->fetch.done = on_blobs;
+		s->fetch.patience = MP_FETCH_STEADFAST;
 		if (mp_hash_is_zero(&s->manifest))
 			continue;
 		if (mp_manifests_get(a->worker->manifests, env, &s->use, &s->manifest, s->holders,

@@ -132,8 +132,8 @@ want_new(struct mp_fetch *fetch, struct mp_fetch_req *req, const struct mp_blob_
 	if (holder_count > 0)
 		memcpy(want->holders, holders, holder_count * sizeof(*holders));
 	for (size_t i = 0; i < ref_count; i++) {
-		want->links[i] =
-			(struct xfer_link){.owner = want, .ref = refs[i], .hasty = req->hasty};
+		want->links[i] = (struct xfer_link){
+			.owner = want, .ref = refs[i], .patience = req->patience};
 		mp_dlist_init(&want->links[i].of_xfer);
 	}
 	if (mp_map_add(&fetch->wants, &want->node, id_hash(want->id)) != 0) {
@@ -476,4 +476,12 @@ mp_time
 mp_fetch_served_ms(const struct mp_fetch *fetch, const struct mp_node_id *peer)
 {
 	return mp_serve_last_ms(fetch->serve, peer);
+}
+
+uint64_t
+mp_rendezvous(const struct mp_hash *digest, const struct mp_node_id *member)
+{
+	uint64_t seed = mp_hash64(digest->b, sizeof(digest->b), 0);
+
+	return mp_hash64(member->b, sizeof(member->b), seed);
 }

@@ -10,8 +10,9 @@
  * Sources are the holders that were named, several at a time, and when none of them has it every
  * alive member in rendezvous order, one at a time. All of them are asked again after a growing
  * pause, until MP_FETCH_ROUNDS rounds or MP_FETCH_GIVE_UP_MS are over: then the blob is lost, and
- * MP_ENOENT tells so. Several wants for one blob share one transfer. A break costs only the
- * pieces that were under way.
+ * MP_ENOENT tells so. Who is steadfast waits MP_FETCH_AWAY_MS for holders that are away and may
+ * come back. Several wants for one blob share one transfer. A break costs only the pieces that were
+ * under way.
  *
  * node.c gives this module BLOB_STAT, BLOB_READ and BLOB_WRITTEN events whose token satisfies
  * mp_fetch_owns(), messages 80 to 82, and every LINK event of the bulk class.
@@ -30,6 +31,14 @@ struct mp_fetch_want;
 
 #define MP_FETCH_ROUNDS     5
 #define MP_FETCH_GIVE_UP_MS 30000
+#define MP_FETCH_AWAY_MS    120000
+
+/* Ascending. */
+enum mp_fetch_patience {
+	MP_FETCH_HASTY = -1, /* one round: MP_ENOENT when nobody has it now */
+	MP_FETCH_PATIENT,
+	MP_FETCH_STEADFAST, /* not while a named holder is down, and no more than that */
+};
 
 /* Tokens of this module's effects have this in their top byte. */
 #define MP_TOKEN_FETCH (0xf1ull << 56)
@@ -54,8 +63,8 @@ struct mp_fetch_req {
 	 */
 	void (*done)(struct mp_fetch_req *req, struct mp_env *env, int rc,
 		const struct mp_hash *blob, struct mp_span bytes);
-	struct mp_fetch_want *want; /* NULL when idle */
-	bool hasty; /* set before it starts: one round, MP_ENOENT when nobody has it now */
+	struct mp_fetch_want *want;      /* NULL when idle */
+	enum mp_fetch_patience patience; /* set before it starts */
 	/* get only, likewise: a blob that cannot be had does not keep the others from coming; done
 	 * tells of the first such one when nothing more is under way. */
 	bool all;

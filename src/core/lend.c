@@ -363,7 +363,7 @@ mp_lend_hold(struct mp_lend *lend, struct mp_env *env, const struct mp_node_id *
 	loan->copies = m->copies;
 	loan->hold.done = on_held;
 	loan->fetch.done = on_manifest;
-	loan->fetch.hasty = true;
+	loan->fetch.patience = MP_FETCH_HASTY;
 	while (mp_holders_next(&sources, &loan->sources[loan->source_count]))
 		loan->source_count++;
 	if (mp_hash_is_zero(&result.manifest))

@@ -150,6 +150,7 @@ item_new(struct mp_manifests *ms, struct mp_env *env, const struct mp_hash *dige
 		return NULL;
 	*item = (struct mp_manifests_item){.ms = ms, .digest = *digest};
 	item->fetch.done = on_fetched;
+	item->fetch.patience = MP_FETCH_STEADFAST;
 	mp_dlist_init(&item->idle);
 	mp_dlist_init(&item->waiting);
 	if (mp_map_add(&ms->items, &item->node, mp_hash64(digest->b, 32, 0)) != 0) {

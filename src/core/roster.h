@@ -62,6 +62,14 @@ mp_member_reaches_out(const struct mp_member *m)
 	return m->statement.n > 0 && m->addr_count == 0;
 }
 
+/* Out of reach, as far as we know, and may come back. */
+static inline bool
+mp_member_is_away(const struct mp_member *m)
+{
+	return !m->revoked && m->state != MP_MEMBER_LEFT &&
+	       (m->state != MP_MEMBER_ALIVE || m->refused);
+}
+
 struct mp_roster;
 
 /* ---- reading ---- */

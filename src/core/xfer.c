@@ -8,8 +8,9 @@
 /* A peer that owes pieces and says nothing for so long has failed. */
 #define SILENCE_MS 10000
 
-/* Pause before the second round; it doubles. */
-#define PAUSE_MS 500
+/* Pause before the second round; it doubles, so many times. */
+#define PAUSE_MS      500
+#define PAUSE_DOUBLES 3
 
 /* Times that wrong bytes are thrown away before the blob counts as lost. */
 #define WRONG_MAX 16
@@ -37,14 +38,6 @@ struct get {
 	uint32_t piece;
 	mp_time sent_ms;
 };
-
-uint64_t
-mp_rendezvous(const struct mp_hash *digest, const struct mp_node_id *member)
-{
-	uint64_t seed = mp_hash64(digest->b, sizeof(digest->b), 0);
-
-	return mp_hash64(member->b, sizeof(member->b), seed);
-}
 
 void
 xfers_init(struct xfers *xs, struct mp_env *env, const struct mp_roster *roster)
@@ -258,9 +251,9 @@ xfers_fini(struct xfers *xs)
 	mp_map_fini(&xs->peers);
 }
 
-/* Tells its links, all or the hasty ones, and is gone when none is left: false. */
+/* Tells its links that have no more patience than that, and is gone when none is left: false. */
 static bool
-xfer_tell(struct xfers *xs, struct xfer *x, int rc, bool all)
+xfer_tell(struct xfers *xs, struct xfer *x, int rc, enum mp_fetch_patience most)
 {
 	struct mp_dlist *l, *next;
 	struct mp_dlist links;
@@ -272,7 +265,7 @@ xfer_tell(struct xfers *xs, struct xfer *x, int rc, bool all)
 		struct xfer_link *link = mp_container_of(l, struct xfer_link, of_xfer);
 
 		next = l->next;
-		if (!all && !link->hasty)
+		if (link->patience > most)
 			continue;
 		mp_dlist_remove(l);
 		link->xfer = NULL;
@@ -292,7 +285,7 @@ xfer_tell(struct xfers *xs, struct xfer *x, int rc, bool all)
 static void
 xfer_end(struct xfers *xs, struct xfer *x, int rc)
 {
-	(void)xfer_tell(xs, x, rc, true);
+	(void)xfer_tell(xs, x, rc, MP_FETCH_STEADFAST);
 }
 
 /* ---- sources ---- */
@@ -449,16 +442,37 @@ xfer_restart(struct xfers *xs, struct xfer *x)
 	x->solo_peer = NULL;
 }
 
-/* Everybody was asked in vain: a pause, or the end. */
+/* One who has it may come back. */
+static bool
+xfer_holder_is_away(const struct xfers *xs, const struct xfer *x)
+{
+	for (size_t i = 0; i < x->source_count; i++) {
+		const struct mp_member *m = mp_roster_find(xs->roster, &x->sources[i].peer->id);
+
+		if (m != NULL && mp_member_is_away(m))
+			return true;
+	}
+	return false;
+}
+
+/* Whose patience is over, when everybody was asked in vain? */
+static enum mp_fetch_patience
+xfer_patience(const struct xfers *xs, const struct mp_env *env, const struct xfer *x)
+{
+	mp_time spent = env->now_ms - x->progress_ms;
+
+	if (x->round < MP_FETCH_ROUNDS && spent < MP_FETCH_GIVE_UP_MS)
+		return MP_FETCH_HASTY;
+	return spent < MP_FETCH_AWAY_MS && xfer_holder_is_away(xs, x) ? MP_FETCH_PATIENT
+								      : MP_FETCH_STEADFAST;
+}
+
+/* A pause, or the end. */
 static void
 xfer_round_over(struct xfers *xs, struct mp_env *env, struct xfer *x)
 {
 	x->round++;
-	if (x->round >= MP_FETCH_ROUNDS || env->now_ms - x->progress_ms >= MP_FETCH_GIVE_UP_MS) {
-		xfer_end(xs, x, MP_ENOENT);
-		return;
-	}
-	if (!xfer_tell(xs, x, MP_ENOENT, false))
+	if (!xfer_tell(xs, x, MP_ENOENT, xfer_patience(xs, env, x)))
 		return;
 	for (size_t i = 0; i < x->source_count; i++) {
 		if (x->sources[i].state == SOURCE_FAILED)
@@ -466,7 +480,8 @@ xfer_round_over(struct xfers *xs, struct mp_env *env, struct xfer *x)
 	}
 	x->fallback = (struct source){.peer = NULL};
 	x->fallback_bound = UINT64_MAX;
-	x->resume_ms = env->now_ms + ((mp_time)PAUSE_MS << (x->round - 1));
+	x->resume_ms =
+		env->now_ms + ((mp_time)PAUSE_MS << mp_min_size(x->round - 1, PAUSE_DOUBLES));
 	if (x->resume_ms < xs->paused_ms)
 		xs->paused_ms = x->resume_ms;
 	x->paused = true;

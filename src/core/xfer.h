@@ -8,6 +8,7 @@
 
 #include "codec/msg_blob.h"
 #include "core/env.h"
+#include "core/fetch.h"
 #include "mp/base.h"
 #include "mp/limits.h"
 #include "util/dlist.h"
@@ -43,7 +44,7 @@ struct xfer_link {
 	struct xfer *xfer; /* NULL: in none */
 	void *owner;
 	struct mp_blob_ref ref;
-	bool hasty; /* it does not wait for a second round */
+	enum mp_fetch_patience patience;
 };
 
 struct xfer {

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdarg.h>
 
+#include "core/fetch.h"
+
 void
 sim_plan_calm(struct sim_plan *plan)
 {
@@ -124,7 +126,8 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	plan->once = mp_rng_below(&r, 3) == 0 ? (uint32_t)mp_rng_below(&r, 500) : 0;
 	plan->resolve_every = SIM_SEC + (sim_time)mp_rng_below(&r, 20 * SIM_SEC);
 	plan->fault_until = 8 * SIM_SEC + (sim_time)mp_rng_below(&r, 16 * SIM_SEC);
-	plan->finish_within = 300 * SIM_SEC;
+	/* Some wait for bytes that only hosts have that are gone for good, one after the other. */
+	plan->finish_within = 300 * SIM_SEC + plan->modules * MP_FETCH_AWAY_MS * SIM_MS;
 	plan->delay_min = 50 + (sim_time)mp_rng_below(&r, 500);
 	plan->delay_max = plan->delay_min + (sim_time)mp_rng_below(&r, 20 * SIM_MS);
 	plan->fsync_min = 100;

@@ -333,7 +333,7 @@ test_hasty(void **state)
 	W.nodes[4].blobs[0].complete = false;
 	want(&patient, 0, &ref, 1, 1);
 	for (struct want *w = &hasty; w != NULL; w = w == &hasty ? &both : NULL) {
-		*w = (struct want){.req = {.done = on_done, .hasty = true}};
+		*w = (struct want){.req = {.done = on_done, .patience = MP_FETCH_HASTY}};
 		world_begin(0);
 		assert_int_equal(mp_fetch_get(W.nodes[0].fetch, &W.nodes[0].env, &w->req, refs,
 					 w == &hasty ? 1 : 2, NULL, 0),
@@ -351,6 +351,33 @@ test_hasty(void **state)
 	assert_int_equal(patient.calls, 1);
 	assert_int_equal(patient.rc, 0);
 	assert_int_equal(hasty.calls, 1);
+}
+
+/* Its only holder is down: who is steadfast waits for that, but not for ever. */
+static void
+test_steadfast(void **state)
+{
+	struct mp_blob_ref ref = world_put(4, "down", 4);
+	struct want patient, w;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		w = (struct want){.req = {.done = on_done, .patience = MP_FETCH_STEADFAST}};
+		W.members[4].state = MP_MEMBER_DEAD;
+		want(&patient, 0, &ref, 1, 4);
+		ask(&w, 0, &ref, 1, 4);
+		world_pass(MP_FETCH_GIVE_UP_MS + 5000);
+		assert_int_equal(patient.calls, 1);
+		assert_int_equal(patient.rc, MP_ENOENT);
+		assert_int_equal(w.calls, 0);
+		if (i == 0)
+			world_pass(MP_FETCH_AWAY_MS - MP_FETCH_GIVE_UP_MS);
+		else
+			W.members[4].state = i == 1 ? MP_MEMBER_LEFT : MP_MEMBER_ALIVE;
+		world_pass(5000);
+		assert_int_equal(w.calls, 1);
+		assert_int_equal(w.rc, i == 2 ? 0 : MP_ENOENT);
+	}
 }
 
 /* It turns up while we wait for the next round. */
@@ -575,6 +602,7 @@ main(void)
 		T(test_only_wrong_bytes),
 		T(test_lost),
 		T(test_hasty),
+		T(test_steadfast),
 		T(test_lost_among_others),
 		T(test_turns_up),
 		T(test_disk_full),
