@@ -55,6 +55,16 @@ kill_two()
 	revive "$victim" "$other"
 }
 
+# With one copy of everything, what needs what is there waits until the node is back.
+holder_away()
+{
+	until_true 30 has_worker || cli_die 'a worker runs something'
+	victim=$worker
+	strike "$victim"
+	lasts 12
+	revive "$victim"
+}
+
 if long; then
 	play 'leader' 3 2 kill_leader kill_leader kill_leader
 	play 'worker' 3 2 kill_worker kill_worker kill_worker
@@ -65,4 +75,5 @@ else
 	play 'leader, worker, opener' 3 2 kill_leader kill_worker kill_opener
 	play 'leader twice, two at once' 5 3 kill_leader_twice kill_two true
 fi
+play 'the only holder is away' 3 1 holder_away true true
 tap_end
