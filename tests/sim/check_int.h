@@ -142,4 +142,11 @@ struct mp_span check_entry_row(
 /* The first term in the row of a fence; 0 when there is none. */
 uint64_t check_fence_on_disk(const struct sim_host *host, const struct check_run *run);
 
+/* ---- secret.c ---- */
+
+void check_secrets_exec(struct sim_host *host, const struct check_run *run,
+	const struct mp_graph_module *module, const struct mp_exec_request *req);
+void check_secrets_row(struct sim_host *host, const struct mp_row *row);
+bool check_secrets_gone(const struct sim_host *host, const struct check_run *run);
+
 #endif

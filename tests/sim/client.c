@@ -125,20 +125,24 @@ sim_client_submit(struct sim_host *host, uint32_t run_number)
 {
 	struct sim *sim = host->sim;
 	struct mp_hash inputs = {{0}};
-	struct mp_buf cbor, bytes;
+	struct mp_buf cbor, bytes, secrets;
 
 	mp_assert(run_number < SIM_RUNS_MAX);
 	mp_buf_init(&cbor, &sim->alloc, 1 << 20);
 	mp_buf_init(&bytes, &sim->alloc, 1 << 20);
+	mp_buf_init(&secrets, &sim->alloc, 4096);
+	if (sim->plan.secrets)
+		sim_secrets(run_number, &secrets);
 	pipeline_cbor(sim, run_number, &cbor);
 	if (sim->plan.inputs)
 		inputs = put_inputs(host, run_number);
 	mp_assert(mp_ctl_submit_encode(&bytes, mp_buf_span(&cbor), NULL, 0,
-			  sim->plan.inputs ? &inputs : NULL, NULL, mp_span(NULL, 0)) == 0);
+			  sim->plan.inputs ? &inputs : NULL, NULL, mp_buf_span(&secrets)) == 0);
 	sim_trace(sim, host, "submit run %" PRIu32, run_number);
 	mp_assert(client_ask(host, MP_CTL_SUBMIT, run_number, mp_buf_span(&bytes)) != NULL);
 	mp_buf_fini(&cbor);
 	mp_buf_fini(&bytes);
+	mp_buf_fini(&secrets);
 }
 
 /* ---- the rest ---- */

@@ -213,6 +213,7 @@ check_exec(struct sim_host *host, const struct mp_exec_request *req)
 			host->index, module->name, req->key.attempt.term,
 			check_fence_on_disk(host, run));
 	check_past(host, &run->id, "executes a command");
+	check_secrets_exec(host, run, module, req);
 	if (module->once)
 		check_once_exec(host, run, req);
 	for (size_t i = 0; i < run->stale_count; i++) {
@@ -330,6 +331,7 @@ check_row(struct sim_host *host, const struct mp_row *row)
 {
 	struct mp_run_id id;
 
+	check_secrets_row(host, row);
 	if (row->table == MP_TABLE_RUN)
 		check_run_row(host, row);
 	else if (row->table == MP_TABLE_FENCE && row->op == MP_ROW_PUT)

@@ -49,12 +49,14 @@ sim_check_runs_ended(struct sim *sim, char *why, size_t size)
 		for (uint32_t h = 0; h < sim->plan.hosts; h++) {
 			const struct sim_host *host = &sim->hosts[h];
 
-			if (host->node == NULL || end_is_known(host, run))
+			if (host->node == NULL ||
+				(end_is_known(host, run) && check_secrets_gone(host, run)))
 				continue;
 			if (why != NULL)
 				(void)snprintf(why, size,
-					"host %" PRIu32 " does not know how run %s has ended", h,
-					check_run_text(id));
+					"host %" PRIu32 " does not know how run %s has ended, or "
+					"keeps its secrets",
+					h, check_run_text(id));
 			return false;
 		}
 	}

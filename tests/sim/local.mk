@@ -33,6 +33,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/once.c \
 	%D%/plan.c \
 	%D%/script.c \
+	%D%/secret.c \
 	%D%/seed.c \
 	%D%/shelf.c \
 	%D%/sim.h \

@@ -122,6 +122,7 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 	plan->electors = mp_rng_below(&r, 3) == 0 ? 5 : 3;
 	plan->copies = 1 + (uint32_t)mp_rng_below(&r, 3);
 	plan->inputs = mp_rng_below(&r, 2) == 0;
+	plan->secrets = seed % 8 == 3; /* not drawn: all other seeds stay what they were */
 	plan->wide = mp_rng_below(&r, 8) == 0;
 	plan->once = mp_rng_below(&r, 3) == 0 ? (uint32_t)mp_rng_below(&r, 500) : 0;
 	plan->resolve_every = SIM_SEC + (sim_time)mp_rng_below(&r, 20 * SIM_SEC);
@@ -226,9 +227,10 @@ sim_plan_pipeline(struct sim *sim, uint32_t run_number, struct mp_buf *yaml)
 	mp_assert(modules <= mp_countof(name));
 	say(yaml,
 		"meshpipe: 1\nname: sim-%" PRIu32 "\nelectors: %" PRIu32 "\ncopies: %" PRIu32
-		"%s\nmodules:\n",
+		"%s%s\nmodules:\n",
 		run_number, sim->plan.electors, sim->plan.copies,
-		sim->plan.survivor ? "\nfailover: survivor" : "");
+		sim->plan.survivor ? "\nfailover: survivor" : "",
+		sim->plan.secrets ? "\nsecrets: [SIM_A, SIM_B]" : "");
 	for (uint32_t i = 0; i < modules; i++) {
 		bool output = mp_rng_below(&r, 2) == 0;
 
@@ -240,6 +242,8 @@ sim_plan_pipeline(struct sim *sim, uint32_t run_number, struct mp_buf *yaml)
 			say(yaml, "    retry: { attempts: %" PRIu64 ", backoff: 100ms }\n",
 				1 + mp_rng_below(&r, 4));
 		say_cache(yaml, &of_cache, sim->plan.inputs);
+		if (sim->plan.secrets && i % 3 != 0)
+			say(yaml, "    secrets: [SIM_A%s]\n", i % 3 == 2 ? ", SIM_B" : "");
 		if (output)
 			say(yaml, "    outputs: [\"out/%s\"]\n", name[i]);
 		if (!sim->plan.wide)

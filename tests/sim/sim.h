@@ -103,6 +103,7 @@ struct sim_shelf;
 	X(DISK_FULL, 200, "a disk was full for a while")                                           \
 	X(BLOB_LOST, 200, "a stored blob vanished")                                                \
 	X(RESULT_FILED, 200, "a result was put into a cache")                                      \
+	X(SECRETS, 200, "a module got its secrets")                                                \
 	X(ONCE_BEGUN, 200, "a `once` module began")                                                \
 	X(ONCE_RETURNED, 5000, "a `once` module was given back unstarted")                         \
 	X(MAYBE_RAN, 500, "a `once` module may have run")                                          \
@@ -160,6 +161,7 @@ struct sim_plan {
 	bool cut_one_way;
 	bool tick_first;   /* a node that wakes judges its timers before it reads its sockets */
 	bool inputs;       /* runs have input files */
+	bool secrets;      /* modules take some */
 	bool wide;         /* no module needs another */
 	bool survivor;     /* the mirror of a run may go on by itself */
 	bool figure8;      /* figure 8 of the Raft paper is played out: figure8.c */
@@ -417,6 +419,11 @@ uint64_t sim_check_lost(const struct sim *sim);
 void sim_check_summary(const struct sim *sim, FILE *f);
 /* Where every host and every run stands. */
 void sim_check_picture(struct sim *sim, FILE *f);
+
+/* ---- secret.c ---- */
+
+/* Appends what the submitter of that run has. */
+void sim_secrets(uint32_t run_number, struct mp_buf *out);
 
 /* ---- client.c ---- */
 

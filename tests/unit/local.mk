@@ -467,3 +467,7 @@ unit_tests += tests/unit/test_proof
 tests_unit_test_proof_SOURCES = %D%/test_proof.c %D%/proof_world.h %D%/trust.h
 tests_unit_test_proof_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_proof_LDADD = libmp-ctl.a $(SHELL_LIBS)
+unit_tests += tests/unit/test_record_secret
+tests_unit_test_record_secret_SOURCES = %D%/test_record_secret.c
+tests_unit_test_record_secret_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_record_secret_LDADD = $(UNIT_CRYPTO_LIBS)
