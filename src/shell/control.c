@@ -153,10 +153,12 @@ control_purge(struct mp_control *c)
 
 	if (!c->purge)
 		return;
+	(void)sqlite3_busy_timeout(c->db, 0);
 	if (sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &left, NULL) ==
 			SQLITE_OK &&
 		left == 0)
 		c->purge = false;
+	(void)sqlite3_busy_timeout(c->db, MP_SQL_BUSY_MS);
 }
 
 static int

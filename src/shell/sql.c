@@ -251,7 +251,7 @@ sql_connect(const char *path, int flags, sqlite3 **out, struct mp_error *err)
 		return rc;
 	}
 	(void)sqlite3_extended_result_codes(db, 1);
-	(void)sqlite3_busy_timeout(db, 10000);
+	(void)sqlite3_busy_timeout(db, MP_SQL_BUSY_MS);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	*out = db;

@@ -8,6 +8,9 @@
 
 #include <sqlite3.h>
 
+/* A writing connection waits so long for others. */
+#define MP_SQL_BUSY_MS 10000
+
 struct mp_sql_kind {
 	const char *what; /* "control database" */
 	int32_t application_id;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit/scratch.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
@@ -613,6 +614,76 @@ test_killed_process_keeps_what_it_told(void **state)
 	assert_int_equal(close_control(f), 0);
 }
 
+/* Does a file of the database hold these bytes? */
+static bool
+disk_holds(struct fixture *f, const char *name, const char *text)
+{
+	FILE *file = fopen(scratch_path(&f->scratch, name), "rb");
+	static char bytes[8u * 1024 * 1024];
+	size_t n;
+
+	if (file == NULL)
+		return false;
+	n = fread(bytes, 1, sizeof(bytes), file);
+	assert_true(n < sizeof(bytes));
+	(void)fclose(file);
+	return memmem(bytes, n, text, strlen(text)) != NULL;
+}
+
+static bool
+is_somewhere(struct fixture *f, const char *text)
+{
+	return disk_holds(f, "control.db", text) || disk_holds(f, "control.db-wal", text);
+}
+
+/* A secret that is deleted is nowhere, in the database or in its log, while all goes on. */
+static void
+test_secrets_leave_nothing(void **state)
+{
+	struct mp_row row = {MP_ROW_DELETE, MP_TABLE_SECRET, mp_span_str("run"), {NULL, 0}};
+	struct fixture *f = *state;
+	static char big[20000];
+	uint64_t seq = 0;
+
+	must_open(f);
+	memset(big, 'x', sizeof(big) - 1);
+	memcpy(big + 15000, "sealed-with-wax", 15);
+	for (int i = 0; i < 50; i++) {
+		put(f, ++seq, MP_TABLE_META, "other", big + 19000 + i);
+		put(f, ++seq, MP_TABLE_SECRET, "run", big);
+	}
+	wait_durable(f, seq);
+	assert_true(is_somewhere(f, "sealed-with-wax"));
+	assert_int_equal(mp_control_write(f->control, ++seq, &row, 1), 0);
+	wait_durable(f, seq);
+	assert_false(is_somewhere(f, "sealed-with-wax"));
+	assert_int_equal(close_control(f), 0);
+}
+
+/* The log cannot be cut while somebody reads: it is when that is over, without another write. */
+static void
+test_secrets_wait_for_readers(void **state)
+{
+	struct mp_row row = {MP_ROW_DELETE, MP_TABLE_SECRET, mp_span_str("run"), {NULL, 0}};
+	struct fixture *f = *state;
+	sqlite3 *db = NULL;
+
+	must_open(f);
+	put(f, 1, MP_TABLE_SECRET, "run", "sealed-with-wax");
+	wait_durable(f, 1);
+	assert_int_equal(sqlite3_open(scratch_path(&f->scratch, "control.db"), &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "BEGIN; SELECT * FROM secret", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(mp_control_write(f->control, 2, &row, 1), 0);
+	wait_durable(f, 2);
+	assert_true(is_somewhere(f, "sealed-with-wax"));
+	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	while (is_somewhere(f, "sealed-with-wax"))
+		(void)sched_yield();
+	assert_int_equal(close_control(f), 0);
+}
+
 int
 main(void)
 {
@@ -634,6 +705,8 @@ main(void)
 		T(test_file_size_limit),
 		T(test_close_while_full),
 		T(test_killed_process_keeps_what_it_told),
+		T(test_secrets_leave_nothing),
+		T(test_secrets_wait_for_readers),
 	};
 #undef T
 
