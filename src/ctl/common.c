@@ -122,6 +122,10 @@ mp_cmd_connect(struct mp_cmd_ctx *ctx, struct mp_error *err)
 	if (ctx->node != NULL && ctx->identity == NULL)
 		return mp_fail(err, MP_EUSAGE,
 			"--node needs --identity FILE; mpctl identity new --out FILE makes one");
+	if (ctx->node == NULL && ctx->identity != NULL)
+		return mp_fail(err, MP_EUSAGE,
+			"--identity goes with --node HOST:PORT: the node of this machine asks for "
+			"none");
 	if (ctx->node != NULL) {
 		rc = mp_client_open_remote(&ctx->client, ctx->alloc, ctx->node, ctx->identity, err);
 		ctx->connected = rc == 0;

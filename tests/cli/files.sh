@@ -64,6 +64,8 @@ exits 2 'a value that is missing' "$mpctl" validate good.yaml -p
 exits 2 'a value that is not wanted' "$mpctl" validate good.yaml --json=yes
 exits 2 'a parameter without a value' "$mpctl" validate good.yaml -p version
 exits 2 'a remote node' "$mpctl" --node h:1 runs
+exits 2 'an identity for the node that is here' "$mpctl" --identity me runs
+says '--node' 'what is missing is said'
 exits 2 'a time that is none' "$mpctl" wait abcd --timeout soon
 exits 2 'a run that cannot be one' "$mpctl" show 'no id'
 exits 2 'a role that is none' "$mpctl" invite --role king
