@@ -45,6 +45,28 @@ daemon_stop_loop(struct mp_daemon *d, int code, const char *text)
 	uv_stop(&d->loop);
 }
 
+void
+mp_daemon_work(struct mp_daemon *d, uv_work_t *req, uv_work_cb work, uv_after_work_cb done)
+{
+	int rc = uv_queue_work(&d->loop, req, work, done);
+
+	mp_assert(rc == 0);
+	d->works++;
+}
+
+void
+mp_daemon_work_done(struct mp_daemon *d)
+{
+	mp_assert(d->works > 0);
+	d->works--;
+}
+
+void
+mp_daemon_no_memory(struct mp_daemon *d)
+{
+	daemon_stop_loop(d, MP_ENOMEM, "out of memory: the node would wait for ever");
+}
+
 static void
 daemon_ready(struct mp_daemon *d)
 {
@@ -197,7 +219,7 @@ daemon_put_off(struct mp_daemon *d, const struct mp_event *ev)
 	mp_assert(ev->kind == MP_EV_CONTROL_CLOSED ||
 		  (ev->kind == MP_EV_LINK && ev->u.link.state != MP_LINK_UP));
 	if (q == NULL) {
-		daemon_stop_loop(d, MP_ENOMEM, "out of memory: an event would be lost");
+		mp_daemon_no_memory(d);
 		return;
 	}
 	*q = (struct mp_daemon_queued){.event = *ev};

@@ -85,7 +85,7 @@ on_work_done(uv_work_t *req, int status)
 	struct mp_daemon *d = w->daemon;
 	struct mp_event ev = {.kind = MP_EV_BLOB_STAT};
 
-	d->works--;
+	mp_daemon_work_done(d);
 	if (status == 0) {
 		if (w->rc != 0 && w->rc != MP_ENOENT)
 			mp_daemon_log_cache(d, &w->err);
@@ -144,7 +144,7 @@ mp_daemon_blob(struct mp_daemon *d, const struct mp_effect *fx)
 	}
 	w = malloc(sizeof(*w) + room);
 	if (w == NULL) {
-		mp_daemon_log(d, "out of memory: a blob request is lost");
+		mp_daemon_no_memory(d);
 		return;
 	}
 	memset(w, 0, sizeof(*w));
@@ -152,8 +152,5 @@ mp_daemon_blob(struct mp_daemon *d, const struct mp_effect *fx)
 	w->kind = fx->kind;
 	w->n = n;
 	work_fill(w, fx);
-	if (uv_queue_work(&d->loop, &w->req, on_work, on_work_done) != 0)
-		free(w);
-	else
-		d->works++;
+	mp_daemon_work(d, &w->req, on_work, on_work_done);
 }

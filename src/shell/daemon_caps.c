@@ -76,7 +76,7 @@ on_probed(uv_work_t *req, int status)
 	struct probe *p = mp_container_of(req, struct probe, req);
 	struct mp_daemon *d = p->d;
 
-	d->works--;
+	mp_daemon_work_done(d);
 	d->caps.probing = false;
 	if (status == 0 && !atomic_load(&d->caps.stop)) {
 		d->caps.machine.tool_count = p->caps.tool_count;
@@ -102,12 +102,8 @@ probe_begin(struct mp_daemon *d, bool fresh)
 	p->d = d;
 	p->fresh = fresh;
 	p->settings = d->caps.settings;
-	if (uv_queue_work(&d->loop, &p->req, on_probe, on_probed) != 0) {
-		free(p);
-		return;
-	}
+	mp_daemon_work(d, &p->req, on_probe, on_probed);
 	d->caps.probing = true;
-	d->works++;
 }
 
 /* ---- the machine ---- */

@@ -125,6 +125,13 @@ int mp_daemon_caps_now(const struct mp_daemon *d, const struct mp_settings *sett
 int mp_daemon_caps_set(struct mp_daemon *d, const struct mp_settings *change, struct mp_error *err);
 void mp_daemon_on_hup(uv_signal_t *handle, int signum);
 
+/* Has `work` done on the thread pool and then `done` on the loop, which calls
+ * mp_daemon_work_done() first. The daemon closes when nothing is there any more. */
+void mp_daemon_work(struct mp_daemon *d, uv_work_t *req, uv_work_cb work, uv_after_work_cb done);
+void mp_daemon_work_done(struct mp_daemon *d);
+/* No memory for what the node has asked: it would wait for the answer for ever, and is stopped. */
+void mp_daemon_no_memory(struct mp_daemon *d);
+
 /* After a step: logs what changed among the members. */
 void mp_daemon_watch_members(struct mp_daemon *d);
 

@@ -34,7 +34,7 @@ on_work_done(uv_work_t *req, int status)
 	struct mp_daemon *d = w->daemon;
 	struct mp_event ev = {.kind = MP_EV_LOG_READ};
 
-	d->works--;
+	mp_daemon_work_done(d);
 	if (status == 0) {
 		ev.u.log_read.token = w->token;
 		ev.u.log_read.rc = w->rc;
@@ -52,7 +52,7 @@ mp_daemon_read_log(struct mp_daemon *d, const struct mp_effect *fx)
 	struct log_work *w = malloc(sizeof(*w) + piece->size);
 
 	if (w == NULL) {
-		mp_daemon_log(d, "out of memory: the output of an attempt is not read");
+		mp_daemon_no_memory(d);
 		return;
 	}
 	w->daemon = d;
@@ -62,8 +62,5 @@ mp_daemon_read_log(struct mp_daemon *d, const struct mp_effect *fx)
 	w->got = 0;
 	w->rc = mp_exec_log_path(d->exec, &piece->key,
 		piece->err ? MP_EXEC_LOG_ERR : MP_EXEC_LOG_OUT, w->path, sizeof(w->path));
-	if (uv_queue_work(&d->loop, &w->req, on_work, on_work_done) != 0)
-		free(w);
-	else
-		d->works++;
+	mp_daemon_work(d, &w->req, on_work, on_work_done);
 }

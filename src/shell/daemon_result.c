@@ -76,7 +76,7 @@ on_work_done(uv_work_t *req, int status)
 {
 	struct result_work *w = mp_container_of(req, struct result_work, req);
 
-	w->daemon->works--;
+	mp_daemon_work_done(w->daemon);
 	if (status == 0) {
 		if (w->rc != 0)
 			mp_daemon_log_cache(w->daemon, &w->err);
@@ -149,13 +149,10 @@ mp_daemon_result(struct mp_daemon *d, const struct mp_effect *fx)
 		w->kind = fx->kind;
 	}
 	if (w == NULL || !work_fill(w, fx)) {
-		mp_daemon_log(d, "out of memory: a request to the result cache is lost");
+		mp_daemon_no_memory(d);
 		if (w != NULL)
 			work_free(w);
 		return;
 	}
-	if (uv_queue_work(&d->loop, &w->req, on_work, on_work_done) != 0)
-		work_free(w);
-	else
-		d->works++;
+	mp_daemon_work(d, &w->req, on_work, on_work_done);
 }

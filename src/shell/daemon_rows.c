@@ -75,7 +75,7 @@ on_work_done(uv_work_t *req, int status)
 	struct mp_daemon *d = w->daemon;
 	struct mp_event ev = {.kind = MP_EV_ROWS_READ};
 
-	d->works--;
+	mp_daemon_work_done(d);
 	if (status == 0) {
 		if (w->rc != 0)
 			mp_daemon_log(d, "%s", w->err.text);
@@ -98,7 +98,7 @@ mp_daemon_read_rows(struct mp_daemon *d, const struct mp_effect *fx)
 	struct rows_work *w = calloc(1, sizeof(*w) + from.n + to.n);
 
 	if (w == NULL) {
-		mp_daemon_log(d, "out of memory: stored rows are not read");
+		mp_daemon_no_memory(d);
 		return;
 	}
 	w->daemon = d;
@@ -110,8 +110,5 @@ mp_daemon_read_rows(struct mp_daemon *d, const struct mp_effect *fx)
 	w->from = mp_span(w->bytes, from.n);
 	w->to = mp_span(w->bytes + from.n, to.n);
 	mp_buf_init(&w->data, &mp_heap, SIZE_MAX);
-	if (uv_queue_work(&d->loop, &w->req, on_work, on_work_done) != 0)
-		free(w);
-	else
-		d->works++;
+	mp_daemon_work(d, &w->req, on_work, on_work_done);
 }
