@@ -74,6 +74,7 @@ test_refused(void **state)
 {
 	struct mp_settings s;
 	struct mp_error err = {0};
+	static uint8_t lines[MP_SETTINGS_TEXT_MAX + 1];
 	char many[1024] = "";
 
 	(void)state;
@@ -95,6 +96,14 @@ test_refused(void **state)
 			many + strlen(many), sizeof(many) - strlen(many), "resource r%d 1\n", i);
 	assert_int_equal(mp_settings_parse(mp_span_str(many), &s, &err), MP_ELIMIT);
 	assert_non_null(strstr(err.text, "line 17"));
+	many[0] = '\0';
+	for (int i = 0; i <= MP_SETTINGS_TOOLS; i++)
+		(void)snprintf(many + strlen(many), sizeof(many) - strlen(many), "tool t%d\n", i);
+	assert_int_equal(mp_settings_parse(mp_span_str(many), &s, &err), MP_ELIMIT);
+	assert_non_null(strstr(err.text, "line 33"));
+	memset(lines, '\n', sizeof(lines));
+	assert_int_equal(mp_settings_parse(mp_span(lines, MP_SETTINGS_TEXT_MAX), &s, &err), 0);
+	assert_int_equal(mp_settings_parse(mp_span(lines, sizeof(lines)), &s, &err), MP_ELIMIT);
 }
 
 static void
