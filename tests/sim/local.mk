@@ -24,6 +24,9 @@ tests_sim_mpsim_SOURCES = \
 	%D%/mesh_fault.c \
 	%D%/mesh_measure.c \
 	%D%/mesh_model.c \
+	%D%/mesh_model.h \
+	%D%/mesh_model_int.h \
+	%D%/mesh_model_run.c \
 	%D%/mesh_net.c \
 	%D%/mesh_script.c \
 	%D%/mesh_trust.c \

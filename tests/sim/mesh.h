@@ -12,7 +12,7 @@
  *   mesh_check.c   the invariants, after every step
  *   mesh_fault.c   what happens in a seed; and what a seed is
  *   mesh_script.c  scenarios from files
- *   mesh_model.c   gossip alone, for ten thousand nodes
+ *   mesh_model.h   a model of its rules, for ten thousand nodes
  *   mesh_measure.c the table of docs/membership.md
  */
 #ifndef MP_TESTS_MESH_H
@@ -296,8 +296,6 @@ void mesh_no_floods(struct mesh *mesh);
 int mesh_seed_run(uint64_t seed, bool trace, char *why, size_t size);
 int mesh_script_run(const char *file, bool trace, char *why, size_t size);
 bool mesh_script_is(const char *file);
-/* How many of so many nodes hear of one update by gossip alone, and when the n-th does. */
-uint32_t mesh_model_spread(uint32_t nodes, uint32_t loss, uint64_t seed, sim_time *at);
 /* Prints the figures of docs/membership.md: "membership" is all, else one part of it. */
 int mesh_measure(const char *name);
 bool mesh_measure_is(const char *name);

@@ -4,6 +4,7 @@
  * last column, virtual seconds in one of processor time.
  */
 #include "mesh.h"
+#include "mesh_model.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -85,53 +86,160 @@ row_update(uint32_t n, uint32_t loss, uint32_t times)
 	return finished(mesh);
 }
 
-static int
-updates(void)
+/* ---- the same by the model, for any number of nodes ---- */
+
+static struct model *
+model_settled(uint32_t n, uint32_t loss)
 {
-	(void)printf("### One update on its way to all (s)\n\n"
-		     "| nodes | loss | at 50 %% | at 99 %% | at 100 %% | worst | bytes a pair | "
-		     "faster than real |\n|--:|--:|--:|--:|--:|--:|--:|--:|\n");
-	return row_update(10, 0, 100) | row_update(100, 0, 100) | row_update(1000, 0, 20) |
-	       row_update(10, 300, 100) | row_update(100, 300, 100) | row_update(1000, 300, 20);
+	struct model *m = model_new(n, 1);
+
+	model_run_until(m, 10 * SIM_SEC);
+	m->loss = loss;
+	return m;
 }
 
 static void
-row_model(uint32_t n, uint32_t loss, uint32_t times)
+model_update(uint32_t n, uint32_t loss, uint32_t times)
 {
-	sim_time *at = calloc(n, sizeof(*at));
-	double half = 0, most = 0, last = 0, worst = 0, began = cpu_now(), missed = 0, span = 0;
+	struct model *m = model_settled(n, loss);
+	double half = 0, most = 0, all = 0, worst = 0, began = cpu_now();
+	sim_time from = m->now;
 
-	mp_assert(at != NULL);
 	for (uint32_t i = 0; i < times; i++) {
-		uint32_t heard = mesh_model_spread(n, loss, i + 1, at);
-
-		missed += (double)(n - heard) / times;
-		half += secs(at[(n - 1) / 2]) / times;
-		most += secs(at[(n * 99 - 1) / 100]) / times;
-		last += secs(at[heard - 1]) / times;
-		if (secs(at[heard - 1]) > worst)
-			worst = secs(at[heard - 1]);
-		span += secs(at[heard - 1]);
+		model_speak(m, (uint32_t)mp_rng_below(&m->rng, n));
+		while (m->heard < n - 1 && m->now - m->watch_since < 60 * SIM_SEC)
+			model_run_until(m, m->now + 50 * SIM_MS);
+		half += secs(m->heard_at[(n - 1) / 2 - 1]) / times;
+		most += secs(m->heard_at[(n * 99 - 1) / 100 - 1]) / times;
+		all += secs(m->heard_at[n - 2]) / times;
+		if (secs(m->heard_at[n - 2]) > worst)
+			worst = secs(m->heard_at[n - 2]);
+		model_run_until(m, m->now + 5 * SIM_SEC);
 	}
-	free(at);
-	(void)printf("| %" PRIu32 " | %" PRIu32 " %% | %.3f | %.3f | %.3f | %.3f | %.3f | %.1f |\n",
-		n, loss / 10, half, most, last, worst, missed, span / (cpu_now() - began));
+	(void)printf("| %" PRIu32 ", model | %" PRIu32 " %% | %.3f | %.3f | %.3f | %.3f | %.1f | "
+		     "%.1f |\n",
+		n, loss / 10, half, most, all, worst, (double)sizeof(*m->views),
+		secs(m->now - from) / (cpu_now() - began));
 	(void)fflush(stdout);
+	model_free(m);
+}
+
+static void
+model_crashes(uint32_t n, uint32_t times)
+{
+	struct model *m = model_settled(n, 0);
+	double suspected = 0, first = 0, agreed = 0, worst = 0, began = cpu_now();
+	sim_time from = m->now;
+
+	for (uint32_t i = 0; i < times; i++) {
+		double at;
+
+		model_run_until(m, m->now + (sim_time)mp_rng_below(&m->rng, SIM_SEC));
+		model_crash(m, (uint32_t)mp_rng_below(&m->rng, n));
+		while (m->suspects == 0)
+			model_run_until(m, m->now + 50 * SIM_MS);
+		suspected += secs(m->now - m->watch_since) / times;
+		while (m->deads == 0)
+			model_run_until(m, m->now + 50 * SIM_MS);
+		first += secs(m->now - m->watch_since) / times;
+		while (m->deads < n - 1)
+			model_run_until(m, m->now + 50 * SIM_MS);
+		at = secs(m->now - m->watch_since);
+		agreed += at / times;
+		worst = at > worst ? at : worst;
+		model_start(m, m->watched);
+		while (m->deads > 0)
+			model_run_until(m, m->now + 50 * SIM_MS);
+		model_run_until(m, m->now + 5 * SIM_SEC);
+	}
+	(void)printf("| %" PRIu32 ", model | %.1f | %.1f | %.1f | %.1f | %.1f |\n", n, suspected,
+		first, agreed, worst, secs(m->now - from) / (cpu_now() - began));
+	(void)fflush(stdout);
+	model_free(m);
+}
+
+static void
+model_deaths(uint32_t n, uint32_t loss, uint32_t starved, uint32_t minutes)
+{
+	struct model *m = model_settled(n, loss);
+	double began = cpu_now();
+	sim_time until;
+
+	model_run_until(m, 90 * SIM_SEC);
+	until = m->now + minutes * 60 * SIM_SEC;
+	for (uint32_t i = 0; i < starved; i++)
+		model_starve(m, i, until);
+	model_run_until(m, until);
+	(void)printf("| %" PRIu32 ", model | %" PRIu32 " %% | %" PRIu32 " | %.0f | %" PRIu64
+		     " | %" PRIu64 " | %.1f |\n",
+		n, loss / 10, starved, (double)minutes * n / 60, m->false_deaths, m->starved_deaths,
+		secs(minutes * 60 * SIM_SEC) / (cpu_now() - began));
+	(void)fflush(stdout);
+	model_free(m);
+}
+
+/* The same numbers of nodes for all sizes: `crashed` a minute, `spoke` every ten seconds. */
+static void
+model_churn(struct model *m, sim_time until, uint32_t crashed, uint32_t spoke)
+{
+	uint32_t down[16];
+	uint32_t count = 0;
+
+	mp_assert(crashed <= mp_countof(down));
+	for (int i = 0; m->now < until; i++) {
+		for (uint32_t k = 0; k < (i % 6 == 0 ? crashed : spoke); k++) {
+			uint32_t v = (uint32_t)mp_rng_below(&m->rng, m->n);
+
+			if (!model_is_up(m, v))
+				continue;
+			if (i % 6 == 0)
+				model_crash(m, down[count++] = v);
+			else
+				model_speak(m, v);
+		}
+		for (; i % 6 == 2 && count > 0; count--)
+			model_start(m, down[count - 1]);
+		model_run_until(m, m->now + 10 * SIM_SEC);
+	}
+}
+
+static void
+model_traffic(uint32_t n, uint32_t minutes, bool churning)
+{
+	struct model *m = model_settled(n, 0);
+	sim_time from = m->now;
+	double s = 60.0 * minutes * n, began = cpu_now();
+	uint64_t udp = m->udp_bytes, stream = m->stream_bytes, datagrams = m->datagrams;
+
+	if (churning)
+		model_churn(m, from + minutes * 60 * SIM_SEC, 10, 10);
+	else
+		model_run_until(m, from + minutes * 60 * SIM_SEC);
+	(void)printf("| %" PRIu32 ", model | %s | %.1f | %.0f | %.0f | %.0f | %.1f |\n", n,
+		churning ? "churn of 1000" : "idle", (double)(m->datagrams - datagrams) / s,
+		(double)(m->udp_bytes - udp) / s, (double)(m->stream_bytes - stream) / s,
+		(double)(m->udp_bytes - udp + m->stream_bytes - stream) / s,
+		secs(m->now - from) / (cpu_now() - began));
+	(void)fflush(stdout);
+	model_free(m);
 }
 
 static int
-models(void)
+updates(void)
 {
-	(void)printf("\n### The same by a model of gossip alone (s)\n\n"
-		     "| nodes | loss | at 50 %% | at 99 %% | at the last | worst | not reached | "
+	int rc;
+
+	(void)printf("### One update on its way to all (s)\n\n"
+		     "| nodes | loss | at 50 %% | at 99 %% | at 100 %% | worst | bytes a pair | "
 		     "faster than real |\n|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+	rc = row_update(10, 0, 100) | row_update(100, 0, 100) | row_update(1000, 0, 20) |
+	     row_update(10, 300, 100) | row_update(100, 300, 100) | row_update(1000, 300, 20);
 	for (uint32_t loss = 0; loss <= 300; loss += 300) {
-		row_model(10, loss, 1000);
-		row_model(100, loss, 1000);
-		row_model(1000, loss, 200);
-		row_model(10000, loss, 50);
+		model_update(100, loss, 100);
+		model_update(1000, loss, 50);
+		model_update(10000, loss, 20);
 	}
-	return 0;
+	return rc;
 }
 
 /* ---- a crash ---- */
@@ -204,7 +312,8 @@ static int
 row_crash(uint32_t n, uint32_t times)
 {
 	struct mesh *mesh = settled(n, 0, n <= 100);
-	double suspected = 0, first = 0, agreed = 0, worst = 0;
+	double suspected = 0, first = 0, agreed = 0, worst = 0, began = cpu_now();
+	sim_time from = mesh->now;
 
 	for (uint32_t i = 0; i < times; i++) {
 		struct crash c = crash_once(mesh);
@@ -215,8 +324,8 @@ row_crash(uint32_t n, uint32_t times)
 		if (secs(c.agreed) > worst)
 			worst = secs(c.agreed);
 	}
-	(void)printf("| %" PRIu32 " | %.1f | %.1f | %.1f | %.1f |\n", n, suspected, first, agreed,
-		worst);
+	(void)printf("| %" PRIu32 " | %.1f | %.1f | %.1f | %.1f | %.1f |\n", n, suspected, first,
+		agreed, worst, secs(mesh->now - from) / (cpu_now() - began));
 	(void)fflush(stdout);
 	return finished(mesh);
 }
@@ -224,10 +333,16 @@ row_crash(uint32_t n, uint32_t times)
 static int
 crashes(void)
 {
+	int rc;
+
 	(void)printf("\n### A crash (s)\n\n| nodes | first suspicion | first verdict | agreement | "
-		     "worst |\n|--:|--:|--:|--:|--:|\n");
-	return row_crash(3, 20) | row_crash(10, 20) | row_crash(30, 20) | row_crash(100, 10) |
-	       row_crash(300, 5) | row_crash(1000, 3);
+		     "worst | faster than real |\n|--:|--:|--:|--:|--:|--:|\n");
+	rc = row_crash(3, 20) | row_crash(10, 20) | row_crash(30, 20) | row_crash(100, 10) |
+	     row_crash(300, 5) | row_crash(1000, 3);
+	model_crashes(100, 10);
+	model_crashes(1000, 10);
+	model_crashes(10000, 5);
+	return rc;
 }
 
 /* ---- false deaths ---- */
@@ -236,19 +351,21 @@ static int
 row_false(uint32_t n, uint32_t loss, uint32_t starved, bool tick_first, uint32_t minutes)
 {
 	struct mesh *mesh = settled(n, loss, true);
-	double hours = (double)minutes * n / 60;
+	double hours = (double)minutes * n / 60, began;
 	sim_time until;
 
 	mesh_run_until(mesh, 90 * SIM_SEC);
+	began = cpu_now();
 	mesh->plan.tick_first = tick_first;
 	until = mesh->now + minutes * 60 * SIM_SEC;
 	for (uint32_t i = 0; i < starved; i++)
 		mesh_starve(&mesh->nodes[i], until);
 	mesh_run_until(mesh, until);
 	(void)printf("| %" PRIu32 " | %" PRIu32 " %% | %" PRIu32 "%s | %.0f | %" PRIu64
-		     " | %" PRIu64 " |\n",
+		     " | %" PRIu64 " | %.1f |\n",
 		n, loss / 10, starved, tick_first ? ", timers first" : "", hours,
-		mesh->false_deaths, mesh->starved_deaths);
+		mesh->false_deaths, mesh->starved_deaths,
+		secs(minutes * 60 * SIM_SEC) / (cpu_now() - began));
 	(void)fflush(stdout);
 	return finished(mesh);
 }
@@ -257,13 +374,21 @@ static int
 false_deaths(void)
 {
 	const uint32_t m = 20; /* minutes */
+	int rc;
 
 	(void)printf("\n### Nodes held dead that live\n\n| nodes | loss | starved | node-hours | "
-		     "healthy ones | starved ones |\n|--:|--:|--:|--:|--:|--:|\n");
-	return row_false(50, 0, 0, false, m) | row_false(50, 100, 0, false, m) |
-	       row_false(50, 200, 0, false, m) | row_false(50, 300, 0, false, m) |
-	       row_false(100, 300, 0, false, m) | row_false(100, 0, 16, false, m) |
-	       row_false(100, 0, 16, true, m) | row_false(100, 100, 16, false, m);
+		     "healthy ones | starved ones | faster than real |\n"
+		     "|--:|--:|--:|--:|--:|--:|--:|\n");
+	rc = row_false(50, 0, 0, false, m) | row_false(50, 100, 0, false, m) |
+	     row_false(50, 200, 0, false, m) | row_false(50, 300, 0, false, m) |
+	     row_false(100, 300, 0, false, m) | row_false(100, 0, 16, false, m) |
+	     row_false(100, 0, 16, true, m) | row_false(100, 100, 16, false, m);
+	model_deaths(100, 0, 16, m);
+	for (uint32_t loss = 0; loss <= 300; loss += 100)
+		model_deaths(10000, loss, 0, 5);
+	model_deaths(10000, 0, 16, 5);
+	model_deaths(10000, 100, 16, 5);
+	return rc;
 }
 
 /* ---- traffic ---- */
@@ -343,11 +468,18 @@ row_traffic(uint32_t n, bool churning)
 static int
 traffic(void)
 {
+	int rc;
+
 	(void)printf("\n### Traffic of one node (sent, with IP, UDP and TCP heads)\n\n"
 		     "| nodes | | datagrams/s | UDP B/s | streams B/s | all B/s | faster than real "
 		     "|\n|--:|:--|--:|--:|--:|--:|--:|\n");
-	return row_traffic(10, false) | row_traffic(100, false) | row_traffic(1000, false) |
-	       row_traffic(10, true) | row_traffic(100, true) | row_traffic(1000, true);
+	rc = row_traffic(10, false) | row_traffic(100, false) | row_traffic(1000, false) |
+	     row_traffic(10, true) | row_traffic(100, true) | row_traffic(1000, true);
+	model_traffic(1000, 5, false);
+	model_traffic(10000, 5, false);
+	model_traffic(1000, 5, true);
+	model_traffic(10000, 5, true);
+	return rc;
 }
 
 /* ---- a revocation ---- */
@@ -431,7 +563,6 @@ static const struct {
 	int (*fn)(void);
 } parts[] = {
 	{"updates", updates},
-	{"gossip", models},
 	{"crashes", crashes},
 	{"deaths", false_deaths},
 	{"traffic", traffic},
