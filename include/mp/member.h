@@ -75,6 +75,7 @@ struct mp_caps {
 	char gpus[MP_GPUS_MAX][MP_WORD_MAX];
 	uint32_t resource_count;
 	struct mp_resource resources[MP_RESOURCES_MAX];
+	bool wan; /* its timings are those for long ways */
 };
 
 /* How much a node has to do, by its own word. */

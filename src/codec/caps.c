@@ -101,7 +101,7 @@ mp_caps_encode(const struct mp_caps *caps, struct mp_buf *buf)
 		words_sort(caps->tools[0].name, sizeof(caps->tools[0]), caps->tool_count, tools);
 	tag_count = words_sort(caps->tags[0], sizeof(caps->tags[0]), caps->tag_count, tags);
 	mp_cbor_w_init(&w, buf);
-	mp_cbor_w_array(&w, CAPS_ITEMS + CAPS_MORE);
+	mp_cbor_w_array(&w, CAPS_ITEMS + CAPS_MORE + (caps->wan ? 1 : 0));
 	mp_cbor_w_uint(&w, caps->slots);
 	mp_cbor_w_text(&w, caps->os);
 	mp_cbor_w_text(&w, caps->arch);
@@ -118,6 +118,8 @@ mp_caps_encode(const struct mp_caps *caps, struct mp_buf *buf)
 		mp_cbor_w_text(&w, caps->tags[tags[i]]);
 	mp_cbor_w_text(&w, caps->zone);
 	write_more(&w, caps);
+	if (caps->wan)
+		mp_cbor_w_bool(&w, true);
 	if (w.rc != 0)
 		buf->n = start;
 	return w.rc;
@@ -179,6 +181,10 @@ mp_caps_decode(struct mp_span bytes, struct mp_caps *out)
 	if (extra >= CAPS_MORE) {
 		read_more(&r, &caps);
 		extra -= CAPS_MORE;
+		if (extra > 0) {
+			caps.wan = mp_cbor_r_bool(&r);
+			extra--;
+		}
 	}
 	for (; extra > 0 && r.rc == 0; extra--)
 		mp_cbor_r_skip(&r);

@@ -677,6 +677,11 @@ mp_joined_msg_read(struct mp_span bytes, struct mp_joined_msg *out)
 		read_list(&r, MP_REVOKED_MAX, &msg.revocations);
 		extra--;
 	}
+	if (extra > 0 && r.rc == 0) {
+		msg.has_profile = true;
+		msg.wan = mp_cbor_r_bool(&r);
+		extra--;
+	}
 	rc = read_end(&r, extra);
 	if (rc == 0)
 		*out = msg;

@@ -24,7 +24,7 @@
  *  35 CAPS      [35, [caps bstr...]]
  *  36 JOIN      [36, credential bstr, statement]
  *  37 JOINED    [37, credential bstr, [[epoch, key32]...], [credential bstr...], [statement...],
- *               [[log...], [revocation bstr...]]]
+ *               [[log...], [revocation bstr...]], wan]   the last one, a bool, may be missing
  *  38 JOIN_REFUSED [38, code, text]
  *  39 TRUST     [39, answer, trust8, [authority log...], [revocation bstr...], [[epoch, key32]...]]
  *               all that the sender knows; answer: with the same, by who has more
@@ -178,6 +178,7 @@ struct mp_joined_msg {
 	struct mp_span credential;
 	struct mp_part keys, credentials, statements;
 	struct mp_part logs, revocations; /* none from an older node */
+	bool has_profile, wan;
 };
 struct mp_trust_msg {
 	bool answer;

@@ -9,8 +9,10 @@
 #include "util/rng.h"
 
 /* Timings of DESIGN 4 and 5; one table per profile: LAN is the default, WAN is for round trips of
- * up to a second and more loss. All nodes of a cluster should have the same. */
+ * up to a second and more loss. All nodes of a cluster should have the same: a joiner takes that of
+ * the member that lets it in. */
 struct mp_profile {
+	bool wan;
 	mp_time probe_interval_ms;
 	mp_time probe_timeout_ms;
 	mp_time gossip_interval_ms;
@@ -31,7 +33,7 @@ struct mp_env {
 	const struct mp_alloc *alloc;
 	const struct mp_crypto *crypto;
 	const struct mp_secret *secret;
-	const struct mp_profile *profile;
+	const struct mp_profile *profile; /* until it has joined, then that of the cluster */
 	struct mp_node_id self;
 	struct mp_cluster_id cluster;
 	uint64_t boot; /* this start's boot counter; durable before anything is sent */

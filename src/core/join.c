@@ -254,9 +254,12 @@ joined_take(struct mp_join *join, struct mp_env *env, const struct mp_node_id *s
 		if (mp_swim_take_statement(join->swim, env, sender, item) == MP_ENOMEM)
 			rc = MP_ENOMEM;
 	}
-	if (rc == 0)
-		mp_roster_edit(join->roster, by)->link_up = true;
-	return rc;
+	if (rc != 0)
+		return rc;
+	mp_roster_edit(join->roster, by)->link_up = true;
+	if (msg->has_profile && msg->wan != env->profile->wan)
+		env->profile = msg->wan ? &mp_profile_wan : &mp_profile_lan;
+	return 0;
 }
 
 static int
@@ -337,7 +340,7 @@ joined_send(struct mp_join *join, struct mp_env *env, const struct mp_member *m)
 	for (uint32_t i = 0; i < count; i++)
 		statements += mp_roster_slot(join->roster, i)->statement.n > 0;
 	mp_cbor_w_init(&w, mp_out_scratch(env->out));
-	mp_cbor_w_array(&w, 6);
+	mp_cbor_w_array(&w, 7);
 	mp_cbor_w_uint(&w, MP_MSG_JOINED);
 	mp_cbor_w_span(&w, m->credential);
 	mp_cbor_w_array(&w, keys);
@@ -360,6 +363,7 @@ joined_send(struct mp_join *join, struct mp_env *env, const struct mp_member *m)
 	}
 	mp_cbor_w_array(&w, 2);
 	mp_charter_write(mp_roster_charter(join->roster), &w);
+	mp_cbor_w_bool(&w, env->profile->wan);
 	if (w.rc == 0)
 		mp_out_send(env->out, &m->id, MP_CLASS_CONTROL, mp_buf_span(w.buf),
 			mp_out_seq(env->out));

@@ -15,6 +15,7 @@ const struct mp_profile mp_profile_lan = {
 };
 
 const struct mp_profile mp_profile_wan = {
+	.wan = true,
 	.probe_interval_ms = 2000,
 	.probe_timeout_ms = 1500,
 	.gossip_interval_ms = 500,

@@ -2,6 +2,7 @@
 #include "ctl/diagnose.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Clocks that are so far apart make times in the log of a run hard to read, and tokens live longer
  * or shorter than they should. */
@@ -107,6 +108,19 @@ look_at_caps(struct mp_diagnosis *d, const struct mp_snap_member *m, const struc
 	(void)m;
 }
 
+static void
+look_at_timings(struct mp_diagnosis *d, const struct mp_caps *caps, const char *name)
+{
+	char *names = d->timed_names[caps->wan];
+	size_t n = strlen(names);
+
+	if (n + strlen(name) + sizeof(", ...") < sizeof(d->timed_names[0]))
+		(void)sprintf(names + n, "%s%s", n > 0 ? ", " : "", name);
+	else if (n > 3 && strcmp(names + n - 3, "...") != 0)
+		memcpy(names + n, ", ...", sizeof(", ..."));
+	d->timed[caps->wan]++;
+}
+
 void
 mp_diagnose_member(void *arg, const struct mp_snap_member *m, const struct mp_caps *caps)
 {
@@ -124,6 +138,29 @@ mp_diagnose_member(void *arg, const struct mp_snap_member *m, const struct mp_ca
 	look_at_clock(d, m, name);
 	if (caps != NULL)
 		look_at_caps(d, m, caps, name);
+	if (caps != NULL)
+		look_at_timings(d, caps, name);
+}
+
+/* ---- what is wrong between members ---- */
+
+static void
+compare_timings(struct mp_diagnosis *d)
+{
+	bool few = d->timed[1] <= d->timed[0]; /* those with the wan profile are */
+	struct mp_problem *p;
+
+	if (d->timed[0] == 0 || d->timed[1] == 0)
+		return;
+	p = mp_problem_add(&d->problems, "timings", false, "");
+	mp_problem_say(p,
+		"%zu of %zu nodes have the timings of --profile %s, the others those of %s: %s",
+		d->timed[few], d->timed[0] + d->timed[1], few ? "wan" : "lan", few ? "lan" : "wan",
+		d->timed_names[few]);
+	mp_problem_advise(p,
+		"leaders and electors must agree how long silence may last: restart these with "
+		"--profile %s, or the others with --profile %s",
+		few ? "lan" : "wan", few ? "wan" : "lan");
 }
 
 /* ---- what is wrong with this node ---- */
@@ -134,6 +171,7 @@ mp_diagnose_self(struct mp_diagnosis *d)
 	const struct mp_snap_self *self = &d->self.said;
 	struct mp_problem *p;
 
+	compare_timings(d);
 	if (d->members > 2 && (d->skewed[0] > d->members / 2 || d->skewed[1] > d->members / 2)) {
 		p = mp_problem_add(&d->problems, "own_clock", false, "");
 		mp_problem_say(p, "most clocks are %s this node's: it is this one that is wrong",

@@ -14,6 +14,8 @@ struct mp_diagnosis {
 	struct mp_member_self self;
 	struct mp_problems problems; /* found so far; free them */
 	size_t members, skewed[2];   /* that have not left; whose clock is behind, ahead */
+	size_t timed[2];             /* whose timings are those of the lan, of the wan profile */
+	char timed_names[2][256];    /* the first of them */
 	uint64_t refused_count;
 	char refused[512];
 };

@@ -53,6 +53,7 @@ write_caps(struct mp_writer *w, const struct mp_caps *caps)
 	write_said(w, "zone", caps->zone);
 	write_said(w, "kernel", caps->kernel);
 	write_said(w, "version", caps->version);
+	mp_w_text(w, "profile", caps->wan ? "wan" : "lan");
 	if (caps->disk_bytes > 0) {
 		mp_w_uint(w, "disk", caps->disk_bytes);
 		mp_w_uint(w, "disk_free", caps->disk_free_bytes);

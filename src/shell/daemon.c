@@ -67,6 +67,25 @@ mp_daemon_no_memory(struct mp_daemon *d)
 	daemon_stop_loop(d, MP_ENOMEM, "out of memory: the node would wait for ever");
 }
 
+/* Has it taken other timings from the cluster that it joined? */
+static void
+daemon_timings(struct mp_daemon *d)
+{
+	bool wan = mp_node_env(d->node)->profile->wan;
+	struct mp_state_network net = d->config.state->network;
+	struct mp_error err = {0};
+
+	if (wan == net.wan)
+		return;
+	net.wan = wan;
+	mp_daemon_log(d, "the timings of this cluster are those of --profile %s: taken",
+		wan ? "wan" : "lan");
+	if (mp_state_set_network(d->config.state, &net, &err) != 0)
+		mp_daemon_log(d, "they are not kept: %s", err.text);
+	mp_daemon_net_timings(d);
+	mp_daemon_caps_tell_soon(d);
+}
+
 static void
 daemon_ready(struct mp_daemon *d)
 {
@@ -74,6 +93,7 @@ daemon_ready(struct mp_daemon *d)
 
 	mp_peers_accept(d->peers);
 	mp_state_joined(d->config.state);
+	daemon_timings(d);
 	mp_hex(hex, d->config.state->id.b, sizeof(d->config.state->id.b));
 	if (d->advertised_count > 0)
 		mp_addr_format(addr, &d->advertised[0]);

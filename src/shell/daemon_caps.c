@@ -20,6 +20,7 @@ mp_daemon_caps_now(const struct mp_daemon *d, const struct mp_settings *settings
 	if (caps == NULL)
 		return mp_fail(err, MP_ENOMEM, "out of memory");
 	*caps = d->caps.machine;
+	caps->wan = d->config.state->network.wan;
 	if (d->config.options != NULL)
 		rc = mp_settings_apply(d->config.options, caps, err);
 	if (rc == 0)
@@ -127,8 +128,16 @@ on_disk_timer(uv_timer_t *timer)
 {
 	struct mp_daemon *d = timer->data;
 
-	if (mp_disk_probe(&d->caps.machine, d->config.state->dir))
+	if (mp_disk_probe(&d->caps.machine, d->config.state->dir) || d->caps.untold)
 		caps_tell(d);
+	d->caps.untold = false;
+}
+
+void
+mp_daemon_caps_tell_soon(struct mp_daemon *d)
+{
+	d->caps.untold = true;
+	(void)uv_timer_start(&d->caps.disk, on_disk_timer, 0, DISK_MS);
 }
 
 int

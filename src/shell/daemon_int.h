@@ -46,6 +46,7 @@ struct mp_daemon_caps {
 	uv_timer_t disk;
 	bool probing; /* versions are being asked for on the thread pool, */
 	bool again;   /* and are to be once more */
+	bool untold;  /* mp_daemon_caps_tell_soon() */
 	atomic_bool stop;
 };
 
@@ -121,6 +122,8 @@ void mp_daemon_caps_start(struct mp_daemon *d);
 /* Appends encoded capabilities, with these settings. MP_ELIMIT with a text, MP_ENOMEM. */
 int mp_daemon_caps_now(const struct mp_daemon *d, const struct mp_settings *settings,
 	struct mp_buf *buf, uint32_t *slots, struct mp_error *err);
+/* Something changed while the node must not be called: they are told in the loop's next round. */
+void mp_daemon_caps_tell_soon(struct mp_daemon *d);
 /* mpctl node set: keeps and tells it. Errors of the above, of merging and of files. */
 int mp_daemon_caps_set(struct mp_daemon *d, const struct mp_settings *change, struct mp_error *err);
 void mp_daemon_on_hup(uv_signal_t *handle, int signum);
@@ -145,6 +148,8 @@ void mp_daemon_result(struct mp_daemon *d, const struct mp_effect *fx);
 void mp_daemon_read_rows(struct mp_daemon *d, const struct mp_effect *fx);
 void mp_daemon_read_log(struct mp_daemon *d, const struct mp_effect *fx);
 
+/* What depends on the profile, after it has changed. */
+void mp_daemon_net_timings(struct mp_daemon *d);
 /* Binds, by what is asked for and what is kept, and keeps that. Errors as mp_daemon_open(). */
 int mp_daemon_open_sockets(struct mp_daemon *d, struct mp_error *err);
 /* Closes the sockets, if they are open; runs the loop until they are. */

@@ -30,6 +30,18 @@ mp_daemon_loop_drain(struct mp_daemon *d)
 
 /* ---- binding ---- */
 
+static mp_time
+path_ms(const struct mp_daemon *d)
+{
+	return d->config.state->network.wan ? PATH_WAN_MS : PATH_MS;
+}
+
+void
+mp_daemon_net_timings(struct mp_daemon *d)
+{
+	mp_peers_set_path(d->peers, path_ms(d));
+}
+
 static int
 new_peers(struct mp_daemon *d)
 {
@@ -42,7 +54,7 @@ new_peers(struct mp_daemon *d)
 		.cluster = state->cluster,
 		.self = state->id,
 		.idle_s = state->network.reach_out ? KEEP_S : IDLE_S,
-		.path_ms = state->network.wan ? PATH_WAN_MS : PATH_MS,
+		.path_ms = path_ms(d),
 		.check = mp_daemon_on_check_peer,
 		.member = mp_daemon_member,
 		.client = mp_daemon_on_client,

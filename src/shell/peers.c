@@ -351,6 +351,12 @@ mp_peers_drop(struct mp_peers *peers, const struct mp_node_id *id)
 }
 
 void
+mp_peers_set_path(struct mp_peers *peers, mp_time path_ms)
+{
+	peers->config.path_ms = path_ms;
+}
+
+void
 mp_peers_stats(const struct mp_peers *peers, struct mp_peers_stats *out)
 {
 	*out = peers->stats;

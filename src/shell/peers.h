@@ -135,6 +135,9 @@ void mp_peers_drop(struct mp_peers *peers, const struct mp_node_id *id);
 /* A message to a guest; nothing when it has gone. */
 void mp_peers_answer(struct mp_peers *peers, uint64_t number, struct mp_span bytes);
 
+/* Another path_ms, for streams that are opened from now on. */
+void mp_peers_set_path(struct mp_peers *peers, mp_time path_ms);
+
 void mp_peers_stats(const struct mp_peers *peers, struct mp_peers_stats *out);
 
 /* Writes what sockets take now and closes every stream; closed(ctx) once, on the loop, then *peers

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The timings for long ways: they are kept, and a leader's death is survived, at their pace.
+# The timings for long ways: joiners have them from the cluster, they are kept, members that differ are told of, and a
+# leader's death is survived, at their pace.
 . "${top_srcdir:=.}/tests/cli/lib.sh"
 cli_needs jq
 
@@ -12,11 +13,19 @@ kept()
 
 node_start n1 --profile wan
 ctl n1 invite >"$tap_tmp/token" || cli_die 'mpctl invite'
-node_join n2 "$tap_tmp/token" --profile wan
-node_join n3 "$tap_tmp/token" --profile wan
+node_join n2 "$tap_tmp/token"
+node_join n3 "$tap_tmp/token" --profile lan
 for name in n1 n2 n3; do
 	until_true 20 knows $name 3 || cli_die "$name knows all members"
 done
+tap_check 'a joiner takes it from the cluster' kept n2
+tap_check 'even if another one is asked for' kept n3
+# all_have PROFILE: what n1 knows of all three
+all_have()
+{
+	[ "$(ctl n1 nodes --json | jq "[.nodes[] | select(.capabilities.profile == \"$1\")] | length")" = 3 ]
+}
+tap_check 'all know that of all' until_true 20 all_have wan
 node_stop n3
 node_start n3
 tap_check 'it is kept' kept n3
@@ -46,4 +55,10 @@ tap_check 'under another one' test "$(run_leader $eye "$run")" != "$leader"
 tap_check 'not before the electors stood' test $(($(date +%s) - since)) -ge 7
 node_start "$leader" --profile lan
 tap_check 'the other one ends it' not kept "$leader"
+told()
+{
+	ctl $eye health >"$tap_tmp/health"
+	grep -q "1 of 3 nodes have the timings of --profile lan, the others those of wan: $leader" "$tap_tmp/health"
+}
+tap_check 'and that members differ is told' until_true 30 told
 tap_end

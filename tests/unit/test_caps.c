@@ -63,6 +63,7 @@ test_round_trip(void **state)
 	assert_false(mp_caps_tag(&back, "builds"));
 	assert_string_equal(back.kernel, "6.1.0");
 	assert_string_equal(back.version, "0.1.0");
+	assert_false(back.wan);
 	assert_true(back.disk_bytes == 1ull << 40 && back.disk_free_bytes == 1ull << 39);
 	assert_int_equal(back.gpu_count, 2);
 	assert_string_equal(back.gpus[0], "b"); /* as they were found */
@@ -70,6 +71,11 @@ test_round_trip(void **state)
 	assert_string_equal(back.resources[0].name, "gpu");
 	assert_int_equal(mp_caps_resource(&back, "licence"), 3);
 	assert_int_equal(mp_caps_resource(&back, "ice"), 0);
+	caps.wan = true;
+	mp_buf_clear(&buf);
+	assert_int_equal(mp_caps_encode(&caps, &buf), 0);
+	assert_int_equal(mp_caps_decode(mp_buf_span(&buf), &back), 0);
+	assert_true(back.wan);
 	mp_buf_fini(&buf);
 }
 

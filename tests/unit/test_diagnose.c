@@ -92,6 +92,31 @@ test_caps(void **state)
 }
 
 static void
+test_timings(void **state)
+{
+	struct mp_diagnosis d = fresh();
+	struct mp_caps lan = {.slots = 1}, wan = {.wan = true};
+	struct mp_snap_member a = member(2, "beta"), b = member(3, "gamma");
+
+	(void)state;
+	mp_diagnose_member(&d, &a, &lan);
+	mp_diagnose_member(&d, &a, &lan);
+	mp_diagnose_self(&d);
+	assert_int_equal(d.problems.count, 0);
+	mp_diagnose_member(&d, &b, &wan);
+	mp_diagnose_self(&d);
+	found(&d, "timings", false, "1 of 3 nodes have the timings of --profile wan");
+	d = fresh();
+	mp_diagnose_member(&d, &b, &wan);
+	mp_diagnose_member(&d, &b, &wan);
+	for (int i = 0; i < 200; i++)
+		mp_diagnose_member(&d, &b, &wan);
+	mp_diagnose_member(&d, &a, &lan);
+	mp_diagnose_self(&d);
+	found(&d, "timings", false, "the others those of wan: beta");
+}
+
+static void
 test_clocks(void **state)
 {
 	struct mp_diagnosis d = fresh();
@@ -192,6 +217,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_timings),
 		cmocka_unit_test(test_clocks),
 		cmocka_unit_test(test_self),
 		cmocka_unit_test(test_runs),

@@ -37,6 +37,26 @@ test_join(void **state)
 }
 
 /* The seed is down, the next one is nobody, the third admits; then the first one is back. */
+/* A joiner has the timings of whoever lets it in, whatever it was started with. */
+static void
+test_timings(void **state)
+{
+	struct net *net = net_new(2);
+
+	(void)state;
+	(void)net_add(net);
+	(void)net_add(net);
+	assert_true(net_start(net, 0));
+	assert_true(net_start(net, 1));
+	net_until(net, 5000, net->nodes[1].member);
+	assert_ptr_equal(net->nodes[1].env.profile, &net_profile);
+	net->nodes[0].env.profile = &mp_profile_wan;
+	assert_true(net_start(net, 2));
+	net_until(net, 5000, net->nodes[2].member);
+	assert_ptr_equal(net->nodes[2].env.profile, &mp_profile_wan);
+	net_free(net);
+}
+
 static void
 test_seeds_in_turn(void **state)
 {
@@ -300,6 +320,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_join),
+		cmocka_unit_test(test_timings),
 		cmocka_unit_test(test_seeds_in_turn),
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_seed_not_ready),
