@@ -29,8 +29,9 @@
  *  39 TRUST     [39, answer, trust8, [authority log...], [revocation bstr...], [[epoch, key32]...]]
  *               all that the sender knows; answer: with the same, by who has more
  *  96 SUMS      [96, [digest4...] as one bstr, trust8]   what VIEW says, in 2^k buckets of members
- *               (mp_sums_bucket()), of each the xor of its members' digests. Answered by the VIEW
- *               of those that differ; by a node that does not know it, not at all
+ *               (mp_sums_bucket()), of each the xor of its members' digests, the suspect not as the
+ *               living. Answered by the VIEW of those that differ; by a node that does not know it,
+ *               not at all
  *
  * A statement is [record bstr, sig bstr64], Ed25519 over hash(record):
  *   ["mp-alive", 1, cluster32, id32, incarnation, name, [[ip16, port]...], proto_min, proto_max,

@@ -750,6 +750,12 @@ mp_ctl_tick(struct mp_ctl *ctl, struct mp_env *env)
 	}
 }
 
+bool
+mp_ctl_quiet(const struct mp_ctl *ctl)
+{
+	return ctl->count == 0;
+}
+
 mp_time
 mp_ctl_deadline(const struct mp_ctl *ctl)
 {

@@ -68,6 +68,8 @@ void mp_ctl_flush(struct mp_ctl *ctl, struct mp_env *env);
 void mp_ctl_tick(struct mp_ctl *ctl, struct mp_env *env);
 /* This node has left its cluster, or (code not 0) has not: whoever asked for it is told. */
 void mp_ctl_left(struct mp_ctl *ctl, struct mp_env *env, const struct mp_error *why);
+/* Is no request open, neither of a client here nor of another node? */
+bool mp_ctl_quiet(const struct mp_ctl *ctl);
 mp_time mp_ctl_deadline(const struct mp_ctl *ctl);
 
 #endif

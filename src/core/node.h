@@ -72,6 +72,10 @@ int mp_node_check_peer(const struct mp_node *node, struct mp_span credential,
 /* This node's credential as it is now (it grows by its admission). Borrowed until the next step. */
 struct mp_span mp_node_credential(const struct mp_node *node);
 
+/* Nothing of a run is going on here, and nobody waits for an answer of or by this node: streams
+ * that say nothing are of no use to it. */
+bool mp_node_quiet(const struct mp_node *node);
+
 /* For checks and tables; borrowed. */
 struct mp_env;
 struct mp_roster;

@@ -49,6 +49,13 @@ mp_node_runs(const struct mp_node *node)
 	return node->runs;
 }
 
+bool
+mp_node_quiet(const struct mp_node *node)
+{
+	return node->phase == NODE_RUNNING && mp_worker_attempts(node->worker) == 0 &&
+	       mp_runs_quiet(node->runs) && mp_ctl_quiet(node->ctl);
+}
+
 const struct mp_env *
 mp_node_env(const struct mp_node *node)
 {

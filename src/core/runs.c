@@ -670,6 +670,12 @@ others_there(const struct mp_runs *runs, const struct mp_electorate *who)
 }
 
 bool
+mp_runs_quiet(const struct mp_runs *runs)
+{
+	return runs->active.next == &runs->active && mp_open_deadline(runs->open) == MP_TIME_NEVER;
+}
+
+bool
 mp_runs_need(const struct mp_runs *runs, struct mp_error *err)
 {
 	const struct known *last = NULL;

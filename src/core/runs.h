@@ -132,6 +132,9 @@ int mp_runs_entries(
 /* Appends the list of all runs, the newest first. */
 int mp_runs_list(const struct mp_runs *runs, const struct mp_env *env, struct mp_buf *buf);
 
+/* No run is open in which this node takes part, and none is being opened? */
+bool mp_runs_quiet(const struct mp_runs *runs);
+
 /* Has the log of a run that is away read from the disk. mp_runs_loads() grows when it is there, or
  * cannot be read; until then mp_runs_loading() holds. */
 void mp_runs_load(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run);

@@ -47,10 +47,15 @@ sums_make(const struct mp_swim *swim, uint8_t *sums, size_t buckets)
 {
 	memset(sums, 0, 4 * buckets);
 	for (uint32_t i = 0; i < swim->peer_count; i++) {
-		uint8_t *sum = sums + 4 * mp_sums_bucket(&swim_member(swim, i)->id, buckets);
+		const struct mp_member *m = swim_member(swim, i);
+		uint8_t *sum = sums + 4 * mp_sums_bucket(&m->id, buckets);
+		uint64_t share = swim->peers[i].digest;
 
+		/* A suspicion that only one of us has is to be told, and refuted. */
+		if (m->state == MP_MEMBER_SUSPECT)
+			share = share >> 32;
 		for (int k = 0; k < 4; k++)
-			sum[k] ^= (uint8_t)(swim->peers[i].digest >> (8 * k));
+			sum[k] ^= (uint8_t)(share >> (8 * k));
 	}
 }
 
@@ -194,6 +199,15 @@ mp_swim_sync_tick(struct mp_swim *swim, struct mp_env *env)
 		if (m->state != MP_MEMBER_LEFT &&
 			(!swim->pull_has_about || !has_spoken(swim, &swim->pull_about)))
 			pull(swim, env, m);
+	}
+	/* Digests are equal whether we have heard of a member or know it from disk; many who start
+	 * at the same time cannot tell each other all at once. */
+	if (swim->verify_ms <= env->now_ms && mp_swim_unverified(swim)) {
+		if (mp_swim_pick(swim, env, PICK_ALIVE, SWIM_NONE, &slot, 1) == 1)
+			pull(swim, env, swim_member(swim, slot));
+		swim->verify_ms = env->now_ms + SWIM_VERIFY_MS;
+	} else if (swim->verify_ms <= env->now_ms) {
+		swim->verify_ms = MP_TIME_NEVER;
 	}
 	/* Equal digests on the last ping or ack leave nothing to exchange. */
 	if (swim->push_pull_ms <= env->now_ms) {

@@ -115,7 +115,8 @@ look_at_timings(struct mp_diagnosis *d, const struct mp_caps *caps, const char *
 	size_t n = strlen(names);
 
 	if (n + strlen(name) + sizeof(", ...") < sizeof(d->timed_names[0]))
-		(void)sprintf(names + n, "%s%s", n > 0 ? ", " : "", name);
+		(void)snprintf(
+			names + n, sizeof(d->timed_names[0]) - n, "%s%s", n > 0 ? ", " : "", name);
 	else if (n > 3 && strcmp(names + n - 3, "...") != 0)
 		memcpy(names + n, ", ...", sizeof(", ..."));
 	d->timed[caps->wan]++;

@@ -346,6 +346,14 @@ mp_daemon_on_credential(void *ctx)
 }
 
 bool
+mp_daemon_quiet(void *ctx)
+{
+	struct mp_daemon *d = ctx;
+
+	return d->node != NULL && mp_node_quiet(d->node);
+}
+
+bool
 mp_daemon_member(void *ctx, const struct mp_node_id *id)
 {
 	struct mp_daemon *d = ctx;

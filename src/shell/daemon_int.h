@@ -109,6 +109,7 @@ int mp_daemon_on_check_peer(void *ctx, struct mp_span credential, const struct m
 	struct mp_node_id *id, bool *joiner, struct mp_error *err);
 struct mp_span mp_daemon_on_credential(void *ctx);
 bool mp_daemon_member(void *ctx, const struct mp_node_id *id);
+bool mp_daemon_quiet(void *ctx);
 void mp_daemon_on_trouble(void *ctx, const struct mp_addr *addr, const struct mp_error *err);
 void mp_daemon_on_durable(void *ctx, uint64_t seq);
 void mp_daemon_on_disk(void *ctx, const struct mp_error *err);

@@ -10,6 +10,7 @@
 #define PATH_MS      4000
 #define PATH_WAN_MS  15000
 #define IDLE_S       120
+#define CLOSE_MS     600000
 #define KEEP_S       20 /* where only our own streams reach us: routers forget idle ones */
 
 void
@@ -55,6 +56,8 @@ new_peers(struct mp_daemon *d)
 		.self = state->id,
 		.idle_s = state->network.reach_out ? KEEP_S : IDLE_S,
 		.path_ms = path_ms(d),
+		.close_ms = state->network.reach_out ? 0 : CLOSE_MS,
+		.quiet = mp_daemon_quiet,
 		.check = mp_daemon_on_check_peer,
 		.member = mp_daemon_member,
 		.client = mp_daemon_on_client,

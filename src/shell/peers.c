@@ -31,6 +31,12 @@ on_sweep_closed(uv_handle_t *handle)
 }
 
 static void
+on_idle_closed(uv_handle_t *handle)
+{
+	mp_peers_handle_closed(mp_container_of(handle, struct mp_peers, idle));
+}
+
+static void
 on_writer_closed(uv_handle_t *handle)
 {
 	mp_peers_handle_closed(mp_container_of(handle, struct mp_peers, writer));
@@ -83,6 +89,24 @@ on_sweep(uv_timer_t *timer)
 	}
 	if (again)
 		mp_peers_hurry(peers);
+}
+
+/* Now and then, where idle streams are closed. */
+static void
+on_idle(uv_timer_t *timer)
+{
+	struct mp_peers *peers = mp_container_of(timer, struct mp_peers, idle);
+	struct mp_dlist *l = peers->conns.next;
+
+	if (!peers->config.quiet(peers->config.ctx))
+		return;
+	while (l != &peers->conns) {
+		struct mp_conn *c = mp_container_of(l, struct mp_conn, link);
+
+		if (mp_conn_idle(c))
+			mp_conn_close(c, MP_LINK_DOWN, NULL);
+		l = c->state == MP_CONN_CLOSING ? peers->conns.next : l->next;
+	}
 }
 
 void
@@ -231,9 +255,13 @@ mp_peers_new(const struct mp_peers_config *config, struct mp_peers **out)
 	peers->config = *config;
 	mp_dlist_init(&peers->conns);
 	mp_dlist_init(&peers->dirty);
-	(void)uv_timer_init(config->loop, &peers->sweep); /* these two cannot fail */
+	(void)uv_timer_init(config->loop, &peers->sweep); /* these three cannot fail */
+	(void)uv_timer_init(config->loop, &peers->idle);
 	(void)uv_prepare_init(config->loop, &peers->writer);
-	peers->handles = 2;
+	peers->handles = 3;
+	if (config->close_ms > 0)
+		(void)uv_timer_start(&peers->idle, on_idle, (uint64_t)config->close_ms / 8,
+			(uint64_t)config->close_ms / 8);
 	*out = peers;
 	return 0;
 }
@@ -378,5 +406,6 @@ mp_peers_close(struct mp_peers *peers, void (*closed)(void *ctx), void *ctx)
 	if (peers->listening)
 		uv_close((uv_handle_t *)&peers->listener, on_listener_closed);
 	uv_close((uv_handle_t *)&peers->sweep, on_sweep_closed);
+	uv_close((uv_handle_t *)&peers->idle, on_idle_closed);
 	uv_close((uv_handle_t *)&peers->writer, on_writer_closed);
 }

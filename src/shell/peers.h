@@ -15,6 +15,9 @@
  * sign of life when nothing passes: who waits for an answer on it learns soon that there will be
  * none, even where only the other side has seen the path cut.
  *
+ * A stream that carried no message for close_ms is closed by whoever opened it, if that node is
+ * quiet: nobody there waits for anything. The next message opens another one.
+ *
  * Two kinds of guests are no peers: one that knocks says in its handshake who it is, gets one
  * answer, and is no more than that; a client has proved that it may control the node from
  * elsewhere, and asks and is answered as on the control socket.
@@ -53,6 +56,8 @@ struct mp_peers_config {
 	struct mp_node_id self;
 	unsigned idle_s; /* a stream that is not used is asked for a sign of life that often */
 	mp_time path_ms; /* bytes unacknowledged, or no way to an address, for so long: it is cut */
+	mp_time close_ms;         /* 0: never for being idle */
+	bool (*quiet)(void *ctx); /* with close_ms */
 	/* As mp_node_check_peer(). */
 	int (*check)(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
 		struct mp_node_id *id, bool *joiner, struct mp_error *err);

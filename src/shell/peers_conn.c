@@ -250,6 +250,16 @@ mp_conn_hurries(const struct mp_conn *c)
 		       (c->joiner || c->watched || (c->is_guest && c->guest.knocks)));
 }
 
+bool
+mp_conn_idle(const struct mp_conn *c)
+{
+	uint64_t used = c->used_ms > c->since_ms ? c->used_ms : c->since_ms;
+
+	return c->state == MP_CONN_OPEN && c->opener && !c->joiner && !c->is_guest &&
+	       !c->write_busy &&
+	       uv_now(c->peers->config.loop) - used >= (uint64_t)c->peers->config.close_ms;
+}
+
 /* ---- sending ---- */
 
 static void

@@ -66,8 +66,9 @@ struct mp_peers {
 	uv_tcp_t listener;
 	bool listening;
 	bool accepting;
-	bool unaccepted;       /* one waits, for memory or until we accept any */
-	uv_timer_t sweep;      /* runs while a stream may run out of time */
+	bool unaccepted;  /* one waits, for memory or until we accept any */
+	uv_timer_t sweep; /* runs while a stream may run out of time */
+	uv_timer_t idle;
 	uv_prepare_t writer;   /* runs while something is dirty */
 	struct mp_dlist conns; /* newest last */
 	struct mp_dlist dirty;
@@ -99,6 +100,8 @@ void mp_conn_close(struct mp_conn *c, enum mp_link_state state, const struct mp_
 void mp_conn_fail(struct mp_conn *c, int code, const char *text);
 /* Its time is over: closes what does not come to an end. */
 void mp_conn_timeout(struct mp_conn *c);
+/* Opened by us, and neither side has said anything for close_ms? */
+bool mp_conn_idle(const struct mp_conn *c);
 /* Has it a deadline? */
 bool mp_conn_hurries(const struct mp_conn *c);
 

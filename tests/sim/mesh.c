@@ -198,6 +198,7 @@ mesh_new(const struct mesh_plan *plan)
 	for (uint32_t i = 0; i < plan->nodes; i++)
 		node_init(mesh, i);
 	mesh_trust_init(mesh);
+	mesh_net_init(mesh);
 	return mesh;
 }
 

@@ -218,6 +218,7 @@ void mesh_twin_unref(struct mesh_twin *twin);
 void mesh_connect(struct mesh_node *from, const struct mp_addr *to);
 void mesh_send(struct mesh_node *from, const struct mp_effect *fx);
 void mesh_drop(struct mesh_node *from, const struct mp_node_id *peer);
+void mesh_net_init(struct mesh *mesh);
 void mesh_net_down(struct mesh_node *node);
 void mesh_net_fini(struct mesh *mesh);
 bool mesh_stream_lost(

@@ -11,9 +11,10 @@
 
 #define GIVES_UP        (10 * SIM_SEC)
 #define CONNECT_TIMEOUT (3 * SIM_SEC)
-#define UDP_HEAD        28  /* IPv4 and UDP */
-#define TCP_HEAD        52  /* IPv4 and TCP with time stamps */
-#define FRAME           18  /* length and tag of an encrypted frame */
+#define IDLE            (10 * 60 * SIM_SEC) /* streams that say nothing are closed */
+#define UDP_HEAD        28                  /* IPv4 and UDP */
+#define TCP_HEAD        52                  /* IPv4 and TCP with time stamps */
+#define FRAME           18                  /* length and tag of an encrypted frame */
 #define GREETING        160 /* keys and tags of a handshake, beside the credential */
 #define GREETING_HEADS  3   /* segments of it, each way */
 #define TCP_SEGMENT     1400
@@ -237,6 +238,7 @@ struct link {
 	uint32_t place;  /* and to where */
 	uint64_t number; /* tells this stream from earlier ones */
 	sim_time ready[2];
+	sim_time used;              /* when anything was sent last, or it was opened */
 	sim_time held_since;        /* the first of these, when it is open and cut */
 	struct held *first, **last; /* sent while connecting or cut */
 };
@@ -385,6 +387,27 @@ link_close(struct mesh *mesh, struct link *l)
 	}
 }
 
+static void
+idle_close(struct mesh *mesh, uint64_t arg)
+{
+	struct mp_map_node *at = NULL;
+	size_t bucket = 0;
+
+	while ((at = mp_map_walk(&mesh->links, &bucket, at)) != NULL) {
+		struct link *l = mp_container_of(at, struct link, node);
+
+		if (l->state == LINK_OPEN && l->first == NULL && mesh->now - l->used >= IDLE)
+			link_close(mesh, l);
+	}
+	mesh_at(mesh, mesh->now + IDLE / 8, idle_close, arg);
+}
+
+void
+mesh_net_init(struct mesh *mesh)
+{
+	mesh_at(mesh, IDLE / 8, idle_close, 0);
+}
+
 static uint64_t
 link_arg(const struct link *l)
 {
@@ -447,6 +470,7 @@ connect_done(struct mesh *mesh, uint64_t arg)
 		return;
 	}
 	l->state = LINK_OPEN;
+	l->used = mesh->now;
 	greeting_count(from);
 	greeting_count(to);
 	link_tell(from, to, MP_LINK_UP, mesh->now);
@@ -527,6 +551,7 @@ mesh_send(struct mesh_node *from, const struct mp_effect *fx)
 	from->stream_bytes += bytes.n + FRAME + TCP_HEAD * (1 + bytes.n / TCP_SEGMENT);
 	to->stream_bytes += TCP_HEAD; /* acknowledges it */
 	l = link_make(mesh, from->index, to->index);
+	l->used = mesh->now;
 	if (l->state == LINK_OPEN && !path_cut(mesh, from, to)) {
 		link_deliver(mesh, l, from->index, bytes);
 		return;

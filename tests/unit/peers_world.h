@@ -62,6 +62,8 @@ struct side {
 	/* Called with what is heard. */
 	void (*react)(struct side *s, const struct mp_event *ev);
 	bool closed;
+	bool busy;      /* it waits for something: its idle streams stay */
+	unsigned looks; /* at idle streams */
 };
 
 static uv_loop_t world_loop;
@@ -217,6 +219,17 @@ later(uint64_t ms)
 
 /* ---- sides ---- */
 
+static mp_time world_close_ms; /* of sides that are opened */
+
+static inline bool
+on_quiet(void *ctx)
+{
+	struct side *s = ctx;
+
+	s->looks++;
+	return !s->busy;
+}
+
 static inline void
 side_init(int i)
 {
@@ -244,6 +257,8 @@ side_config(int i)
 		.self = s->id,
 		.idle_s = 120,
 		.path_ms = 4000,
+		.close_ms = world_close_ms,
+		.quiet = on_quiet,
 		.check = on_check,
 		.member = on_member,
 		.credential = on_credential,
@@ -319,6 +334,7 @@ world_setup(void **state)
 	assert_int_equal(mp_key_init(), 0);
 	(void)signal(SIGPIPE, SIG_IGN);
 	world_skew_ms = 0;
+	world_close_ms = 0;
 	memset(&world_cluster, 7, sizeof(world_cluster));
 	assert_int_equal(uv_loop_init(&world_loop), 0);
 	assert_int_equal(uv_timer_init(&world_loop, &world_watch), 0);

@@ -227,6 +227,49 @@ react_by_dropping(struct side *s, const struct mp_event *ev)
 }
 
 /* A callback closes the stream whose bytes it is looking at. */
+/* Until idle streams were looked at once more. */
+static void
+look_at_idle(int i)
+{
+	unsigned before = side[i].looks;
+
+	spin(side[i].looks > before);
+}
+
+/* Whoever opened it closes it, when nothing was said for long and it waits for nothing. */
+static void
+idle_is_closed(void **state)
+{
+	(void)state;
+	world_close_ms = 4000;
+	for (int i = A; i <= B; i++) {
+		side_close(i);
+		side_open(i);
+	}
+	send_text(A, B, "one");
+	spin(side[B].messages == 1);
+	look_at_idle(A);
+	assert_int_equal(side[A].downs, 0);
+	side[A].busy = true;
+	later(4000);
+	look_at_idle(A);
+	look_at_idle(B);
+	assert_int_equal(side[A].downs + side[B].downs, 0);
+	side[A].busy = false;
+	send_text(B, A, "two"); /* that is use, too */
+	spin(side[A].messages == 1);
+	look_at_idle(A);
+	assert_int_equal(side[A].downs, 0);
+	later(4000);
+	look_at_idle(A);
+	assert_int_equal(side[A].downs, 1);
+	spin(side[B].downs == 1);
+	send_text(B, A, "three");
+	spin(side[A].messages == 2);
+	assert_int_equal(side[A].ups, 2);
+	assert_int_equal(side[A].troubles + side[B].troubles, 0);
+}
+
 static void
 dropped_by_a_callback(void **state)
 {
@@ -571,6 +614,7 @@ main(void)
 		TEST(nobody_listens),
 		TEST(other_addresses_are_tried),
 		TEST(dropped_after_the_last_word),
+		TEST(idle_is_closed),
 		TEST(dropped_by_a_callback),
 		TEST(closed_while_it_connects),
 		TEST(another_cluster),
