@@ -10,7 +10,7 @@ mp_swim_timers_stop(struct mp_swim *swim)
 {
 	swim->probe_ms = swim->gossip_ms = swim->suspicion_ms = swim->relay_ms = MP_TIME_NEVER;
 	swim->push_pull_ms = swim->dead_contact_ms = swim->pull_ms = MP_TIME_NEVER;
-	swim->caps_ms = swim->dial_ms = swim->refute_ms = swim->verify_ms = MP_TIME_NEVER;
+	swim->caps_ms = swim->dial_ms = swim->refute_ms = MP_TIME_NEVER;
 }
 
 int
@@ -280,8 +280,6 @@ mp_swim_start(struct mp_swim *swim, struct mp_env *env)
 			     (mp_time)mp_rng_below(&env->rng, (uint64_t)p->push_pull_ms);
 	swim->dead_contact_ms = env->now_ms + p->dead_contact_ms / 2 +
 				(mp_time)mp_rng_below(&env->rng, (uint64_t)p->dead_contact_ms);
-	if (swim->peer_count > SWIM_FEW)
-		swim->verify_ms = env->now_ms + SWIM_VERIFY_MS;
 	if (swim->own.addr_count == 0)
 		swim->dial_ms = env->now_ms;
 	mp_swim_want_caps(swim, env);
@@ -531,7 +529,7 @@ mp_swim_deadline(const struct mp_swim *swim)
 	t = earlier(t, earlier(swim->suspicion_ms, swim->relay_ms));
 	t = earlier(t, swim->refute_ms);
 	t = earlier(t, earlier(swim->push_pull_ms, swim->dead_contact_ms));
-	t = earlier(t, earlier(swim->dial_ms, swim->verify_ms));
+	t = earlier(t, swim->dial_ms);
 	return earlier(t, earlier(swim->pull_ms, swim->caps_ms));
 }
 

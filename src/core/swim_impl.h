@@ -31,8 +31,7 @@
 #define SWIM_PULL_FEW_MS    250
 #define SWIM_RESYNCS_MAX    8 /* more views pulled after a start, while some are not verified */
 #define SWIM_CAPS_MS        300
-#define SWIM_VERIFY_MS      10000 /* between views asked for members that we only know from disk */
-#define SWIM_LAG_MS         250   /* a tick later than this is our own fault */
+#define SWIM_LAG_MS         250 /* a tick later than this is our own fault */
 #define SWIM_LEAVE_MS       3000
 #define SWIM_MISMATCHES     3  /* of the view digest in a row, until a view is pulled */
 #define SWIM_MISMATCHES_MAX 48 /* doubled up to this while it does not help */
@@ -139,7 +138,7 @@ struct mp_swim {
 	mp_time refuted_ms, refute_ms; /* last, and next */
 	uint64_t accused_of;           /* the highest incarnation of ours that was accused */
 	mp_time probe_ms, gossip_ms, suspicion_ms, relay_ms, push_pull_ms, dead_contact_ms;
-	mp_time pull_ms, pulled_ms, caps_ms, gossiped_ms, dial_ms, verify_ms;
+	mp_time pull_ms, pulled_ms, caps_ms, gossiped_ms, dial_ms;
 	/* Trust. */
 	uint64_t trust;        /* its share of the view digest */
 	uint32_t trust_rounds; /* of gossip that are left */

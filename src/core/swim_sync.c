@@ -200,15 +200,6 @@ mp_swim_sync_tick(struct mp_swim *swim, struct mp_env *env)
 			(!swim->pull_has_about || !has_spoken(swim, &swim->pull_about)))
 			pull(swim, env, m);
 	}
-	/* Digests are equal whether we have heard of a member or know it from disk; many who start
-	 * at the same time cannot tell each other all at once. */
-	if (swim->verify_ms <= env->now_ms && mp_swim_unverified(swim)) {
-		if (mp_swim_pick(swim, env, PICK_ALIVE, SWIM_NONE, &slot, 1) == 1)
-			pull(swim, env, swim_member(swim, slot));
-		swim->verify_ms = env->now_ms + SWIM_VERIFY_MS;
-	} else if (swim->verify_ms <= env->now_ms) {
-		swim->verify_ms = MP_TIME_NEVER;
-	}
 	/* Equal digests on the last ping or ack leave nothing to exchange. */
 	if (swim->push_pull_ms <= env->now_ms) {
 		if ((swim->mismatches > 0 || !swim->compared) &&
