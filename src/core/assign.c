@@ -151,7 +151,7 @@ worker_has_room(const struct mp_worker *worker)
 	uint32_t ahead = worker->slots > 2 ? worker->slots : 2;
 
 	return worker->slots > 0 && worker->held < MP_WORKER_HELD_MAX &&
-	       worker->active < worker->slots + ahead;
+	       worker->active - lease_benched(worker) < worker->slots + ahead;
 }
 
 /* 0: taken, or known before. Else why not: enum mp_reject_why. */

@@ -539,6 +539,14 @@ attempt_unfit(struct attempt *a, struct mp_env *env)
 }
 
 void
+attempt_wait(struct attempt *a)
+{
+	using_end(a);
+	mp_dlist_remove(&a->queue);
+	mp_dlist_push(&a->worker->ready, &a->queue);
+}
+
+void
 attempts_pump(struct mp_worker *worker, struct mp_env *env)
 {
 	struct mp_dlist *next;
@@ -547,9 +555,12 @@ attempts_pump(struct mp_worker *worker, struct mp_env *env)
 		l != &worker->ready && worker->running < worker->slots && !worker->stopping;
 		l = next) {
 		struct attempt *a = mp_container_of(l, struct attempt, queue);
-		enum using_verdict verdict = using_may(a, env);
+		enum using_verdict verdict;
 
 		next = l->next;
+		if (!lease_may_begin(a, env))
+			continue;
+		verdict = using_may(a, env);
 		if (verdict == USING_NEVER)
 			attempt_unfit(a, env);
 		if (verdict != USING_MAY)

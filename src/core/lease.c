@@ -15,13 +15,46 @@
 /* A lease is renewed so often, and asked for so often until it is given. */
 #define RENEW_MS 5000
 #define HURRY_MS 1000
-/* After so many that were not answered, the electors are asked who leads. */
-#define UNHEARD_MAX 2
+/* After so many that were not answered, the electors are asked who leads; after so many more, what
+ * waits for a lease makes room for what does not. */
+#define UNHEARD_MAX   2
+#define UNHEARD_BENCH 20
 
 static bool
 lease_holds(const struct wrun *run, const struct mp_env *env)
 {
 	return env->now_ms < run->lease_until_ms;
+}
+
+bool
+lease_may_begin(const struct attempt *a, const struct mp_env *env)
+{
+	return !a->leasing || lease_holds(a->run, env);
+}
+
+static uint32_t
+run_benched(const struct wrun *run)
+{
+	uint32_t n = 0;
+
+	if (run->lease_unheard < UNHEARD_BENCH)
+		return 0;
+	for (const struct mp_dlist *l = run->attempts.next; l != &run->attempts; l = l->next) {
+		const struct attempt *a = mp_container_of(l, const struct attempt, of_run);
+
+		n += a->leasing && !a->executing && a->phase <= MP_WORK_RUNNING;
+	}
+	return n;
+}
+
+uint32_t
+lease_benched(const struct mp_worker *worker)
+{
+	uint32_t n = 0;
+
+	for (const struct mp_dlist *l = worker->leasing.next; l != &worker->leasing; l = l->next)
+		n += run_benched(mp_container_of(l, const struct wrun, leasing));
+	return n;
 }
 
 void
@@ -72,11 +105,22 @@ started_put(struct attempt *a, struct mp_env *env)
 	a->started_seq = mp_out_seq(env->out);
 }
 
+/* Over before the disk was ready: others may have the slot until there is another. */
+static void
+lease_step_back(struct attempt *a)
+{
+	attempt_wait(a);
+	a->beginning = false;
+	a->worker->running--;
+}
+
 static void
 lease_try(struct attempt *a, struct mp_env *env)
 {
-	if (!lease_holds(a->run, env))
+	if (!lease_holds(a->run, env)) {
+		lease_step_back(a);
 		return;
+	}
 	if (a->started_seq == 0)
 		started_put(a, env);
 	if (a->started_seq == 0 || a->started_seq > mp_out_durable(env->out))
@@ -93,8 +137,6 @@ lease_begin(struct attempt *a, struct mp_env *env)
 	a->beginning = true;
 	a->worker->running++;
 	mp_dlist_push(&a->worker->beginning, &a->queue);
-	if (!lease_holds(a->run, env))
-		lease_hurry(a->run, env);
 	lease_try(a, env);
 }
 

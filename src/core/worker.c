@@ -518,7 +518,9 @@ mp_worker_slots_used(const struct mp_worker *worker)
 uint32_t
 mp_worker_slots_free(const struct mp_worker *worker)
 {
-	return worker->active < worker->slots ? worker->slots - worker->active : 0;
+	uint32_t active = worker->active - lease_benched(worker);
+
+	return active < worker->slots ? worker->slots - active : 0;
 }
 
 size_t

@@ -95,7 +95,7 @@ struct attempt {
 	bool executing;       /* the executor has it */
 	bool once;            /* known once it is laid */
 	bool leasing;         /* of a `once` module, and not done */
-	bool beginning;       /* has a slot, and waits for lease and disk */
+	bool beginning;       /* has a slot, and waits for the disk */
 	uint64_t started_seq; /* its row says that it may have been started; 0: there is none */
 	/* What was offered. */
 	uint64_t generation;
@@ -201,6 +201,9 @@ bool attempt_return(struct attempt *a, struct mp_env *env, bool now);
  * caller frees it then. */
 int attempt_ended(struct attempt *a, struct mp_env *env, const struct mp_exec_report *report);
 
+/* It gives back what it took, and waits for a slot. */
+void attempt_wait(struct attempt *a);
+
 /* Starts what is ready as far as there are slots. */
 void attempts_pump(struct mp_worker *worker, struct mp_env *env);
 
@@ -228,7 +231,11 @@ void attempt_restore_unsure(struct attempt *a);
 /* The attempt turned out to be one of a `once` module. */
 void lease_want(struct attempt *a, struct mp_env *env);
 void lease_drop(struct attempt *a);
-/* It is its turn: takes the slot that is free, and starts when lease and disk allow it. */
+/* Has it what it needs to take a slot? */
+bool lease_may_begin(const struct attempt *a, const struct mp_env *env);
+/* Attempts whose run has given no lease for so long that they do not count as active. */
+uint32_t lease_benched(const struct mp_worker *worker);
+/* It is its turn, and it may: takes the slot that is free, and starts when the disk allows it. */
 void lease_begin(struct attempt *a, struct mp_env *env);
 /* Starts what can start now. */
 void lease_pump(struct mp_worker *worker, struct mp_env *env);

@@ -181,6 +181,7 @@ check_generation(struct sim_host *host, struct check_run *run, const struct mp_r
 	run->generation = who->generation;
 	run->record.elector_count = who->elector_count;
 	memcpy(run->record.electors, who->electors, sizeof(run->record.electors));
+	run->record.now = *who;
 	for (uint32_t i = 0; i < run->graph->module_count; i++) {
 		struct check_module *m = &run->modules[i];
 

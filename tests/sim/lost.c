@@ -200,6 +200,8 @@ check_mute(struct sim_host *host, const struct mp_msg_raft *m)
 	bool votes = m->kind == MP_MSG_VOTE_ACK && m->u.voted.granted;
 	bool acks = m->kind == MP_MSG_APPEND_ACK && m->u.appended.ok && m->u.appended.loss == 0;
 
-	if (run != NULL && m->generation >= run->generation && (votes || acks))
+	/* What a mirror says counts for nothing. */
+	if (run != NULL && m->generation >= run->generation && (votes || acks) &&
+		mp_run_elector(&run->record, &host->id) >= 0)
 		check_regained(host, run, m->term, votes);
 }

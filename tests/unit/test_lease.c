@@ -181,6 +181,39 @@ test_stop(void **state)
 	assert_int_equal(rejected(1, &m), 0);
 }
 
+/* What gets no lease takes no slot from what needs none, and, when that lasts, no room either. */
+static void
+test_no_slot_without(void **state)
+{
+	struct mp_msg_work_reject m;
+	mp_time at;
+
+	(void)state;
+	begin(&at);
+	for (uint32_t i = 1; i < 4; i++)
+		assert_int_equal(assign(1, 1, i, &once), 0);
+	world_pass(1000);
+	assert_int_equal(T.starts, 0);
+	assert_int_equal(mp_worker_slots_used(T.worker), 0);
+	T.message_count = 0;
+	assert_int_equal(assign(1, 1, 4, NULL), 0);
+	assert_int_equal(rejected(1, &m), MP_REJECT_BUSY); /* it may come any moment */
+	for (int i = 0; i < 30; i++) {
+		T.message_count = 0;
+		world_pass(1000);
+	}
+	at = asked(1);
+	T.message_count = 0;
+	for (uint32_t i = 5; i < 7; i++)
+		assert_int_equal(assign(1, 1, i, NULL), 0);
+	assert_int_equal(rejected(1, &m), 0);
+	assert_int_equal(T.starts, 2);
+	assert_int_equal(lease(1, 1, at), 0);
+	assert_int_equal(T.starts, 2);
+	exec_done(1, 5, MP_STATUS_OK);
+	assert_int_equal(T.starts, 3);
+}
+
 int
 main(void)
 {
@@ -190,6 +223,7 @@ main(void)
 		T(test_renewed),
 		T(test_restart),
 		T(test_stop),
+		T(test_no_slot_without),
 	};
 #undef T
 
