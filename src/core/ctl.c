@@ -196,7 +196,8 @@ open_alone(struct open *o, struct mp_env *env)
 		open_fail(o, env, MP_ENOQUORUM,
 			open_is_decided(o)
 				? "no majority of the run's electors can be reached from here: "
-				  "nobody leads it; try again, or on another node"
+				  "nobody leads it; try again, or on another node. Where they "
+				  "are lost for good, mpctl takeover first"
 				: "none of the run's electors can be reached from here; try again, "
 				  "or on another node");
 }

@@ -168,25 +168,39 @@ show_module(
 	mp_show_module(w, &out, holders, n);
 }
 
+static void
+append_name(struct mp_error *text, const char *before, const char *name, const char *after)
+{
+	struct mp_error said = *text;
+
+	(void)mp_fail(text, MP_ENOQUORUM, "%.300s%s %s%s", said.text, before, name, after);
+}
+
 /* Who is missing, when nothing can be decided. */
 static void
 stalled_text(const struct mp_runs *runs, const struct mp_run_box *box, struct mp_error *text)
 {
 	const struct mp_electorate *who = &box->known->rec.now;
+	size_t missing = 0;
 
-	(void)mp_fail(text, MP_ENOQUORUM, "no majority of its electors; missing:");
+	(void)mp_fail(text, MP_ENOQUORUM, "no majority of its electors");
 	for (uint32_t i = 0; i < who->elector_count; i++) {
 		const struct mp_member *m = mp_roster_find(runs->parts.roster, &who->electors[i]);
-		struct mp_error before = *text;
-
 		bool self = mp_node_id_eq(&who->electors[i], &runs->self);
+		bool lost = self && mp_raft_lost(box->raft);
 
-		if (m == NULL || m->state != MP_MEMBER_ALIVE || m->refused)
-			(void)mp_fail(text, MP_ENOQUORUM, "%.300s %s", before.text,
-				m != NULL ? m->name.s : "?");
-		else if (self && mp_raft_lost(box->raft))
-			(void)mp_fail(text, MP_ENOQUORUM, "%.300s %s (has lost its log)",
-				before.text, m->name.s);
+		if (m == NULL || m->state != MP_MEMBER_ALIVE || m->refused || lost)
+			append_name(text, missing++ == 0 ? "; missing:" : "",
+				m != NULL ? m->name.s : "?", lost ? " (has lost its log)" : "");
+	}
+	if (missing > 0)
+		return;
+	/* They are there, and do not lead, nor follow. */
+	for (uint32_t i = 0; i < who->elector_count; i++) {
+		const struct mp_member *m = mp_roster_find(runs->parts.roster, &who->electors[i]);
+
+		append_name(text, i == 0 ? ": they are there, and have lost its log:" : "",
+			m->name.s, "");
 	}
 }
 

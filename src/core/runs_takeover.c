@@ -277,7 +277,8 @@ ask_done(struct mp_runs *runs, struct mp_env *env, struct mp_takeover_ask *ask)
 		ask_end(runs, env, ask, k == NULL || k->ended ? MP_EEXIST : MP_ENOQUORUM,
 			mp_span(NULL, 0),
 			k == NULL || k->ended ? "the run has ended"
-					      : "no node that can be reached has the run's log");
+					      : "no node that can be reached has the run's log: "
+						"when none comes back, submit it again");
 		return;
 	}
 	if (ask->led || ask_electors(ask, k) > k->rec.now.elector_count / 2) {

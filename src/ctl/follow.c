@@ -28,7 +28,7 @@ struct follow {
 	mp_time lost_ms; /* since when the node does not answer; 0: it does */
 	bool drawing;    /* a status line stands on the terminal */
 	bool can_draw;
-	bool told_stalled;
+	bool told_stalled, told_still;
 	bool told_unplaceable;
 	uint32_t told_unsure; /* of so many modules that may have run */
 	mp_time pause_ms;
@@ -235,6 +235,21 @@ tell_unsure(struct follow *f)
 	f->told_unsure = n;
 }
 
+static void
+tell_still(struct follow *f)
+{
+	bool still = f->state == MP_RUN_STALLED;
+
+	if (still && !f->told_still) {
+		undraw(f);
+		mp_cmd_note(f->ctx,
+			"the run stands still: %s; still waiting. If that is for good, mpctl "
+			"takeover %.12s goes on without them, on a node with the authority's key",
+			f->why, f->hex);
+	}
+	f->told_still = still;
+}
+
 /* Short at first, to tell of trouble soon; never so short that asking is most of what happens. */
 static mp_time
 next_pause(struct follow *f, mp_time took)
@@ -386,6 +401,7 @@ follow_loop(struct follow *f, struct mp_error *err)
 		f->lost_ms = 0;
 		if (mp_run_state_ended(f->state) && f->ended_ms > 0)
 			return 0;
+		tell_still(f);
 		tell_unplaceable(f);
 		tell_unsure(f);
 		draw(f);

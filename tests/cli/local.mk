@@ -25,6 +25,7 @@ cli_tests = \
 	%D%/cluster_lost.sh \
 	%D%/cluster_release.sh \
 	%D%/cluster_remote.sh \
+	%D%/cluster_only.sh \
 	%D%/cluster_once.sh \
 	%D%/cluster_resources.sh \
 	%D%/cluster_restart.sh \
