@@ -64,7 +64,7 @@ far olga "$address" outputs "$run" --to "$tap_tmp/far" >/dev/null 2>"$tap_tmp/er
 tap_same 'and outputs' 0 $?
 tap_check 'which are there' test -n "$(find "$tap_tmp/far" -type f -size +0)"
 for what in "submit $pipeline" "cancel $run" 'drain beta' invite \
-	"admit --request $tap_tmp/olga.request --role admin"; do
+	"secrets $run" "admit --request $tap_tmp/olga.request --role admin"; do
 	# shellcheck disable=SC2086
 	refuses "observing does not allow: ${what%% *}" 5 olga "$address" $what
 done
@@ -91,6 +91,10 @@ far_run=$(far sam "$beta_address" submit "$pipeline" --wait 2>"$tap_tmp/err")
 tap_same 'one that does takes it' 0 $?
 tap_diag <"$tap_tmp/err"
 tap_same 'and it runs' succeeded "$(ctl alpha show "$far_run" --json | jq -r .state)"
+printf '%s\n' 'meshpipe: 1' 'name: far' 'secrets: [TOKEN]' 'modules:' '  a:' \
+	'    secrets: [TOKEN]' '    run: echo "is $TOKEN"' >"$tap_tmp/far.yaml"
+far_run=$(TOKEN=sesame-4711 far sam "$beta_address" submit "$tap_tmp/far.yaml" --wait 2>/dev/null)
+tap_same 'its secrets come with it' 'a | is ***' "$(far olga "$address" logs "$far_run" 2>&1)"
 refuses 'submitting does not allow to drain' 5 sam "$beta_address" drain alpha
 
 "$mpctl" identity new --out "$tap_tmp/ada" --name ada >/dev/null 2>&1
