@@ -405,6 +405,7 @@ mp_open_accept(struct mp_open *open, struct mp_env *env, const struct mp_node_id
 	if (bits(o->accepted) <= o->rec.elector_count / 2 && !MP_MUTANT(OPEN_BY_ONE))
 		return 0;
 	o->state = OPENING_BEGIN;
+	mp_buf_wipe(&o->secrets); /* nobody else is asked any more */
 	o->tips = !open->parts.opened(open->parts.ctx, env, run, mp_buf_span(&o->record));
 	o->give_up_ms = env->now_ms + BEGIN_MS;
 	o->deadline_ms = env->now_ms + (o->tips ? TIP_MS : OWN_TIP_MS);
