@@ -556,6 +556,10 @@ result_check(struct mp_lead *lead, struct mp_env *env, const struct lead_worker 
 	/* Whoever reads the log later is to find an offer of that term's leader under it. */
 	if (result->attempt.term == lead->head.term && !mp_node_id_eq(&result->leader, &env->self))
 		return MP_EAUTH;
+	/* Nor may a worker have given itself work in the name of a leader before this one. */
+	if (result->generation == lead->c.record->now.generation &&
+		mp_run_elector(lead->c.record, &result->leader) < 0)
+		return MP_EAUTH;
 	return env->crypto->verify(
 		result->leader.b, &result->offer_sig, mp_span(offer.b, sizeof(offer.b)));
 }

@@ -42,6 +42,7 @@ struct member {
 	struct stream control;
 	struct bytes credential;
 	uint32_t boot;
+	unsigned owed;   /* refusals to let it in that come before that of member_settle() */
 	uint64_t seq;    /* of datagrams sent */
 	uint8_t key[32]; /* gossip, the one that seals */
 	uint64_t epoch;

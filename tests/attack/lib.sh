@@ -68,7 +68,9 @@ grown()
 	grown_least=$1
 	grown_node=$2
 	shift 2
-	[ "$(counters "$grown_node" "$@")" -ge "$grown_least" ]
+	grown_now=$(counters "$grown_node" "$@")
+	echo "$* are $grown_now, and should be $grown_least"
+	[ "$grown_now" -ge "$grown_least" ]
 }
 
 attacked()

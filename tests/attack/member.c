@@ -156,8 +156,12 @@ member_settle(struct member *m)
 	/* A request to join that cannot be read is answered, after all that was said before. */
 	put_array(&ask, 1);
 	put_uint(&ask, 36);
-	if (!message_send(&m->control, &ask) || !message_await(&m->control, 38, &answer))
+	if (!message_send(&m->control, &ask))
 		die("the node has closed the stream");
+	for (m->owed++; m->owed > 0; m->owed--) {
+		if (!message_await(&m->control, 38, &answer))
+			die("the node has closed the stream");
+	}
 	bytes_free(&ask);
 	bytes_free(&answer);
 }

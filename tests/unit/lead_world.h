@@ -526,7 +526,9 @@ world_init(struct world *w, uint32_t slots)
 	w->roster.caps[0].slots = 0;
 	for (int i = 0; i < WORLD_NODES; i++)
 		memcpy(w->secrets[i].public_key, world_id(w, i)->b, 32);
-	w->record = (struct mp_run_record){.id = {{7}}, .copies = 2};
+	w->record = (struct mp_run_record){.id = {{7}},
+		.copies = 2,
+		.now = {.generation = 1, .elector_count = 1, .electors = {*world_id(w, 0)}}};
 	w->env = (struct mp_env){
 		.profile = &world_profile,
 		.alloc = &w->alloc,

@@ -154,6 +154,29 @@ test_takeover(void **state)
 	world_fini(&w);
 }
 
+/* A worker that gives itself work of a leader before this one, or has it from somebody who could
+ * never lead, has no offer for it. */
+static void
+test_takeover_forged(void **state)
+{
+	struct mp_work_state done;
+	struct world_item first;
+	struct world w;
+
+	(void)state;
+	take_over(&w);
+	first = w.items[0];
+	assert_int_equal(first.worker, 1);
+	world_plan(&w);
+	assert_int_equal(world_result(&w, &first, MP_STATUS_OK, SPOIL_LEADER), MP_EAUTH);
+	done = (struct mp_work_state){first.id, MP_WORK_DONE};
+	assert_int_equal(world_status(&w, 1, world_asked(&w, 1), 1, &done, 1), 0);
+	assert_int_equal(world_result(&w, &first, MP_STATUS_OK, SPOIL_LEADER), MP_EAUTH);
+	world_settle(&w);
+	assert_int_equal(world_entries(&w, MP_ENTRY_FINISHED), 0);
+	world_fini(&w);
+}
+
 /* Who is silent does not hold up the others for long. */
 static void
 test_takeover_silent(void **state)
@@ -651,6 +674,7 @@ main(void)
 		cmocka_unit_test(test_log_refuses),
 		cmocka_unit_test(test_takeover),
 		cmocka_unit_test(test_takeover_silent),
+		cmocka_unit_test(test_takeover_forged),
 		cmocka_unit_test(test_disowned),
 		cmocka_unit_test(test_old_answer),
 		cmocka_unit_test(test_adopts_given_back),
