@@ -115,7 +115,7 @@ struct sim_shelf;
 	X(LEASE_OVER, 20000, "what ran was killed for want of a lease")                            \
 	X(WIPED, 2000, "a host came back without its control.db")                                  \
 	X(BLOB_FETCHED, 200, "a blob came from a peer")                                            \
-	X(GENERATION_2, 20000, "a run went on in another generation")                              \
+	X(GENERATION_2, 1000, "a run went on in another generation")                               \
 	X(TAKEN_OVER, 5000, "an operator took a run over")                                         \
 	X(SURVIVOR, 5000, "a mirror took its run over by itself")                                  \
 	X(END_DROPPED, 5000, "an end counted for nothing in a later generation")                   \

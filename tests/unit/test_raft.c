@@ -167,6 +167,36 @@ test_vote_lost_with_the_disk(void **state)
 	cl_free(c);
 }
 
+/* What an elector told its leader before it was restarted, it keeps to: a lease may rest on it. */
+static void
+test_promise_kept(void **state)
+{
+	struct cl *c = cl_new(3, 1, true);
+	uint64_t last, term;
+
+	(void)state;
+	cl_run(c, 2000);
+	assert_int_equal(cl_leader(c), 0);
+	assert_true(mp_raft_may_dispatch(cl_raft(c, 0), c->now));
+	last = mp_raft_last_index(cl_raft(c, 0));
+	term = cl_term(c, 0);
+	memset(granted, 0, sizeof(granted));
+	c->filter = count_grants;
+	cl_crash(c, 1, 0);
+	cl_restart(c, 1);
+	cl_cut(c, 0, 1, true);
+	assert_int_equal(cl_deliver(c, 2, 1, cl_vote_msg(c, term + 1, last, term)), 0);
+	cl_run(c, 5);
+	assert_int_equal(granted[1], 0);
+	cl_cut(c, 2, 1, true);
+	cl_run(c, 1501);
+	assert_int_equal(cl_deliver(c, 2, 1, cl_vote_msg(c, term + 9, last, term)), 0);
+	cl_cut(c, 2, 1, false);
+	cl_run(c, 5);
+	assert_int_equal(granted[1], 1);
+	cl_free(c);
+}
+
 static void
 test_vote_wants_the_log(void **state)
 {
@@ -561,6 +591,7 @@ main(void)
 		cmocka_unit_test(test_certificate),
 		cmocka_unit_test(test_vote_not_repeated),
 		cmocka_unit_test(test_vote_lost_with_the_disk),
+		cmocka_unit_test(test_promise_kept),
 		cmocka_unit_test(test_vote_wants_the_log),
 		cmocka_unit_test(test_prevote_does_not_disturb),
 		cmocka_unit_test(test_lease_and_step_down),
