@@ -377,6 +377,7 @@ entry_finished(struct sim *sim, struct check_run *run, const struct mp_raft_entr
 		module->failed++;
 		return;
 	}
+	check_shut_result(sim, &result);
 	entry_success(sim, run, finished.attempt.module, &result);
 	module->by = finished.attempt;
 	for (size_t i = 0; i < mp_min_size(run->given_up_count, GIVEN_UP_MAX); i++)
@@ -420,6 +421,7 @@ entry_cached(struct sim *sim, struct check_run *run, const struct mp_raft_entry 
 	if (!run->graph->modules[recalled.module].cache)
 		sim_fail(sim, "I11: %s does not use the cache",
 			run->graph->modules[recalled.module].name);
+	check_shut_result(sim, &result);
 	entry_success(sim, run, recalled.module, &result);
 	entry_holders(sim, run, recalled.module, &finished, &result);
 	other = check_run_find(sim->check, &result.run);

@@ -107,6 +107,10 @@ struct sim_check {
 	uint64_t elections, executions, finished, lost;
 };
 
+/* ---- shut.c: I15, of hosts that are shut out ---- */
+
+void check_shut_result(struct sim *sim, const struct mp_result *result);
+
 /* ---- once.c: I12, a `once` module never runs twice without an operator ---- */
 
 void check_once_entry(struct sim *sim, struct check_run *run, const struct mp_raft_entry *e);

@@ -203,6 +203,12 @@ sim_client_resolve(
 	mp_buf_fini(&bytes);
 }
 
+void
+sim_client_trust(struct sim_host *host, struct mp_span bytes)
+{
+	(void)client_ask(host, MP_CTL_TRUST, 0, bytes);
+}
+
 #define STRANGERS 5
 
 /* One that has no invite knocks, or somebody asks who has. */
@@ -393,6 +399,7 @@ sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, 
 	host->left = host->left || (r->what == MP_CTL_LEAVE && rc == 0);
 	if (r->what == MP_CTL_WAIT && rc == 0)
 		sim_check_told_end(host, &sim->client->runs[r->run]);
+	sim->sometimes[SIM_ROTATED] += rc == 0 && r->what == MP_CTL_TRUST;
 	sim->sometimes[SIM_TAKEN_OVER] += rc == 0 && r->what == MP_CTL_TAKE;
 	if (last)
 		r->number = 0;

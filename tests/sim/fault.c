@@ -324,6 +324,15 @@ fault_cut(struct sim *sim, uint64_t arg)
 	sim_at(sim, soon(sim, sim->plan.cut_every), fault_cut, arg);
 }
 
+static void
+fault_rotate(struct sim *sim, uint64_t arg)
+{
+	if (sim->healed)
+		return;
+	(void)sim_shut_rotate(any_host(sim));
+	sim_at(sim, soon(sim, sim->plan.rotate_every), fault_rotate, arg);
+}
+
 /* Streams of one pair break, and nothing else. */
 static void
 fault_drop(struct sim *sim, uint64_t arg)
@@ -369,6 +378,7 @@ sim_fault_schedule(struct sim *sim)
 		{plan->blob_every, fault_blob},
 		{plan->drop_every, fault_drop},
 		{plan->wipe_every, fault_wipe},
+		{plan->rotate_every, fault_rotate},
 		{SIM_SEC, fault_look},
 		{plan->once > 0 ? plan->resolve_every : 0, fault_resolve},
 	};
@@ -399,6 +409,10 @@ fault_lose(struct sim *sim)
 	}
 	if (host->left || sim->plan.hosts < 3 || !sim_check_spares(sim, host->index))
 		return;
+	if (host->index > 0 && sim_chance(sim, 500)) {
+		sim_at(sim, sim->now + sim_between(sim, 0, 3 * SIM_SEC), sim_shut_one, host->index);
+		return;
+	}
 	sim_trace(sim, host, "is lost for good");
 	sim->sometimes[SIM_GONE]++;
 	host->gone = true;

@@ -219,6 +219,7 @@ static void
 host_serves(struct sim_host *host)
 {
 	host->ready = true;
+	check_shut_serves(host);
 	sim_trace(host->sim, host, "ready");
 }
 
@@ -296,6 +297,10 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 		host_stops(host);
 		break;
 	case MP_FX_FATAL:
+		if (sim_shut_stopped(host, fx->u.fatal.text)) {
+			host_stops(host);
+			break;
+		}
 		sim_fail(host->sim, "host %" PRIu32 " stopped itself: %s", host->index,
 			fx->u.fatal.text);
 		break;

@@ -39,6 +39,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/secret.c \
 	%D%/seed.c \
 	%D%/shelf.c \
+	%D%/shut.c \
 	%D%/sim.h \
 	%D%/takeover.c \
 	%D%/trust.c \
@@ -93,6 +94,7 @@ sim_scenarios = \
 	%D%/scenarios/opener-crash.sim \
 	%D%/scenarios/power-cut.sim \
 	%D%/scenarios/refused-late.sim \
+	%D%/scenarios/revoked.sim \
 	%D%/scenarios/survivor-apart.sim \
 	%D%/scenarios/survivor.sim \
 	%D%/scenarios/takeover.sim \

@@ -21,6 +21,8 @@
  *   leave HOST              for ever
  *   wipe HOST               crash, and lose all rows
  *   power-cut               of all at once; they come back by themselves
+ *   revoke HOST HOST | rotate HOST      an authority at HOST shuts another one out, or changes
+ *                           the gossip key
  *   lose                    two of three electors of a run for good; an operator takes it over
  *   cut A B | cut A > B     both directions, or what A says to B
  *   isolate HOST            cut from everybody
@@ -293,6 +295,18 @@ do_host(struct script *s, char **w, size_t n)
 }
 
 static int
+do_authority(struct script *s, char **w, size_t n)
+{
+	struct sim_host *at = host_arg(s, w[1]), *of = n > 2 ? host_arg(s, w[2]) : NULL;
+
+	if (at == NULL || (n > 2 && of == NULL))
+		return script_fail(s, "no such host");
+	if (n > 2 ? sim_shut_revoke(at, of) : sim_shut_rotate(at))
+		return 0;
+	return script_fail(s, "that cannot be asked there now");
+}
+
+static int
 do_command(struct script *s, char **w, size_t n)
 {
 	int rc = n > 1 ? set_plan(s, w[0], w[1], n > 2 ? w[2] : w[1]) : 1;
@@ -311,6 +325,8 @@ do_command(struct script *s, char **w, size_t n)
 		return do_expect(s, w[1], strtoull(w[2], NULL, 10));
 	else if (strcmp(w[0], "part") == 0 && n == 2)
 		sim_fault_part_leader(script_sim(s), strcmp(w[1], "electors") == 0);
+	else if ((strcmp(w[0], "revoke") == 0 && n == 3) || (strcmp(w[0], "rotate") == 0 && n == 2))
+		return do_authority(s, w, n);
 	else if (strcmp(w[0], "lose") == 0)
 		sim_takeover_lose(script_sim(s));
 	else if (strcmp(w[0], "power-cut") == 0)

@@ -120,6 +120,8 @@ struct sim_shelf;
 	X(SURVIVOR, 5000, "a mirror took its run over by itself")                                  \
 	X(END_DROPPED, 5000, "an end counted for nothing in a later generation")                   \
 	X(DECLARED_DEAD, 200, "a node was declared dead")                                          \
+	X(SHUT, 1000, "a node was shut out, and stopped")                                          \
+	X(ROTATED, 200, "the gossip key was changed")                                              \
 	X(CACHED, 200, "a result of another run was taken")                                        \
 	X(CACHED_ORPHAN, 1000, "a result was taken whose maker was gone")
 
@@ -152,6 +154,7 @@ struct sim_plan {
 	sim_time crash_every, pause_every, cut_every, stop_every, clock_every, full_every;
 	sim_time blob_every, drop_every, wipe_every, cancel_after;
 	sim_time resolve_every; /* an operator looks for what may have run, also after healing */
+	sim_time rotate_every;  /* an authority changes the gossip key */
 	uint32_t power_cut;     /* chance that a crash is one of all hosts at once */
 	uint32_t gone;          /* chance that one of them does not come back */
 	uint32_t damage;        /* chance that a crash damages a row of a log */
@@ -188,6 +191,8 @@ struct sim_host {
 	bool stopping; /* it was asked to stop */
 	bool left;     /* it has left the cluster, and never comes back */
 	bool gone;     /* lost for good */
+	bool shut;     /* an authority has shut it out, */
+	sim_time shut_at;
 	sim_time paused_until;
 	mp_time returned_ms; /* wall: when it came back without its rows */
 	sim_time full_until;
@@ -272,6 +277,16 @@ void sim_figure8_elected(struct sim_host *host);
 bool sim_figure8_holds(const struct sim_host *from, uint32_t to, struct mp_span bytes);
 
 /* ---- takeover.c ---- */
+
+/* ---- shut.c ---- */
+
+/* False: it cannot be asked now. */
+bool sim_shut_rotate(struct sim_host *at);
+bool sim_shut_revoke(struct sim_host *at, struct sim_host *of);
+/* It stopped itself: is it because it is shut out? */
+bool sim_shut_stopped(struct sim_host *host, const char *why);
+void check_shut_serves(struct sim_host *host);
+void sim_shut_one(struct sim *sim, uint64_t index);
 
 void sim_takeover_lose(struct sim *sim);
 void sim_takeover_look(struct sim *sim, uint64_t arg);
@@ -438,6 +453,7 @@ bool sim_client_cancel(struct sim_host *host, uint32_t run_number);
 /* The host is asked to leave the cluster; it has left when that is answered. */
 void sim_client_leave(struct sim_host *host);
 /* An operator with the authority's key, who also signs. */
+void sim_client_trust(struct sim_host *host, struct mp_span bytes); /* MP_CTL_TRUST */
 void sim_client_takeover(struct sim_host *host, uint32_t run);
 void sim_client_look(struct sim_host *host);
 void sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, bool last);
@@ -482,6 +498,8 @@ int sim_script_run(const char *file, bool trace, char *why, size_t size);
 
 void sim_trust_init(struct sim *sim, struct sim_host *host); /* keys and credential; host 0 first */
 /* In the authority's name. */
+struct mp_revocation;
+void sim_trust_revoke(struct mp_revocation *r, struct mp_buf *record);
 void sim_trust_take_over(
 	struct sim *sim, struct mp_takeover *t, struct mp_buf *record, struct mp_sig *sig);
 const struct mp_cluster_id *sim_trust_cluster(const struct sim *sim);

@@ -2,6 +2,7 @@
 /* The cluster that every simulation is about: host 0 founds it and has invited all the others. */
 #include "sim.h"
 
+#include "codec/record_revoke.h"
 #include "codec/record_run.h"
 #include "codec/record_trust.h"
 
@@ -101,6 +102,18 @@ sim_trust_init(struct sim *sim, struct sim_host *host)
 	memcpy(host->credential, buf.p, buf.n);
 	host->credential_size = buf.n;
 	mp_buf_fini(&buf);
+}
+
+void
+sim_trust_revoke(struct mp_revocation *r, struct mp_buf *record)
+{
+	struct mp_node_id id;
+	struct mp_xkey unused;
+	struct mp_secret *authority = sim_secret_new(1000001, &id, &unused);
+	struct mp_signer by = signer(authority, &id);
+
+	mp_assert(mp_revocation_sign(&sim_crypto, r, &by, record) == 0);
+	sim_secret_free(authority);
 }
 
 void
