@@ -277,6 +277,7 @@ struct mp_ctl_info {
 	struct mp_addr addr; /* port 0: none */
 	char version[64];
 	mp_time started_ms;                    /* Unix */
+	uint64_t gossip_epoch, gossip_digest;  /* of mp_node_gossip_epoch(), and _digest() */
 	const struct mp_ctl_counter *counters; /* encoder */
 	size_t counter_count;
 	const struct mp_ctl_limit *limits; /* encoder */

@@ -174,7 +174,7 @@ mp_ctl_info_encode(struct mp_buf *buf, const struct mp_ctl_info *info)
 	struct mp_cbor_w w;
 
 	mp_cbor_w_init(&w, buf);
-	mp_cbor_w_array(&w, 8);
+	mp_cbor_w_array(&w, 10);
 	mp_cbor_w_bytes(&w, info->id.b, sizeof(info->id.b));
 	mp_cbor_w_text(&w, info->name);
 	mp_cbor_w_bytes(&w, info->cluster.b, sizeof(info->cluster.b));
@@ -195,6 +195,8 @@ mp_ctl_info_encode(struct mp_buf *buf, const struct mp_ctl_info *info)
 		mp_cbor_w_uint(&w, info->limits[i].max);
 		mp_cbor_w_uint(&w, info->limits[i].source_max);
 	}
+	mp_cbor_w_uint(&w, info->gossip_epoch);
+	mp_cbor_w_uint(&w, info->gossip_digest);
 	return w.rc;
 }
 
@@ -206,7 +208,7 @@ mp_ctl_info_decode(struct mp_span payload, struct mp_ctl_info *out)
 
 	*out = (struct mp_ctl_info){.counter_count = 0};
 	mp_cbor_r_init(&r, payload);
-	mp_cbor_r_array_min(&r, 8, 64, &extra);
+	mp_cbor_r_array_min(&r, 10, 64, &extra);
 	mp_cbor_r_fixed(&r, out->id.b, sizeof(out->id.b));
 	mp_cbor_r_str(&r, out->name, sizeof(out->name));
 	mp_cbor_r_fixed(&r, out->cluster.b, sizeof(out->cluster.b));
@@ -224,6 +226,8 @@ mp_ctl_info_decode(struct mp_span payload, struct mp_ctl_info *out)
 	out->limit_items = r;
 	for (size_t i = 0; i < out->limit_count && r.rc == 0; i++)
 		mp_cbor_r_skip(&r);
+	out->gossip_epoch = mp_cbor_r_uint(&r, UINT64_MAX);
+	out->gossip_digest = mp_cbor_r_uint(&r, UINT64_MAX);
 	while (extra-- > 0 && r.rc == 0)
 		mp_cbor_r_skip(&r);
 	return mp_cbor_r_end(&r);

@@ -106,6 +106,11 @@ enum mp_counter {
 };
 uint64_t mp_node_counter(const struct mp_node *node, enum mp_counter which);
 
+/* The epoch of the gossip key that seals, 0: there is none yet; and a number that is equal where
+ * the same keys are known, and tells nothing of them. */
+uint64_t mp_node_gossip_epoch(const struct mp_node *node);
+uint64_t mp_node_gossip_digest(const struct mp_node *node);
+
 /* Who waits at this node to be admitted (MP_WAIT_MAX of them at most). */
 size_t mp_node_waiting(const struct mp_node *node);
 

@@ -31,6 +31,22 @@ mp_node_counter(const struct mp_node *node, enum mp_counter which)
 	return n;
 }
 
+uint64_t
+mp_node_gossip_epoch(const struct mp_node *node)
+{
+	uint64_t epoch = 0;
+
+	if (mp_dgram_key_count(node->dgram) > 0)
+		(void)mp_dgram_key(node->dgram, 0, &epoch);
+	return epoch;
+}
+
+uint64_t
+mp_node_gossip_digest(const struct mp_node *node)
+{
+	return mp_dgram_key_digest(node->dgram);
+}
+
 size_t
 mp_node_waiting(const struct mp_node *node)
 {

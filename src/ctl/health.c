@@ -24,6 +24,7 @@ static const struct mp_column columns[] = {
 	{"cluster", "cluster", false, 0},
 	{"version", "version", false, 0},
 	{"started_ms", "started", false, 0},
+	{"gossip_epoch", "gossip key", false, 0},
 	{"dropped", "dropped", false, 0},
 	{"health", "health", false, 0},
 };
@@ -134,6 +135,7 @@ write_info(struct health *h)
 	struct mp_writer *w = h->ctx->writer;
 	struct mp_span payload;
 	struct mp_buf buf;
+	char keys[17];
 	int rc;
 
 	mp_buf_init(&buf, h->ctx->alloc, 64);
@@ -153,6 +155,9 @@ write_info(struct health *h)
 	mp_w_hex(w, "cluster", h->info.cluster.b, sizeof(h->info.cluster.b));
 	mp_w_text(w, "version", h->info.version);
 	mp_w_time(w, "started_ms", h->info.started_ms);
+	(void)snprintf(keys, sizeof(keys), "%016llx", (unsigned long long)h->info.gossip_digest);
+	mp_w_uint(w, "gossip_epoch", h->info.gossip_epoch);
+	mp_w_text(w, "gossip_keys", keys);
 	write_counters(w, h);
 	write_limits(w, h);
 	return 0;

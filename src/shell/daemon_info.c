@@ -106,6 +106,8 @@ mp_daemon_on_info(void *ctx, struct mp_ctl_info *info)
 	info->addr = d->advertised[0];
 	(void)snprintf(info->version, sizeof(info->version), "%s", MP_VERSION);
 	info->started_ms = d->started_ms;
+	info->gossip_epoch = mp_node_gossip_epoch(d->node);
+	info->gossip_digest = mp_node_gossip_digest(d->node);
 	info->counters = d->info_counters;
 	info->counter_count = say_counters(d, &stats, d->info_counters);
 	info->limits = d->info_limits;

@@ -31,6 +31,7 @@ cli_tests = \
 	%D%/cluster_restart.sh \
 	%D%/cluster_run_as.sh \
 	%D%/cluster_revoke.sh \
+	%D%/cluster_rotate.sh \
 	%D%/cluster_secrets.sh \
 	%D%/cluster_stall.sh \
 	%D%/cluster_state.sh \
