@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Five nodes with a run of two hundred modules: the gossip key is changed again and again, and two of
-# the workers are shut out. Nothing that was finished is lost, what ran there runs elsewhere, nobody
-# takes anybody for dead, and it is measured how long it takes until all know. MP_ROUNDS: how often
-# the key is changed.
+# Five nodes with a run of two hundred modules: the gossip key is changed again and again, and two
+# of the workers are shut out. Nothing that was finished is lost, what ran there runs elsewhere,
+# nobody takes anybody for dead, and it is measured how long it takes until all know. MP_ROUNDS: how
+# often the key is changed.
 . "${top_srcdir:=.}/tests/cli/lib.sh"
 cli_needs jq
 rounds=${MP_ROUNDS:-3}
@@ -13,12 +13,17 @@ now_ms()
 	date +%s%3N
 }
 
+# took WHAT: since $begin
+took()
+{
+	echo "$1 after $(($(now_ms) - begin)) ms, as mpctl sees it" | tap_diag
+}
+
 # same_keys NODE...: all have the same gossip keys, of the epoch that is wanted
 same_keys()
 {
 	for cli_node; do
-		[ "$(ctl "$cli_node" health --json | jq -r '"\(.gossip_epoch)"')" = "$epoch" ] ||
-			return 1
+		[ "$(ctl "$cli_node" health --json | jq .gossip_epoch)" = "$epoch" ] || return 1
 	done
 	[ "$(for cli_node; do
 		ctl "$cli_node" health --json | jq -r .gossip_keys
@@ -61,7 +66,7 @@ while [ "$round" -lt "$rounds" ]; do
 	ctl alpha keys rotate || cli_die 'mpctl keys rotate'
 	epoch=$((epoch + 1))
 	until_true 20 same_keys alpha beta gamma delta epsilon || cli_die 'all have the new key'
-	echo "the gossip key is with all 5 after $(($(now_ms) - begin)) ms, as mpctl sees it" | tap_diag
+	took "all 5 have the gossip key"
 	round=$((round + 1))
 done
 tap_ok "the gossip key was changed $rounds times"
@@ -74,7 +79,7 @@ for name in delta epsilon; do
 	begin=$(now_ms)
 	ctl alpha revoke "$name" 2>/dev/null || cli_die "mpctl revoke $name"
 	until_true 10 shut_at "$name" alpha beta gamma || cli_die "all shut $name out"
-	echo "$name is shut out everywhere after $(($(now_ms) - begin)) ms, as mpctl sees it" | tap_diag
+	took "$name is shut out everywhere"
 	tap_check "$name ends" until_true 10 gone "$pid"
 	wait "$pid"
 	tap_same 'with a status that says so' 3 $?
@@ -87,7 +92,8 @@ survived gamma "$run"
 tap_same 'all 201 modules succeeded' 201 "$(run_field gamma "$run" '.modules | length')"
 tap_check 'nobody else was lost' none_suspected alpha beta gamma
 # What was given up on those that are shut out is lost, and was run by others.
-tap_same 'nothing runs there' 0 "$(run_field gamma "$run" '[.modules[] | select(.state == "running")] | length')"
+tap_same 'nothing runs any more' 0 \
+	"$(run_field gamma "$run" '[.modules[] | select(.state == "running")] | length')"
 for name in delta epsilon; do
 	try_start "$name"
 	tap_same "$name does not start again" 1 $?

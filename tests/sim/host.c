@@ -231,6 +231,15 @@ host_stops(struct sim_host *host)
 }
 
 static void
+host_ends(struct sim_host *host, const char *why)
+{
+	if (sim_shut_stopped(host, why))
+		host_stops(host);
+	else
+		sim_fail(host->sim, "host %" PRIu32 " stopped itself: %s", host->index, why);
+}
+
+static void
 host_effect(struct sim_host *host, const struct mp_effect *fx)
 {
 	switch (fx->kind) {
@@ -297,12 +306,7 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 		host_stops(host);
 		break;
 	case MP_FX_FATAL:
-		if (sim_shut_stopped(host, fx->u.fatal.text)) {
-			host_stops(host);
-			break;
-		}
-		sim_fail(host->sim, "host %" PRIu32 " stopped itself: %s", host->index,
-			fx->u.fatal.text);
+		host_ends(host, fx->u.fatal.text);
 		break;
 	}
 }
