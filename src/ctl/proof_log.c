@@ -166,12 +166,12 @@ check_votes(struct mp_proof *p, const struct mp_electorate *who, const struct mp
 
 /* A new generation begins where its takeover says. */
 static void
-check_base(struct mp_proof *p, const struct mp_electorate *who)
+check_base(struct mp_proof *p, const struct mp_electorate *who, const struct mp_entry *entry)
 {
 	if (who == NULL || who->generation == 1 || mp_term_generation(p->term) == who->generation)
 		return;
-	if (p->last != who->base_index || !mp_hash_eq(&p->tip, &who->base_hash))
-		mp_proof_differ(p, "takeover", who->base_hash.b, p->tip.b,
+	if (entry->index != who->base_index + 1 || !mp_hash_eq(&entry->prev, &who->base_hash))
+		mp_proof_differ(p, "takeover", who->base_hash.b, entry->prev.b,
 			"the log before this generation is not the one that was taken over");
 }
 
@@ -189,7 +189,7 @@ check_term(struct mp_proof *p, const struct mp_entry *entry)
 		return 0;
 	}
 	mp_proof_at(p, entry->index, MP_MODULES_MAX, &leader);
-	check_base(p, who);
+	check_base(p, who, entry);
 	if (who != NULL)
 		rc = mp_leader_cert_verify(p->crypto, votes, who, &cert);
 	if (rc != 0)

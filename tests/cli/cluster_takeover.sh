@@ -35,6 +35,15 @@ learned()
 }
 tap_check 'the dead one comes back and knows' until_true 30 learned
 
+# verified RUN: nothing that was signed is contradicted, the takeover is named
+verified()
+{
+	ctl alpha verify "$1" --json >"$tap_tmp/verified"
+	jq -e '.broken == 0 and .generation == 2 and any(.findings[]; .check == "takeover")' \
+		"$tap_tmp/verified" >/dev/null || ! tap_diag <"$tap_tmp/verified"
+}
+tap_check 'what both generations signed holds' verified "$run"
+
 # One that may go on by itself does.
 journal_pipeline "$tap_tmp/p.yaml" 3 4 1
 echo 'failover: survivor' >>"$tap_tmp/p.yaml"
@@ -45,4 +54,5 @@ node_kill beta
 survived alpha "$run"
 tap_same 'the survivor has taken it over' 'alpha 2' \
 	"$(run_field alpha "$run" '(.electors | join(" ")) + " " + (.generation | tostring)')"
+tap_check 'and signed that' verified "$run"
 tap_end
