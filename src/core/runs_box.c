@@ -445,7 +445,7 @@ box_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 	/* Nothing is planned on a state that lacks what is committed. */
 	do {
 		box_lead(runs, env, box);
-		vault_step(runs, env, box);
+		vault_step(env, box);
 		(void)box_drain(runs, env, box);
 		if (box->lead != NULL && box->cursor >= mp_raft_commit(box->raft))
 			mp_lead_plan(box->lead, env);

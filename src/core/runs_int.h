@@ -234,7 +234,7 @@ void vault_drop(struct mp_env *env, struct known *k);
 int vault_restore(struct mp_runs *runs, const struct mp_row *row);
 void vault_start(struct mp_runs *runs, struct mp_env *env);
 /* While it leads: opens what it has, or asks the other electors. */
-void vault_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box);
+void vault_step(struct mp_env *env, struct mp_run_box *box);
 /* Wipes what it has in clear. */
 void vault_close(struct mp_run_box *box);
 int vault_on_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,

@@ -52,50 +52,48 @@ vault_start(struct mp_runs *runs, struct mp_env *env)
 
 /* ---- taking ---- */
 
-/* Of this run, by a member. */
+/* Signed, and of this run. */
 static int
-sealed_check(const struct mp_runs *runs, struct mp_env *env, const struct known *k,
-	struct mp_span bytes, struct mp_sealed *out)
+sealed_read(struct mp_env *env, const struct known *k, struct mp_span bytes, struct mp_sealed *out)
 {
 	int rc = mp_sealed_open(env->crypto, bytes, out);
-	const struct mp_member *m;
 
 	if (rc != 0)
 		return rc;
-	m = mp_roster_find(runs->parts.roster, &out->signer);
-	if (m == NULL || m->revoked || (m->roles & MP_ROLE_NODE) == 0 ||
-		!mp_run_id_eq(&out->run, &k->id) ||
-		memcmp(out->cluster.b, env->cluster.b, sizeof(out->cluster.b)) != 0)
-		return MP_EAUTH;
-	return 0;
+	return mp_run_id_eq(&out->run, &k->id) &&
+			       memcmp(out->cluster.b, env->cluster.b, sizeof(out->cluster.b)) == 0
+		       ? 0
+		       : MP_EAUTH;
 }
 
+/* Others take what it signed. What is on this disk was taken when it was a member, and stays good
+ * when it is shut out: the values are the submitter's. */
 static bool
-vault_has(const struct mp_runs *runs, struct mp_env *env, const struct known *k,
-	const struct mp_node_id *node)
+signer_counts(const struct mp_runs *runs, const struct mp_sealed *sealed)
 {
-	struct mp_sealed sealed;
+	const struct mp_member *m = mp_roster_find(runs->parts.roster, &sealed->signer);
 
-	return k->sealed.n > 0 &&
-	       sealed_check(runs, env, k, mp_buf_span(&k->sealed), &sealed) == 0 &&
-	       mp_sealed_has(&sealed, node);
+	return m != NULL && !m->revoked && (m->roles & MP_ROLE_NODE) != 0;
 }
 
 int
 vault_take(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_span bytes)
 {
-	struct mp_sealed sealed;
+	struct mp_sealed sealed, ours;
 	struct mp_buf copy;
 	int rc;
 
 	if (bytes.n == 0 || k->ended)
 		return 0;
-	rc = sealed_check(runs, env, k, bytes, &sealed);
+	rc = sealed_read(env, k, bytes, &sealed);
+	if (rc == 0 && !signer_counts(runs, &sealed))
+		rc = MP_EAUTH;
 	if (rc != 0)
 		return rc;
 	/* What came first stays, unless this node cannot open it. */
-	if (vault_has(runs, env, k, &env->self) ||
-		(k->sealed.n > 0 && !mp_sealed_has(&sealed, &env->self)))
+	if (k->sealed.n > 0 && ((sealed_read(env, k, mp_buf_span(&k->sealed), &ours) == 0 &&
+					mp_sealed_has(&ours, &env->self)) ||
+				       !mp_sealed_has(&sealed, &env->self)))
 		return MP_EEXIST;
 	mp_buf_init(&copy, runs->alloc, MP_SEALED_MAX + 128);
 	rc = mp_buf_append(&copy, bytes.p, bytes.n);
@@ -111,7 +109,7 @@ vault_take(struct mp_runs *runs, struct mp_env *env, struct known *k, struct mp_
 
 /* The values in clear, while this node leads. True when they are there, or none are needed. */
 static bool
-vault_open(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+vault_open(struct mp_env *env, struct mp_run_box *box)
 {
 	const struct known *k = box->known;
 	struct mp_sealed sealed;
@@ -119,7 +117,7 @@ vault_open(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
 
 	if (box->graph->secrets.n == 0 || box->secrets.n > 0)
 		return true;
-	if (k->sealed.n == 0 || sealed_check(runs, env, k, mp_buf_span(&k->sealed), &sealed) != 0 ||
+	if (k->sealed.n == 0 || sealed_read(env, k, mp_buf_span(&k->sealed), &sealed) != 0 ||
 		mp_sealed_values(env->crypto, env->secret, &sealed, &env->self, &box->secrets) != 0)
 		return false;
 	if (mp_vault_check(&box->graph->secrets, mp_buf_span(&box->secrets), &err) == 0)
@@ -160,11 +158,11 @@ vault_spread(struct mp_env *env, const struct known *k, bool ask)
 }
 
 void
-vault_step(struct mp_runs *runs, struct mp_env *env, struct mp_run_box *box)
+vault_step(struct mp_env *env, struct mp_run_box *box)
 {
 	if (box->lead == NULL || box->ended || box->graph->secrets.n == 0 || box->secrets.n > 0)
 		return;
-	if (vault_open(runs, env, box)) {
+	if (vault_open(env, box)) {
 		mp_lead_secrets(box->lead);
 		return;
 	}
@@ -204,12 +202,14 @@ vault_asked(
 {
 	struct mp_run_box *box = k->box;
 	bool had = box->secrets.n > 0;
+	struct mp_sealed sealed;
 	int rc = 0;
 
 	if (k->sealed.n == 0 || k->ended)
 		return MP_ENOENT;
-	if (!vault_has(runs, env, k, from)) {
-		rc = box->graph->secrets.n > 0 && vault_open(runs, env, box) ? 0 : MP_ENOENT;
+	if (sealed_read(env, k, mp_buf_span(&k->sealed), &sealed) != 0 ||
+		!signer_counts(runs, &sealed) || !mp_sealed_has(&sealed, from)) {
+		rc = box->graph->secrets.n > 0 && vault_open(env, box) ? 0 : MP_ENOENT;
 		if (rc == 0)
 			rc = vault_reseal(runs, env, k, mp_buf_span(&box->secrets));
 		if (!had)
@@ -285,6 +285,6 @@ mp_runs_give(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *r
 	if (rc != 0)
 		return mp_fail(err, rc, "seal secrets: %s", mp_strerror(rc));
 	vault_spread(env, box->known, false);
-	vault_step(runs, env, box);
+	vault_step(env, box);
 	return 0;
 }

@@ -93,6 +93,8 @@ mp_vault_seal(struct mp_env *env, const struct mp_roster *roster, const struct m
 
 		if (m == NULL)
 			return MP_ENOENT;
+		if (m->revoked)
+			continue;
 		to[n++] = (struct mp_seal_to){.node = *id, .xkey = m->xkey};
 	}
 	return mp_sealed_make(

@@ -409,8 +409,7 @@ fault_lose(struct sim *sim)
 	}
 	if (host->left || sim->plan.hosts < 3 || !sim_check_spares(sim, host->index))
 		return;
-	/* Secrets may be with that one alone by then: a submitter would have to be asked again. */
-	if (host->index > 0 && !sim->plan.secrets && sim_chance(sim, 500)) {
+	if (host->index > 0 && sim_chance(sim, 500)) {
 		sim_at(sim, sim->now + sim_between(sim, 0, 3 * SIM_SEC), sim_shut_one, host->index);
 		return;
 	}
