@@ -688,8 +688,10 @@ mp_ctl_link(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *pee
 {
 	struct open *next;
 
-	if (state == MP_LINK_UP)
+	if (state == MP_LINK_UP) {
+		ctl_grants_tell(ctl, env, peer);
 		return;
+	}
 	/* A stream that could not be opened carried nothing. */
 	ctl_move_on(ctl, env, peer, state == MP_LINK_DOWN);
 	for (struct open *o = ctl->first; o != NULL; o = next) {

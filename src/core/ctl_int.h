@@ -94,6 +94,8 @@ void open_decided(struct open *o, struct mp_env *env);
 void open_knock(struct open *o, struct mp_env *env);
 void open_pending(struct open *o, struct mp_env *env);
 void open_grant(struct open *o, struct mp_env *env);
+/* Says what is granted here to one that may not know, for it was away. */
+void ctl_grants_tell(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer);
 /* Is it an answer that this one waits for? Takes it then. */
 bool open_gathered(struct open *o, struct mp_env *env, const struct mp_node_id *from, uint64_t ask,
 	struct mp_span answer);

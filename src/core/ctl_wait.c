@@ -68,11 +68,27 @@ gather_whom(struct open *o, const struct mp_env *env, bool linked)
 	}
 }
 
-static void
-gather_begin(struct open *o, struct mp_env *env)
+/* 0 or MP_ENOMEM. */
+static int
+ask_send(struct mp_env *env, uint64_t ask, struct mp_span request, const struct mp_node_id *whom,
+	size_t count)
 {
 	struct mp_cbor_w w;
 
+	mp_cbor_w_init(&w, mp_out_scratch(env->out));
+	mp_cbor_w_array(&w, 4);
+	mp_cbor_w_uint(&w, MP_MSG_CTL_ASK);
+	mp_cbor_w_uint(&w, ask);
+	mp_cbor_w_uint(&w, 1);
+	mp_cbor_w_span(&w, request);
+	for (size_t i = 0; w.rc == 0 && i < count; i++)
+		mp_out_send(env->out, &whom[i], MP_CLASS_CONTROL, mp_buf_span(w.buf), 0);
+	return w.rc;
+}
+
+static void
+gather_begin(struct open *o, struct mp_env *env)
+{
 	o->asked = mp_realloc(env->alloc, NULL, 0, ASKED_MAX * sizeof(o->asked[0]));
 	if (o->asked == NULL) {
 		open_fail(o, env, MP_ENOMEM, "out of memory");
@@ -83,15 +99,8 @@ gather_begin(struct open *o, struct mp_env *env)
 	o->state = OPEN_GATHERING;
 	o->ask = ++o->ctl->asks;
 	o->deadline_ms = env->now_ms + GATHER_MS;
-	mp_cbor_w_init(&w, mp_out_scratch(env->out));
-	mp_cbor_w_array(&w, 4);
-	mp_cbor_w_uint(&w, MP_MSG_CTL_ASK);
-	mp_cbor_w_uint(&w, o->ask);
-	mp_cbor_w_uint(&w, 1);
-	mp_cbor_w_bytes(&w, o->bytes, o->size);
-	for (size_t i = 0; w.rc == 0 && i < o->asked_count; i++)
-		mp_out_send(env->out, &o->asked[i], MP_CLASS_CONTROL, mp_buf_span(w.buf), 0);
-	if (w.rc != 0 || o->asked_count == 0)
+	if (ask_send(env, o->ask, mp_span(o->bytes, o->size), o->asked, o->asked_count) != 0 ||
+		o->asked_count == 0)
 		gather_end(o, env);
 }
 
@@ -187,6 +196,25 @@ open_grant(struct open *o, struct mp_env *env)
 		open_answer_null(o, env);
 	else
 		gather_begin(o, env);
+}
+
+void
+ctl_grants_tell(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer)
+{
+	struct mp_node_id id;
+	struct mp_span token;
+	struct mp_buf buf;
+
+	mp_buf_init(&buf, env->alloc, MP_MSG_MAX);
+	for (size_t i = 0; mp_wait_granted(ctl->wait, env, i, &id, &token); i++) {
+		if (mp_roster_find(ctl->parts.roster, &id) != NULL)
+			continue; /* it has come */
+		mp_buf_clear(&buf);
+		if (mp_ctl_grant_encode(&buf, &id, token) != 0 ||
+			ask_send(env, ++ctl->asks, mp_buf_span(&buf), peer, 1) != 0)
+			break;
+	}
+	mp_buf_fini(&buf);
 }
 
 void

@@ -194,6 +194,22 @@ mp_wait_grant(struct mp_wait *wait, struct mp_env *env, const struct mp_trust *t
 	return 0;
 }
 
+bool
+mp_wait_granted(const struct mp_wait *wait, const struct mp_env *env, size_t i,
+	struct mp_node_id *id, struct mp_span *token)
+{
+	for (size_t k = 0; k < MP_WAIT_GRANTS_MAX; k++) {
+		const struct grant *g = &wait->grants[k];
+
+		if (g->until_ms <= env->now_ms || i-- > 0)
+			continue;
+		*id = g->id;
+		*token = mp_buf_span(&g->token);
+		return true;
+	}
+	return false;
+}
+
 const struct mp_waiting *
 mp_wait_at(struct mp_wait *wait, struct mp_env *env, size_t i)
 {

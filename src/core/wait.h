@@ -7,8 +7,8 @@
  *         -> grant -> the next knock is answered with the token
  *
  * Whoever waits knocks again from time to time, and is forgotten when it does not. Nothing of this
- * is kept on disk: it all comes again. A node proves its key by the request that it knocks with;
- * its name is a wish.
+ * is kept on disk: knocks come again, and what is granted comes from the other nodes. A node proves
+ * its key by the request that it knocks with; its name is a wish.
  */
 #ifndef MP_CORE_WAIT_H
 #define MP_CORE_WAIT_H
@@ -52,6 +52,11 @@ int mp_wait_knock(struct mp_wait *wait, struct mp_env *env, struct mp_span reque
  * to that id: MP_EAUTH, MP_ENOMEM, or the errors of mp_token_decode(). */
 int mp_wait_grant(struct mp_wait *wait, struct mp_env *env, const struct mp_trust *trust,
 	const struct mp_node_id *id, struct mp_span token, struct mp_error *err);
+
+/* What is held for somebody, the i-th; false after the last. *token is borrowed until the next call
+ * of another function. */
+bool mp_wait_granted(const struct mp_wait *wait, const struct mp_env *env, size_t i,
+	struct mp_node_id *id, struct mp_span *token);
 
 /* Who waits, the i-th; NULL after the last. Borrowed until the next call of another function. */
 size_t mp_wait_count(const struct mp_wait *wait, const struct mp_env *env);

@@ -111,6 +111,25 @@ tap_same 'its token is of no use to another node' 1 $?
 tap_check 'that says why' grep -q "somebody else's key" "$tap_tmp/err"
 node_stop delta
 
+# The node that was knocked at is killed: before somebody is let in, and after, while who waits
+# does not ask.
+node_join second "$tap_tmp/token"
+wait_for zeta join "$(node_address second)" --name zeta
+until_true 20 listed alpha zeta
+node_kill second
+node_start second
+tap_check 'where it knocked was killed: it is listed again' until_true 30 listed alpha zeta
+kill -STOP "$(node_pid zeta)"
+ctl alpha admit "$(fingerprint zeta)" >/dev/null 2>"$tap_tmp/err"
+tap_same 'and admitted, at another node' 0 $?
+node_kill second
+node_start second
+until_true 20 knows second 4
+kill -CONT "$(node_pid zeta)"
+tap_check 'killed again before that is fetched: it goes on by itself' until_true 30 is_ready zeta
+node_stop zeta
+node_stop second
+
 # Another cluster at the address that a node waits at.
 node_start other
 wait_for epsilon join "$beta_address" --name epsilon

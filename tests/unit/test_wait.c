@@ -161,7 +161,12 @@ test_grants(void **state)
 		assert_true(mp_span_eq(token, mp_buf_span(&text)));
 	}
 	assert_int_equal(count(), 1);
+	assert_true(mp_wait_granted(room, &env, 0, &other, &token)); /* for those that were away */
+	assert_true(mp_node_id_eq(&other, &id));
+	assert_true(mp_span_eq(token, mp_buf_span(&text)));
+	assert_false(mp_wait_granted(room, &env, 1, &other, &token));
 	env.now_ms += MP_WAIT_GRANT_MS;
+	assert_false(mp_wait_granted(room, &env, 0, &other, &token));
 	assert_int_equal(knock(1, 1, &token, NULL), 0);
 	assert_int_equal(token.n, 0);
 	env.cluster.b[0] ^= 1;
