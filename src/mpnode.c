@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -122,6 +123,7 @@ read_token(const struct options *o, struct mp_buf *text, struct mp_error *err)
 {
 	const char *env = getenv("MP_TOKEN");
 	bool standard = o->token_file != NULL && strcmp(o->token_file, "-") == 0;
+	struct stat st;
 	FILE *f;
 	int rc;
 
@@ -133,7 +135,13 @@ read_token(const struct options *o, struct mp_buf *text, struct mp_error *err)
 	}
 	f = standard ? stdin : fopen(o->token_file, "re");
 	if (f == NULL)
-		return mp_fail(err, MP_EIO, "%s: cannot be read", o->token_file);
+		return mp_fail(
+			err, MP_EIO, "%s: cannot be read: %s", o->token_file, strerror(errno));
+	if (!standard && fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) &&
+		(st.st_mode & (S_IRGRP | S_IROTH)) != 0)
+		(void)fprintf(stderr,
+			"mpnode: %s: others can read it, and join with it; chmod 600 it\n",
+			o->token_file);
 	rc = read_all(f, text);
 	if (!standard)
 		(void)fclose(f);
@@ -401,6 +409,12 @@ command_join(const struct options *o)
 
 	if (o->seed_count > MP_STATE_SEEDS_MAX)
 		return usage_error("too many seeds", NULL);
+	for (size_t i = 0; i < o->seed_count; i++) {
+		if (strncmp(o->seeds[i], "mp1-", 4) == 0)
+			return usage_error("a token is no argument, for others see those: give it "
+					   "by --token-file FILE or $MP_TOKEN",
+				NULL);
+	}
 	rc = open_state(o, &state, &err);
 	if (rc != 0)
 		return failed(&err);

@@ -405,7 +405,8 @@ mp_daemon_on_trouble(void *ctx, const struct mp_addr *addr, const struct mp_erro
 	if (err->code == MP_ESIG && d->config.state->joining)
 		mp_daemon_log(d,
 			"stream: %s: is of another cluster than the invite (%02x%02x%02x%02x...), "
-			"as it seems; mpctl health there tells; trying again",
+			"as it seems; mpctl health there tells, mpctl invite there makes another; "
+			"trying again",
 			text, cluster[0], cluster[1], cluster[2], cluster[3]);
 	else
 		mp_daemon_log(d, "stream: %s: %s", text, err->text);

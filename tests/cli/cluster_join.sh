@@ -104,6 +104,49 @@ for name in alpha loner; do
 done
 node_start alpha
 
+# Tokens as they come out of files, clipboards and variables.
+refused()
+{
+	refused_why=$1
+	shift
+	"$mpnode" join "$address" --listen 127.0.0.1:0 --state "$tap_tmp/refused" "$@" \
+		</dev/null >/dev/null 2>"$tap_tmp/err"
+	tap_check "refused: $refused_why" test $? -ne 0
+	tap_check "refused: $refused_why: it says so" grep -q -e "$refused_why" "$tap_tmp/err"
+	tap_check 'and nothing is left behind' not test -e "$tap_tmp/refused"
+}
+mkdir "$tap_tmp/tokens"
+head -c 100 "$tap_tmp/token" >"$tap_tmp/tokens/short"
+refused 'was it copied whole' --token-file "$tap_tmp/tokens/short"
+printf '\n\n' >"$tap_tmp/tokens/blank"
+refused 'the token is empty' --token-file "$tap_tmp/tokens/blank"
+fold -w 70 "$tap_tmp/token" >"$tap_tmp/tokens/folded"
+refused 'must be one line' --token-file "$tap_tmp/tokens/folded"
+refused 'cannot be read: No such file' --token-file "$tap_tmp/tokens/none"
+if [ "$(id -u)" -ne 0 ]; then
+	(umask 777 && : >"$tap_tmp/tokens/closed")
+	refused 'cannot be read: Permission denied' --token-file "$tap_tmp/tokens/closed"
+else
+	tap_skip 'a token that may not be read' 'root may read all'
+fi
+refused 'a token is no argument' "$(cat "$tap_tmp/token")"
+ctl alpha invite --expires 0.01 >"$tap_tmp/tokens/old"
+until_true 20 [ "$(now_ms)" -gt "$(($(stat -c %Y "$tap_tmp/tokens/old") * 1000 + 1010))" ]
+refused 'expired .* ago, by the clock here; mpctl invite' --token-file "$tap_tmp/tokens/old"
+{
+	cat "$tap_tmp/token"
+	printf '\n \r\n'
+} >"$tap_tmp/tokens/loose"
+chmod 644 "$tap_tmp/tokens/loose"
+begin loose join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/tokens/loose" --name loose
+tap_check 'white space around a token does not matter' until_true 20 is_ready loose
+tap_check 'that others can read it is said' said loose 'others can read it.*chmod 600'
+node_stop loose
+begin stray join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/foreign" --name stray
+tap_check "a token of another cluster, at our seed: it says so" \
+	until_true 20 said stray 'of another cluster than the invite.*mpctl invite there'
+node_stop stray
+
 "$mpnode" leave --state "$tap_tmp/beta"
 tap_same 'mpnode leave' 0 $?
 ended beta
