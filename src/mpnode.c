@@ -360,18 +360,25 @@ out:
 static int
 come_back(const struct options *o, struct mp_state *state, struct mp_error *err)
 {
-	char aside[64];
+	struct mp_state_back back;
 	int rc = mp_state_return(state, (const char *const *)o->seeds, o->seed_count,
-		(mp_time)time(NULL) * 1000, aside, err);
+		(mp_time)time(NULL) * 1000, &back, err);
 
-	if (rc == 0)
+	if (rc != 0)
+		return rc;
+	(void)fprintf(stderr,
+		"mpnode: coming back without what this node knew; that is set aside as %s/%s\n"
+		"mpnode: it takes no part in deciding about runs from before: they need a "
+		"majority of their other electors\n",
+		state->dir, back.aside);
+	if (back.drain == MP_STATE_DRAINS)
+		(void)fprintf(stderr, "mpnode: it drains, as before; mpctl undrain %s ends that\n",
+			state->name.s);
+	else if (back.drain == MP_STATE_DRAIN_UNKNOWN)
 		(void)fprintf(stderr,
-			"mpnode: coming back without what this node knew; that is set aside as "
-			"%s/%s\n"
-			"mpnode: it takes no part in deciding about runs from before: they need a "
-			"majority of their other electors\n",
-			state->dir, aside);
-	return rc;
+			"mpnode: whether it was draining cannot be read; if so: mpctl drain %s\n",
+			state->name.s);
+	return 0;
 }
 
 /* The seeds that were given are not asked, and may be another cluster's. */

@@ -3,8 +3,6 @@
 
 #include "codec/cbor.h"
 
-#define META_DRAIN "drain"
-
 /* How often leaderships are offered again. */
 #define AGAIN_MS 500
 
@@ -42,7 +40,7 @@ mp_drain_restore(struct mp_drain *drain, struct mp_span key, struct mp_span valu
 	struct mp_drain_state state = {.on = true};
 	struct mp_cbor_r r;
 
-	if (!mp_span_eq(key, mp_span_str(META_DRAIN)))
+	if (!mp_span_eq(key, mp_span_str(MP_DRAIN_KEY)))
 		return MP_ENOENT;
 	mp_cbor_r_init(&r, value);
 	mp_cbor_r_array_exact(&r, 2);
@@ -60,7 +58,7 @@ drain_put(struct mp_env *env, const struct mp_drain_state *state)
 	struct mp_cbor_w w;
 
 	if (!state->on) {
-		mp_out_delete(env->out, MP_TABLE_META, mp_span_str(META_DRAIN));
+		mp_out_delete(env->out, MP_TABLE_META, mp_span_str(MP_DRAIN_KEY));
 		return 0;
 	}
 	mp_cbor_w_init(&w, mp_out_scratch(env->out));
@@ -68,7 +66,7 @@ drain_put(struct mp_env *env, const struct mp_drain_state *state)
 	mp_cbor_w_uint(&w, (uint64_t)state->since_ms);
 	mp_cbor_w_text(&w, state->by);
 	if (w.rc == 0)
-		mp_out_put(env->out, MP_TABLE_META, mp_span_str(META_DRAIN), mp_buf_span(w.buf));
+		mp_out_put(env->out, MP_TABLE_META, mp_span_str(MP_DRAIN_KEY), mp_buf_span(w.buf));
 	return w.rc;
 }
 

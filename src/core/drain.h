@@ -26,6 +26,9 @@ struct mp_drain_parts {
 int mp_drain_new(struct mp_env *env, const struct mp_drain_parts *parts, struct mp_drain **out);
 void mp_drain_free(struct mp_drain *drain);
 
+#define MP_DRAIN_KEY       "drain"            /* of the row */
+#define MP_DRAIN_VALUE_MAX (16 + MP_NAME_MAX) /* bytes of it */
+
 /* A row of MP_TABLE_META. MP_ENOENT: another one's; MP_ECORRUPT. */
 int mp_drain_restore(struct mp_drain *drain, struct mp_span key, struct mp_span value);
 /* All rows were restored: what it says holds from the first word of this node on. 0, MP_ENOMEM. */

@@ -307,10 +307,8 @@ static void
 node_run(struct mp_node *node)
 {
 	struct mp_env *env = &node->env;
-	int rc = mp_drain_start(node->drain, env);
+	int rc = mp_swim_start(node->swim, env);
 
-	if (rc == 0)
-		rc = mp_swim_start(node->swim, env);
 	if (mp_roster_revoked(node->roster, &env->self)) {
 		node_shut(node);
 		return;
@@ -335,9 +333,13 @@ static void
 node_begin(struct mp_node *node)
 {
 	struct mp_span credential = mp_buf_span(&node->credential);
-	int rc;
+	int rc = mp_drain_start(node->drain, &node->env);
 
 	if (mp_roster_find(node->roster, &node->env.self) != NULL) {
+	if (rc != 0) {
+		node_fatal(node, rc, "start", mp_strerror(rc));
+		return;
+	}
 		node_run(node);
 		return;
 	}

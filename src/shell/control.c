@@ -485,20 +485,27 @@ control_read_range(sqlite3 *db, enum mp_table table, struct mp_span from, struct
 }
 
 int
-mp_control_read(struct mp_control *c, enum mp_table table, struct mp_span from, struct mp_span to,
+mp_control_read_file(const char *path, enum mp_table table, struct mp_span from, struct mp_span to,
 	mp_control_load_cb cb, void *ctx, struct mp_error *err)
 {
 	sqlite3 *db;
 	int rc;
 
-	rc = mp_sql_open_reader(c->path, &db, err);
+	rc = mp_sql_open_reader(path, &db, err);
 	if (rc == 0) {
 		rc = control_read_range(db, table, from, to, cb, ctx, err);
 		mp_sql_close(db);
 	}
 	if (rc < 0)
-		(void)mp_wrap(err, "read %s", c->path);
+		(void)mp_wrap(err, "read %s", path);
 	return rc;
+}
+
+int
+mp_control_read(struct mp_control *c, enum mp_table table, struct mp_span from, struct mp_span to,
+	mp_control_load_cb cb, void *ctx, struct mp_error *err)
+{
+	return mp_control_read_file(c->path, table, from, to, cb, ctx, err);
 }
 
 /* ---- opening and closing ---- */

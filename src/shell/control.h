@@ -54,6 +54,10 @@ int mp_control_load(
 /* The rows of one table with from <= key < to. As mp_control_load(). */
 int mp_control_read(struct mp_control *control, enum mp_table table, struct mp_span from,
 	struct mp_span to, mp_control_load_cb cb, void *ctx, struct mp_error *err);
+/* The same of a file that nobody has opened and that need not be whole: rows are good or there is
+ * an error. MP_EIO too when there is none. */
+int mp_control_read_file(const char *path, enum mp_table table, struct mp_span from,
+	struct mp_span to, mp_control_load_cb cb, void *ctx, struct mp_error *err);
 
 /*
  * Copies rows and queues them under seq, which is above that of the call before. All or none of

@@ -123,10 +123,19 @@ int mp_state_set_seeds(
 	struct mp_state *state, const char *const *seeds, size_t seed_count, struct mp_error *err);
 
 /* control.db is damaged or gone: sets aside what is left of it, and comes back as the same node by
- * asking these members. What was set aside is named in aside. MP_EINVAL: no seeds, or this
- * directory was never a member's; MP_EIO, MP_EFULL. */
+ * asking these members. If it was draining, and that can be read, it is in the next one.
+ * MP_EINVAL: no seeds, or this directory was never a member's; MP_EIO, MP_EFULL. */
+enum mp_state_drain {
+	MP_STATE_DRAIN_UNKNOWN,
+	MP_STATE_DRAINS_NOT,
+	MP_STATE_DRAINS,
+};
+struct mp_state_back {
+	char aside[64]; /* what was set aside is called so */
+	enum mp_state_drain drain;
+};
 int mp_state_return(struct mp_state *state, const char *const *seeds, size_t seed_count,
-	mp_time wall_ms, char aside[64], struct mp_error *err);
+	mp_time wall_ms, struct mp_state_back *back, struct mp_error *err);
 
 /* It is a member now. */
 void mp_state_joined(struct mp_state *state);

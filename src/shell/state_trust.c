@@ -10,6 +10,7 @@
 #include "codec/record_run.h"
 #include "codec/record_trust.h"
 #include "codec/token.h"
+#include "core/drain.h"
 #include "core/join.h"
 #include "crypto/key.h"
 #include "shell/control.h"
@@ -166,30 +167,47 @@ on_health(void *ctx, const struct mp_error *err)
 	(void)err;
 }
 
-/* What control.db knows; nothing when there is none. */
+/* Opens a control database for as long as `use` takes. Its error, or one of opening or closing. */
 static int
-read_contents(const struct mp_state *state, struct contents *out, struct mp_error *err)
+with_control(const struct mp_state *state, const char *leaf,
+	int (*use)(struct mp_control *control, void *ctx, struct mp_error *err), void *ctx,
+	struct mp_error *err)
 {
 	char path[MP_PATH_MAX + 1];
 	uv_loop_t loop;
 	struct mp_control_config config = {
 		.path = path, .loop = &loop, .durable = on_durable, .health = on_health};
 	struct mp_control *control;
-	int rc;
+	int rc, closed = 0;
 
-	*out = (struct contents){.self = state->id};
-	if (faccessat(state->dir_fd, "control.db", F_OK, 0) != 0)
-		return 0;
-	if (!mp_state_path(state, "control.db", path) || uv_loop_init(&loop) != 0)
-		return mp_fail(err, MP_EIO, "%s/control.db: cannot be opened", state->dir);
+	if (!mp_state_path(state, leaf, path) || uv_loop_init(&loop) != 0)
+		return mp_fail(err, MP_EIO, "%s/%s: cannot be opened", state->dir, leaf);
 	rc = mp_control_open(&config, &control, err);
 	if (rc == 0) {
-		rc = mp_control_load(control, on_row, out, err);
-		(void)mp_control_close(control, NULL, NULL);
+		rc = use(control, ctx, err);
+		closed = mp_control_close(control, NULL, NULL);
 	}
 	(void)uv_run(&loop, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&loop);
+	if (rc == 0 && closed != 0)
+		return mp_fail(err, closed, "%s: %s", path, mp_strerror(closed));
 	return rc;
+}
+
+static int
+load_contents(struct mp_control *control, void *ctx, struct mp_error *err)
+{
+	return mp_control_load(control, on_row, ctx, err);
+}
+
+/* What control.db knows; nothing when there is none. */
+static int
+read_contents(const struct mp_state *state, struct contents *out, struct mp_error *err)
+{
+	*out = (struct contents){.self = state->id};
+	if (faccessat(state->dir_fd, "control.db", F_OK, 0) != 0)
+		return 0;
+	return with_control(state, "control.db", load_contents, out, err);
 }
 
 void
@@ -513,29 +531,104 @@ mp_state_admit(const struct mp_state *state, struct mp_span request, uint32_t ro
 	return invite_sign(state, &invite, valid_ms, text, err);
 }
 
-int
-mp_state_return(struct mp_state *state, const char *const *seeds, size_t seed_count,
-	mp_time wall_ms, char aside[64], struct mp_error *err)
+/* ---- coming back ---- */
+
+/* The next control.db, until the one before is out of its way. */
+#define NEXT_DB "control.db.next"
+
+static int
+on_drain(void *ctx, const struct mp_row *row)
+{
+	return mp_buf_append(ctx, row->value.p, row->value.n);
+}
+
+static int
+put_drain(struct mp_control *control, void *ctx, struct mp_error *err)
+{
+	struct mp_row row = {.op = MP_ROW_PUT,
+		.table = MP_TABLE_META,
+		.key = mp_span_str(MP_DRAIN_KEY),
+		.value = mp_buf_span(ctx)};
+	int rc = mp_control_write(control, 1, &row, 1);
+
+	return rc != 0 ? mp_fail(err, rc, "%s", mp_strerror(rc)) : 0;
+}
+
+static void
+remove_next(const struct mp_state *state)
+{
+	mp_state_remove(state, NEXT_DB);
+	mp_state_remove(state, NEXT_DB "-wal");
+	mp_state_remove(state, NEXT_DB "-shm");
+}
+
+/* Of all that control.db knows one thing is good for the next one: that somebody took this node out
+ * of work. What was begun before a crash is kept when the old one is out of the way already. */
+static int
+carry_drain(const struct mp_state *state, enum mp_state_drain *drain, struct mp_error *err)
+{
+	static const uint8_t end[] = MP_DRAIN_KEY; /* with its NUL: just behind the key */
+	struct mp_error why = {0};
+	char path[MP_PATH_MAX + 1];
+	struct mp_buf value;
+	int rc;
+
+	*drain = MP_STATE_DRAIN_UNKNOWN;
+	if (faccessat(state->dir_fd, "control.db", F_OK, 0) != 0) {
+		if (faccessat(state->dir_fd, NEXT_DB, F_OK, 0) == 0)
+			*drain = MP_STATE_DRAINS;
+		return 0;
+	}
+	remove_next(state);
+	if (!mp_state_path(state, "control.db", path))
+		return mp_fail(err, MP_ELIMIT, "%s: path too long", state->dir);
+	mp_buf_init(&value, &mp_heap, MP_DRAIN_VALUE_MAX);
+	rc = mp_control_read_file(path, MP_TABLE_META, mp_span_str(MP_DRAIN_KEY),
+		mp_span(end, sizeof(end)), on_drain, &value, &why);
+	if (rc == 0)
+		*drain = value.n > 0 ? MP_STATE_DRAINS : MP_STATE_DRAINS_NOT;
+	rc = *drain == MP_STATE_DRAINS ? with_control(state, NEXT_DB, put_drain, &value, err) : 0;
+	mp_buf_fini(&value);
+	return rc;
+}
+
+static int
+set_aside(const struct mp_state *state, const char *aside, struct mp_error *err)
 {
 	static const char *const ends[] = {"", "-wal", "-shm"};
-	char text[32], from[64], to[80];
+	char from[64], to[80];
+
+	for (size_t i = 0; i < mp_countof(ends); i++) {
+		(void)snprintf(from, sizeof(from), "control.db%s", ends[i]);
+		(void)snprintf(to, sizeof(to), "%s%s", aside, ends[i]);
+		if (renameat(state->dir_fd, from, state->dir_fd, to) != 0 && errno != ENOENT)
+			return mp_fail(err, MP_EIO, "%s/%s: cannot be set aside: %s", state->dir,
+				from, strerror(errno));
+	}
+	if (renameat(state->dir_fd, NEXT_DB, state->dir_fd, "control.db") != 0 && errno != ENOENT)
+		return mp_fail(err, MP_EIO, "%s/" NEXT_DB ": %s", state->dir, strerror(errno));
+	return 0;
+}
+
+int
+mp_state_return(struct mp_state *state, const char *const *seeds, size_t seed_count,
+	mp_time wall_ms, struct mp_state_back *back, struct mp_error *err)
+{
+	char text[32];
 	int rc;
 
 	if (!state->has_credential || seed_count == 0)
 		return mp_fail(err, MP_EINVAL,
 			"--again: for a node that was a member, with the address of another one");
 	(void)snprintf(text, sizeof(text), "%lld", (long long)wall_ms);
-	(void)snprintf(aside, 64, "control.db.lost-%s", text);
-	rc = mp_state_write(state, "returned", text, strlen(text), err);
+	(void)snprintf(back->aside, sizeof(back->aside), "control.db.lost-%s", text);
+	rc = carry_drain(state, &back->drain, err);
+	if (rc == 0)
+		rc = mp_state_write(state, "returned", text, strlen(text), err);
 	if (rc == 0)
 		rc = mp_state_set_seeds(state, seeds, seed_count, err);
-	for (size_t i = 0; rc == 0 && i < mp_countof(ends); i++) {
-		(void)snprintf(from, sizeof(from), "control.db%s", ends[i]);
-		(void)snprintf(to, sizeof(to), "%s%s", aside, ends[i]);
-		if (renameat(state->dir_fd, from, state->dir_fd, to) != 0 && errno != ENOENT)
-			rc = mp_fail(err, MP_EIO, "%s/%s: cannot be set aside: %s", state->dir,
-				from, strerror(errno));
-	}
+	if (rc == 0)
+		rc = set_aside(state, back->aside, err);
 	if (rc != 0)
 		return rc;
 	(void)fsync(state->dir_fd);

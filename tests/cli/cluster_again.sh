@@ -69,7 +69,9 @@ node_kill alpha
 node_start alpha
 tap_check 'and it starts as ever from now on' until_true 30 knows alpha 3
 
-# A directory that is restored from a copy, of which the others know later lives.
+# A directory that is restored from a copy, of which the others know later lives. It was out of work
+# when it was copied, and is when it comes back.
+ctl alpha drain beta >/dev/null 2>&1 || cli_die 'drain beta'
 node_stop beta
 cp -a "$tap_tmp/beta" "$tap_tmp/copy"
 for _ in 1 2 3; do
@@ -88,4 +90,20 @@ tap_check 'a restored node stops by itself' until_true 60 stopped
 tap_check 'and says why' grep -q 'quarantine: another node runs, or ran' "$tap_tmp/beta.log"
 again beta alpha
 tap_check 'it comes back' until_true 30 knows beta 3
+drains()
+{
+	ctl "$1" nodes --json |
+		jq -e --arg name "$2" '.nodes[] | select(.name == $name) | .status == "draining"' \
+			>/dev/null
+}
+tap_check 'draining, as it was' until_true 20 drains alpha beta
+tap_check 'which it says' grep -q 'mpctl undrain beta' "$tap_tmp/beta.log"
+ctl beta undrain beta >/dev/null 2>&1
+node_kill beta
+node_start beta
+works()
+{
+	knows alpha 3 && ! drains alpha beta
+}
+tap_check 'until it is ended' until_true 20 works
 tap_end

@@ -295,6 +295,62 @@ returned(void **state)
 	assert_int_equal(open_at("a", NULL), MP_ECORRUPT);
 }
 
+/* What DIR/a comes back with when it says that its control.db is lost. */
+static enum mp_state_drain
+came_back(mp_time wall_ms)
+{
+	const char *seed = "127.0.0.1:1";
+	struct mp_state_back back;
+
+	assert_int_equal(open_at("a", NULL), 0);
+	assert_int_equal(mp_state_return(&st, &seed, 1, wall_ms, &back, &err), 0);
+	assert_true(st.joining && st.returned_ms == wall_ms);
+	assert_false(there("a/control.db.next"));
+	mp_state_close(&st);
+	return back.drain;
+}
+
+static int
+only_drain(void *ctx, const struct mp_row *row)
+{
+	assert_true(mp_span_eq(row->key, mp_span_str("drain")) && row->value.n == 1);
+	++*(int *)ctx;
+	return 0;
+}
+
+/* Who took it out of work is not asked again because its database was lost, if that can be helped.
+ */
+static void
+returned_while_draining(void **state)
+{
+	char from[512];
+	int rows = 0;
+
+	(void)state;
+	found_at("a", "one");
+	mp_state_close(&st);
+	put_row("a", MP_TABLE_META, mp_span_str("boot"));
+	assert_int_equal(came_back(1000), MP_STATE_DRAINS_NOT);
+	assert_true(there("a/control.db.lost-1000") && !there("a/control.db"));
+	put_row("a", MP_TABLE_META, mp_span_str("doubled"));
+	put_row("a", MP_TABLE_META, mp_span_str("drain"));
+	assert_int_equal(came_back(2000), MP_STATE_DRAINS);
+	/* Killed while it was set aside. */
+	(void)snprintf(from, sizeof(from), "%s/a/control.db", dir.path);
+	assert_int_equal(rename(from, scratch_path(&dir, "a/control.db.next")), 0);
+	assert_int_equal(came_back(3000), MP_STATE_DRAINS);
+	/* Of all rows this one. */
+	assert_int_equal(mp_control_read_file(from, MP_TABLE_META, mp_span_str("a"),
+				 mp_span_str("z"), only_drain, &rows, &err),
+		0);
+	assert_int_equal(rows, 1);
+	/* One that cannot be read. */
+	put("a/control.db", "this is no database, and never was one");
+	put("a/control.db.next", "left by a command that was cut short");
+	assert_int_equal(came_back(4000), MP_STATE_DRAIN_UNKNOWN);
+	assert_true(there("a/control.db.lost-4000") && !there("a/control.db"));
+}
+
 static int
 mode_of(const char *path)
 {
@@ -721,6 +777,7 @@ main(void)
 		TEST(no_permission),
 		TEST(damaged),
 		TEST(returned),
+		TEST(returned_while_draining),
 		TEST(who_may_pass),
 		TEST(disk_full),
 		TEST(in_use),
