@@ -24,6 +24,7 @@
 #include "ctl/client.h"
 #include "mp/error.h"
 #include "mp/limits.h"
+#include "shell/addr.h"
 #include "shell/await.h"
 #include "shell/daemon.h"
 #include "shell/heap.h"
@@ -421,6 +422,8 @@ command_join(const struct options *o)
 			return usage_error("a token is no argument, for others see those: give it "
 					   "by --token-file FILE or $MP_TOKEN",
 				NULL);
+		if (mp_addr_check(o->seeds[i], MP_ADDR_REACH, &err) != 0)
+			return usage_error(err.text, NULL);
 	}
 	rc = open_state(o, &state, &err);
 	if (rc != 0)

@@ -20,6 +20,7 @@
 enum mp_effect_kind {
 	MP_FX_DATAGRAM,  /* send bytes by UDP */
 	MP_FX_CONNECT,   /* open a stream to an address whose node is not known yet (a seed) */
+	MP_FX_RESOLVE,   /* a joiner's seeds: where are they now? MP_EV_SEEDS follows */
 	MP_FX_SEND,      /* send one message on a stream, opening it when there is none */
 	MP_FX_DROP_PEER, /* close the peer's streams */
 	MP_FX_PERSIST, /* write rows in one transaction, then MP_EV_PERSISTED; at most one a step */

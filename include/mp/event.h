@@ -19,6 +19,7 @@ enum mp_event_kind {
 	MP_EV_TICK,      /* the deadline came */
 	MP_EV_DATAGRAM,  /* bytes on the UDP socket */
 	MP_EV_LINK,      /* a stream to a peer came up or went down */
+	MP_EV_SEEDS,     /* where a joiner's seeds are, as far as they are found */
 	MP_EV_MESSAGE,   /* one whole message on a stream */
 	MP_EV_PERSISTED, /* rows up to a sequence number are on disk */
 	MP_EV_ROWS_READ, /* the answer to MP_FX_ROWS_READ */
@@ -69,6 +70,10 @@ struct mp_event {
 			struct mp_addr addr;
 			bool joiner; /* with UP: the credential carries no admission yet */
 		} link;
+		struct {
+			const struct mp_addr *addrs;
+			size_t count; /* 0: none of them, by now */
+		} seeds;
 		struct {
 			struct mp_node_id peer;
 			enum mp_class klass;

@@ -17,6 +17,8 @@ struct mp_join {
 	mp_time deadline_ms, backoff_ms;
 	struct mp_addr seeds[MP_SEEDS_MAX];
 	size_t seed_count, seed_at;
+	struct mp_addr fresh[MP_SEEDS_MAX]; /* for the next round; none: the same again */
+	size_t fresh_count;
 	struct mp_buf credential;
 	struct mp_node_id peer; /* ASKING: who */
 	bool refused;           /* in this round somebody said no */
@@ -53,11 +55,22 @@ mp_join_free(struct mp_join *join)
 
 /* ---- the joiner: from seed to seed ---- */
 
+static void seed_next(struct mp_join *join, struct mp_env *env);
+
 static void
 seed_connect(struct mp_join *join, struct mp_env *env)
 {
 	struct mp_effect fx = {.kind = MP_FX_CONNECT};
 
+	if (join->seed_at == 0 && join->fresh_count > 0) {
+		memcpy(join->seeds, join->fresh, join->fresh_count * sizeof(join->seeds[0]));
+		join->seed_count = join->fresh_count;
+		join->fresh_count = 0;
+	}
+	if (join->seed_count == 0) {
+		seed_next(join, env);
+		return;
+	}
 	fx.u.connect.to = join->seeds[join->seed_at];
 	mp_out_effect(env->out, &fx);
 	join->state = MP_JOIN_CONNECTING;
@@ -86,6 +99,7 @@ seed_next(struct mp_join *join, struct mp_env *env)
 		return;
 	}
 	join->seed_at = 0;
+	mp_out_effect(env->out, &(struct mp_effect){.kind = MP_FX_RESOLVE});
 	join->deadline_ms +=
 		join->backoff_ms / 2 + (mp_time)mp_rng_below(&env->rng, (uint64_t)join->backoff_ms);
 	join->backoff_ms *= 2;
@@ -99,18 +113,31 @@ mp_join_start(struct mp_join *join, struct mp_env *env, const struct mp_addr *se
 {
 	int rc;
 
-	if (seed_count == 0 || join->state != MP_JOIN_IDLE)
+	if (join->state != MP_JOIN_IDLE)
 		return MP_EINVAL;
 	mp_buf_clear(&join->credential);
 	rc = mp_buf_append(&join->credential, credential.p, credential.n);
 	if (rc != 0)
 		return rc;
 	join->seed_count = mp_min_size(seed_count, MP_SEEDS_MAX);
-	memcpy(join->seeds, seeds, join->seed_count * sizeof(seeds[0]));
+	if (seed_count > 0)
+		memcpy(join->seeds, seeds, join->seed_count * sizeof(seeds[0]));
 	join->seed_at = 0;
 	join->backoff_ms = BACKOFF_MIN_MS;
 	seed_connect(join, env);
 	return 0;
+}
+
+void
+mp_join_seeds(
+	struct mp_join *join, struct mp_env *env, const struct mp_addr *seeds, size_t seed_count)
+{
+	if (seed_count == 0 || (join->state != MP_JOIN_CONNECTING && join->state != MP_JOIN_ASKING))
+		return;
+	join->fresh_count = mp_min_size(seed_count, MP_SEEDS_MAX);
+	memcpy(join->fresh, seeds, join->fresh_count * sizeof(seeds[0]));
+	if (join->seed_count == 0)
+		join->deadline_ms = env->now_ms;
 }
 
 enum mp_join_state

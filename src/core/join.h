@@ -9,6 +9,9 @@
  *
  *   IDLE -> CONNECTING -> ASKING -> SAVING -> DONE        with back-off from seed to seed;
  *                 ^----------'                            REFUSED when a member said no
+ *
+ * Names of seeds may not be known yet, or change what they stand for, so after every round in which
+ * no seed was of help the shell is asked anew where they are.
  */
 #ifndef MP_CORE_JOIN_H
 #define MP_CORE_JOIN_H
@@ -37,11 +40,17 @@ void mp_join_free(struct mp_join *join);
 
 /* ---- the joiner ---- */
 
-/* Begins. Copies seeds (1 to MP_SEEDS_MAX, more are left out) and the credential without
- * admission. MP_EINVAL, MP_ENOMEM. */
+/* Begins. Copies seeds (up to MP_SEEDS_MAX, more are left out; none: they are asked for) and the
+ * credential without admission. MP_EINVAL: it has begun; MP_ENOMEM. */
 #define MP_SEEDS_MAX 16
 int mp_join_start(struct mp_join *join, struct mp_env *env, const struct mp_addr *seeds,
 	size_t seed_count, struct mp_span credential);
+
+/* MP_EV_SEEDS. From the next round on these are asked, if there are any; at once, if none was
+ * known.
+ */
+void mp_join_seeds(
+	struct mp_join *join, struct mp_env *env, const struct mp_addr *seeds, size_t seed_count);
 
 enum mp_join_state mp_join_state(const struct mp_join *join);
 const struct mp_error *mp_join_error(const struct mp_join *join);

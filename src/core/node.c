@@ -123,7 +123,8 @@ mp_node_new(const struct mp_node_config *config, struct mp_node **out, struct mp
 	node = mp_realloc(alloc, NULL, 0, sizeof(*node));
 	if (node == NULL)
 		return mp_fail(err, MP_ENOMEM, "out of memory");
-	*node = (struct mp_node){.seed_count = config->seed_count};
+	*node = (struct mp_node){.seed_count = config->seed_count,
+		.may_join = config->joining || config->seed_count > 0};
 	node->env = (struct mp_env){.alloc = alloc,
 		.crypto = config->crypto,
 		.secret = config->secret,
@@ -335,11 +336,11 @@ node_begin(struct mp_node *node)
 	struct mp_span credential = mp_buf_span(&node->credential);
 	int rc = mp_drain_start(node->drain, &node->env);
 
-	if (mp_roster_find(node->roster, &node->env.self) != NULL) {
 	if (rc != 0) {
 		node_fatal(node, rc, "start", mp_strerror(rc));
 		return;
 	}
+	if (mp_roster_find(node->roster, &node->env.self) != NULL) {
 		node_run(node);
 		return;
 	}
@@ -352,10 +353,12 @@ node_begin(struct mp_node *node)
 		return;
 	}
 	node->phase = NODE_JOINING;
-	rc = mp_join_start(node->join, &node->env, node->seeds, node->seed_count, credential);
+	rc = MP_EAUTH;
+	if (node->may_join)
+		rc = mp_join_start(
+			node->join, &node->env, node->seeds, node->seed_count, credential);
 	if (rc != 0)
-		node_fatal(node, node->seed_count == 0 ? MP_EAUTH : rc, "join",
-			node->seed_count == 0 ? UNKNOWN_TEXT : mp_strerror(rc));
+		node_fatal(node, rc, "join", node->may_join ? mp_strerror(rc) : UNKNOWN_TEXT);
 }
 
 static void
@@ -562,8 +565,13 @@ node_stop(struct mp_node *node)
 }
 
 static void
-node_blob(struct mp_node *node, const struct mp_event *ev, uint64_t token)
+node_blob(struct mp_node *node, const struct mp_event *ev)
 {
+	uint64_t token = ev->kind == MP_EV_BLOB_STAT      ? ev->u.blob_stat.token
+			 : ev->kind == MP_EV_BLOB_READ    ? ev->u.blob_read.token
+			 : ev->kind == MP_EV_BLOB_WRITTEN ? ev->u.blob_written.token
+							  : ev->u.blob_synced.token;
+
 	if (mp_fetch_owns(token))
 		mp_fetch_event(node->fetch, &node->env, ev);
 	else if (mp_hold_owns(token))
@@ -593,6 +601,9 @@ node_dispatch(struct mp_node *node, const struct mp_event *ev)
 	case MP_EV_LINK:
 		node_link(node, ev);
 		break;
+	case MP_EV_SEEDS:
+		mp_join_seeds(node->join, env, ev->u.seeds.addrs, ev->u.seeds.count);
+		break;
 	case MP_EV_MESSAGE:
 		node_message(node, &ev->u.message.peer, ev->u.message.bytes);
 		break;
@@ -610,16 +621,10 @@ node_dispatch(struct mp_node *node, const struct mp_event *ev)
 		mp_ctl_closed(node->ctl, ev->u.control.request);
 		break;
 	case MP_EV_BLOB_STAT:
-		node_blob(node, ev, ev->u.blob_stat.token);
-		break;
 	case MP_EV_BLOB_READ:
-		node_blob(node, ev, ev->u.blob_read.token);
-		break;
 	case MP_EV_BLOB_WRITTEN:
-		node_blob(node, ev, ev->u.blob_written.token);
-		break;
 	case MP_EV_BLOB_SYNCED:
-		node_blob(node, ev, ev->u.blob_synced.token);
+		node_blob(node, ev);
 		break;
 	case MP_EV_CACHE_FOUND:
 	case MP_EV_CACHE_GOT:

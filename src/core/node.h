@@ -44,6 +44,7 @@ struct mp_node_config {
 	size_t addr_count;           /* 0: nobody can; this node dials all others */
 	const struct mp_addr *seeds; /* of join; copied; none to rejoin from the roster */
 	size_t seed_count;
+	bool joining;              /* it has seeds even if none is given: MP_FX_RESOLVE asks */
 	struct mp_span caps;       /* encoded capabilities; copied */
 	uint32_t slots;            /* attempts at a time; 0 is a witness */
 	mp_time returned_ms;       /* wall: when it came back without its rows; 0: it never did */

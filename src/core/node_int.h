@@ -51,6 +51,7 @@ struct mp_node {
 	uint64_t roster_version; /* up to which the others know of changes */
 	struct mp_addr seeds[MP_SEEDS_MAX];
 	size_t seed_count;
+	bool may_join;            /* and more seeds may come */
 	struct mp_buf credential; /* as configured */
 	uint8_t gossip_key[MP_SYMKEY_SIZE];
 	bool genesis;

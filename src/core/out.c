@@ -183,7 +183,8 @@ static bool
 may_be_lost(enum mp_effect_kind kind)
 {
 	return kind == MP_FX_SEND || kind == MP_FX_DATAGRAM || kind == MP_FX_CONNECT ||
-	       kind == MP_FX_DROP_PEER || kind == MP_FX_REPLY || kind == MP_FX_CACHE_PUT;
+	       kind == MP_FX_RESOLVE || kind == MP_FX_DROP_PEER || kind == MP_FX_REPLY ||
+	       kind == MP_FX_CACHE_PUT;
 }
 
 void

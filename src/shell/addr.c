@@ -231,3 +231,12 @@ mp_addr_resolve(const char *text, enum mp_addr_use use, struct mp_addr *addrs, s
 	freeaddrinfo(list);
 	return *count > 0 ? 0 : mp_fail(err, MP_EINVAL, "%s: has no address", text);
 }
+
+int
+mp_addr_check(const char *text, enum mp_addr_use use, struct mp_error *err)
+{
+	const char *port;
+	char host[256];
+
+	return split(text, use, host, &port, err);
+}

@@ -45,4 +45,7 @@ enum mp_addr_use {
 int mp_addr_resolve(const char *text, enum mp_addr_use use, struct mp_addr *addrs, size_t max,
 	size_t *count, struct mp_error *err);
 
+/* Is it written like that? Asks nobody. MP_EINVAL with a text. */
+int mp_addr_check(const char *text, enum mp_addr_use use, struct mp_error *err);
+
 #endif

@@ -125,6 +125,9 @@ daemon_effect(struct mp_daemon *d, const struct mp_effect *fx)
 	case MP_FX_CONNECT:
 		mp_peers_connect(d->peers, &fx->u.connect.to);
 		break;
+	case MP_FX_RESOLVE:
+		mp_daemon_resolve(d);
+		break;
 	case MP_FX_SEND:
 		mp_peers_send(d->peers, fx);
 		break;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the daemon share: daemon.c steps the node, daemon_blob.c works for it on the
- * thread pool, daemon_guest.c speaks to those that are no nodes, daemon_members.c
- * tells of members, daemon_net.c has the sockets, daemon_open.c
+ * thread pool, daemon_guest.c speaks to those that are no nodes, daemon_join.c finds seeds,
+ * daemon_members.c tells of members, daemon_net.c has the sockets, daemon_open.c
  * sets everything up and takes it down. */
 #ifndef MP_SHELL_DAEMON_INT_H
 #define MP_SHELL_DAEMON_INT_H
@@ -18,6 +18,7 @@
 #include "shell/executor.h"
 #include "shell/heap.h"
 #include "shell/peers.h"
+#include "shell/state.h"
 #include "shell/udp.h"
 
 struct mp_daemon_queued {
@@ -80,9 +81,11 @@ struct mp_daemon {
 	uint64_t entropy[64];
 	size_t entropy_left;
 	bool stepping;
-	bool stopping; /* asked to, gracefully */
-	bool stop;     /* the loop is to end */
-	size_t works;  /* on the thread pool for us */
+	bool stopping;                             /* asked to, gracefully */
+	bool stop;                                 /* the loop is to end */
+	size_t works;                              /* on the thread pool for us */
+	bool resolving;                            /* seeds, there */
+	uint64_t seed_trouble[MP_STATE_SEEDS_MAX]; /* sums of what was said; 0: none */
 	struct mp_daemon_queued *queue, **queue_last;
 	struct mp_daemon_trouble trouble[64];
 	uint64_t quiet;            /* lines that were held back since the last one, */
@@ -148,6 +151,11 @@ void mp_daemon_blob(struct mp_daemon *d, const struct mp_effect *fx);
 void mp_daemon_result(struct mp_daemon *d, const struct mp_effect *fx);
 void mp_daemon_read_rows(struct mp_daemon *d, const struct mp_effect *fx);
 void mp_daemon_read_log(struct mp_daemon *d, const struct mp_effect *fx);
+
+/* Is there a seed to ask, if this node joins? MP_EUSAGE, MP_EINVAL: none is written as one. */
+int mp_daemon_check_seeds(const struct mp_state *state, struct mp_error *err);
+/* MP_FX_RESOLVE; MP_EV_SEEDS follows, once, whatever it was asked meanwhile. */
+void mp_daemon_resolve(struct mp_daemon *d);
 
 /* What depends on the profile, after it has changed. */
 void mp_daemon_net_timings(struct mp_daemon *d);

@@ -11,7 +11,6 @@
 
 #include "codec/caps.h"
 #include "core/env.h"
-#include "core/join.h"
 #include "crypto/key.h"
 #include "mp/limits.h"
 #include "util/clock.h"
@@ -49,32 +48,6 @@ on_row(void *ctx, const struct mp_row *row)
 	return 0;
 }
 
-/* Where a joiner asks; a member needs none. One that cannot be resolved is left out, and of one
- * with many addresses so many that there is room for the others. */
-static int
-resolve_seeds(
-	struct mp_daemon *d, struct mp_addr *seeds, size_t max, size_t *count, struct mp_error *err)
-{
-	const struct mp_state *state = d->config.state;
-
-	*count = 0;
-	for (size_t i = 0; state->joining && i < state->seed_count && *count < max; i++) {
-		size_t n = 0, others = state->seed_count - i - 1;
-		size_t room = max - *count > others ? max - *count - others : 1;
-
-		if (mp_addr_resolve(
-			    state->seeds[i], MP_ADDR_REACH, seeds + *count, room, &n, err) != 0)
-			mp_daemon_log(d, "seed %s", err->text);
-		*count += n;
-	}
-	if (!state->joining || *count > 0)
-		return 0;
-	if (state->seed_count > 0)
-		return mp_wrap(err, "no seed can be reached");
-	return mp_fail(err, MP_EUSAGE,
-		"this node was invited and is not a member yet; name one: mpnode join SEED:PORT");
-}
-
 static int
 open_node(struct mp_daemon *d, struct mp_error *err)
 {
@@ -88,15 +61,14 @@ open_node(struct mp_daemon *d, struct mp_error *err)
 		.returned_ms = state->returned_ms,
 		.addrs = d->advertised,
 		.addr_count = d->advertised_count,
+		.joining = state->joining,
 		.profile = state->network.wan ? &mp_profile_wan : &mp_profile_lan};
-	struct mp_addr seeds[MP_SEEDS_MAX];
 	uint8_t gossip_key[MP_SYMKEY_SIZE];
 	struct mp_buf buf;
-	int rc = resolve_seeds(d, seeds, mp_countof(seeds), &config.seed_count, err);
+	int rc = mp_daemon_check_seeds(state, err);
 
 	if (rc != 0)
 		return rc;
-	config.seeds = seeds;
 	mp_buf_init(&buf, &mp_heap, MP_CAPS_BYTES_MAX);
 	rc = mp_daemon_caps_now(d, &d->caps.settings, &buf, &config.slots, err);
 	config.caps = mp_buf_span(&buf);

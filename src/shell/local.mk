@@ -32,6 +32,7 @@ libmp_shell_a_SOURCES = \
 	%D%/daemon_info.c \
 	%D%/daemon_int.h \
 	%D%/daemon_log.c \
+	%D%/daemon_join.c \
 	%D%/daemon_members.c \
 	%D%/daemon_net.c \
 	%D%/daemon_rows.c \

@@ -172,6 +172,33 @@ if getent hosts localhost >/dev/null; then
 else
 	tap_skip 'by a name' 'nothing here knows localhost'
 fi
+# A name that nobody knows yet, then one of another address, then of the right one. Its two dots
+# keep resolvers from asking anybody else.
+renamed()
+{
+	printf '127.0.0.1 localhost\n%s\n' "$1" >"$tap_tmp/hosts"
+}
+renamed ''
+if unshare -rm mount --bind "$tap_tmp/hosts" /etc/hosts 2>/dev/null; then
+	unnamed=$mpnode
+	mpnode=$tap_tmp/renamed
+	printf '#!/bin/sh\nmount --bind "%s" /etc/hosts\nexec "%s" "$@"\n' \
+		"$tap_tmp/hosts" "$unnamed" >"$tap_tmp/inside"
+	printf '#!/bin/sh\nexec unshare -rm "%s" "$@"\n' "$tap_tmp/inside" >"$mpnode"
+	chmod +x "$tap_tmp/inside" "$mpnode"
+	begin nu join "seed..test:${address##*:}" --listen 127.0.0.1:0 \
+		--token-file "$tap_tmp/token" --name nu
+	tap_check 'a name that nobody knows: it says so' until_true 20 said nu 'seed..test.*trying'
+	renamed '127.0.0.2 seed..test'
+	tap_check 'and asks there once it is known' until_true 40 said nu '127.0.0.2:.*refused'
+	tap_same 'what was said is said once' 1 "$(grep -c 'trying again' "$tap_tmp/nu.log")"
+	renamed '127.0.0.1 seed..test'
+	tap_check 'and elsewhere when it changes' until_true 60 is_ready nu
+	mpnode=$unnamed
+	node_stop nu
+else
+	tap_skip 'a name that becomes known' 'no mounts of our own are to be had here'
+fi
 for seed in 127.0.0.1:0 127.0.0.1:99999 127.0.0.1:x :1 'no such name:1'; do
 	begin epsilon join "$seed" --listen 127.0.0.1:0 --token-file "$tap_tmp/token"
 	ended epsilon

@@ -297,6 +297,7 @@ host_effect(struct sim_host *host, const struct mp_effect *fx)
 	case MP_FX_EXEC_LEASE:
 		sim_jobs_lease(host, &fx->u.exec_lease.key, fx->u.exec_lease.until_ms);
 		break;
+	case MP_FX_RESOLVE:  /* addresses have no names here, and stay */
 	case MP_FX_LOG_READ: /* clients of the simulator follow no logs */
 		break;
 	case MP_FX_READY:

@@ -19,6 +19,7 @@ sim_event_name(enum mp_event_kind kind)
 		[MP_EV_TICK] = "tick",
 		[MP_EV_DATAGRAM] = "datagram",
 		[MP_EV_LINK] = "link",
+		[MP_EV_SEEDS] = "seeds",
 		[MP_EV_MESSAGE] = "message",
 		[MP_EV_PERSISTED] = "persisted",
 		[MP_EV_CONTROL] = "control",

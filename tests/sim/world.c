@@ -150,6 +150,7 @@ event_bytes(struct mp_event *ev)
 		return &ev->u.exec.error;
 	case MP_EV_RESTORE:
 	case MP_EV_START:
+	case MP_EV_SEEDS:
 	case MP_EV_TICK:
 	case MP_EV_PERSISTED:
 	case MP_EV_CONTROL_CLOSED:

@@ -205,6 +205,9 @@ net_end(struct net *net, struct net_node *n)
 		case MP_FX_CONNECT:
 			net_fx_connect(net, n, &fx[i].u.connect.to);
 			break;
+		case MP_FX_RESOLVE:
+			n->resolves++;
+			break;
 		case MP_FX_DROP_PEER:
 			net_fx_drop(net, n, &fx[i].u.drop.peer);
 			break;

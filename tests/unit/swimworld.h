@@ -120,6 +120,7 @@ struct net_node {
 	size_t life; /* grows with each start, so that events for an earlier one are dropped */
 	struct mp_addr seeds[4];
 	size_t seed_count;
+	unsigned resolves; /* so often it asked where they are */
 	struct mp_env env;
 	struct mp_roster *roster;
 	struct mp_dgram *dgram;

@@ -92,6 +92,63 @@ test_backoff(void **state)
 	net_free(net);
 }
 
+/* A shell's answer to MP_FX_RESOLVE. */
+static void
+found_seeds(struct net *net, struct net_node *n, const struct mp_addr *addrs, size_t count)
+{
+	net_begin(net, n);
+	mp_join_seeds(n->join, &n->env, addrs, count);
+	net_end(net, n);
+}
+
+/* Names that stand for nothing yet are asked for again and again, and asked once they do. */
+static void
+test_no_address_yet(void **state)
+{
+	struct net *net = net_cluster(21, 1);
+	struct net_node *n = net_add(net);
+
+	(void)state;
+	n->seed_count = 0;
+	assert_true(net_start(net, 1));
+	assert_int_equal(state_of(net, 1), MP_JOIN_CONNECTING);
+	assert_int_equal(n->resolves, 1);
+	net_until(net, 120000, n->resolves >= 6);
+	found_seeds(net, n, NULL, 0);
+	net_run(net, 1);
+	assert_false(n->member);
+	/* Not at the next turn, which may be long off. */
+	found_seeds(net, n, &net->nodes[0].addr, 1);
+	net_until(net, 300, n->member);
+	/* What comes late is for nobody. */
+	found_seeds(net, n, &net->nodes[0].addr, 1);
+	assert_int_equal(state_of(net, 1), MP_JOIN_IDLE);
+	net_free(net);
+}
+
+/* The seed was given another address while the joiner waits for it. */
+static void
+test_address_changes(void **state)
+{
+	struct net *net = net_cluster(22, 1);
+	struct net_node *n = net_add(net);
+	struct mp_addr both[2] = {{.ip = {9}, .port = 9}, net->nodes[0].addr};
+
+	(void)state;
+	n->seeds[0] = both[0];
+	assert_true(net_start(net, 1));
+	/* A round is never changed in the middle. */
+	assert_int_equal(n->resolves, 0);
+	found_seeds(net, n, both, 1);
+	net_until(net, 60000, n->resolves == 1);
+	found_seeds(net, n, NULL, 0); /* the resolver is down: those that were known are asked */
+	net_until(net, 60000, n->resolves == 2);
+	found_seeds(net, n, both, 2);
+	net_until(net, 60000, n->member);
+	assert_int_equal(n->resolves, 2);
+	net_free(net);
+}
+
 /* The seed is a joiner itself, and becomes a member later. */
 static void
 test_seed_not_ready(void **state)
@@ -310,7 +367,8 @@ test_bad_start(void **state)
 
 	(void)state;
 	net_begin(net, n);
-	assert_int_equal(mp_join_start(n->join, &n->env, &seed, 0, mp_span_str("x")), MP_EINVAL);
+	assert_int_equal(mp_join_start(n->join, &n->env, &seed, 1, mp_span_str("x")), 0);
+	assert_int_equal(mp_join_start(n->join, &n->env, &seed, 1, mp_span_str("x")), MP_EINVAL);
 	net_end(net, n);
 	net_free(net);
 }
@@ -323,6 +381,8 @@ main(void)
 		cmocka_unit_test(test_timings),
 		cmocka_unit_test(test_seeds_in_turn),
 		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_no_address_yet),
+		cmocka_unit_test(test_address_changes),
 		cmocka_unit_test(test_seed_not_ready),
 		cmocka_unit_test(test_expired_invite),
 		cmocka_unit_test(test_early_invite),
