@@ -2,12 +2,11 @@
 #include "codec/ctl_roles.h"
 #include "codec/msg_ctl.h"
 #include "crypto/key.h"
+#include "ctl/authority.h"
 #include "ctl/commands.h"
 #include "ctl/identity.h"
+#include "ctl/token.h"
 #include "ctl/waiting.h"
-
-#define EXPIRES_NODE_MS   (24ll * 60 * 60 * 1000)
-#define EXPIRES_PERSON_MS (30 * EXPIRES_NODE_MS)
 
 /* Digits of a fingerprint that are enough: nobody makes a key that begins with so many of another
  * one's. */
@@ -78,56 +77,18 @@ read_request(struct mp_cmd_ctx *ctx, const char *path, struct wanted *wanted)
 	return rc;
 }
 
-/* Roles and time out of the options, or what is usual. */
-static int
-what_to_give(struct mp_cmd_ctx *ctx, const struct wanted *wanted, struct mp_ctl_local *m)
-{
-	const char *expires = mp_cmd_value(ctx, "expires");
-	mp_time ms = wanted->who.person ? EXPIRES_PERSON_MS : EXPIRES_NODE_MS;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < ctx->given_count; i++) {
-		if (strcmp(ctx->given[i].option->name, "role") == 0)
-			rc = mp_roles_parse(ctx->given[i].value, &m->roles, &ctx->err);
-	}
-	if (rc != 0)
-		return rc;
-	if (m->roles == 0 && wanted->who.person)
-		return mp_fail(&ctx->err, MP_EUSAGE,
-			"%s is a person: say --role observe, submit or admin", wanted->who.name.s);
-	if (m->roles == 0)
-		m->roles = MP_ROLE_NODE | MP_ROLE_SUBMIT | MP_ROLE_OBSERVE;
-	if (expires != NULL && (!mp_cmd_duration(expires, &ms) || ms <= 0))
-		return mp_fail(&ctx->err, MP_EUSAGE,
-			"--expires %.40s: a time such as 90m, 24h or 7d is expected", expires);
-	m->expires_ms = (uint64_t)ms;
-	return 0;
-}
-
 /* The authority signs, and the nodes hold the token ready for it. */
 static int
-give(struct mp_cmd_ctx *ctx, const struct wanted *wanted, const struct mp_ctl_local *m,
-	struct mp_buf *token)
+give(struct mp_cmd_ctx *ctx, struct mp_cmd_let_in *in, struct mp_buf *token)
 {
-	struct mp_span payload, text;
-	struct mp_cbor_r r;
+	struct mp_span payload;
 	struct mp_buf buf;
-	int rc;
+	int rc = mp_cmd_token(ctx, in, token);
 
-	mp_buf_init(&buf, ctx->alloc, 1024);
-	rc = mp_ctl_local_encode(&buf, m, NULL);
-	rc = mp_cmd_call(ctx, rc, &buf, &payload, &ctx->err);
 	if (rc != 0)
 		return rc;
-	mp_cbor_r_init(&r, payload);
-	text = mp_cbor_r_text(&r, MP_CTL_TOKEN_MAX);
-	rc = mp_cbor_r_end(&r);
-	if (rc == 0)
-		rc = mp_buf_append(token, text.p, text.n);
-	if (rc != 0)
-		return mp_fail(&ctx->err, rc, "the node's answer makes no sense");
 	mp_buf_init(&buf, ctx->alloc, MP_CTL_TOKEN_MAX + 64);
-	rc = mp_ctl_grant_encode(&buf, &wanted->who.id, mp_buf_span(token));
+	rc = mp_ctl_grant_encode(&buf, &in->who->id, mp_buf_span(token));
 	return mp_cmd_call(ctx, rc, &buf, &payload, &ctx->err);
 }
 
@@ -155,8 +116,8 @@ static int
 admit_run(struct mp_cmd_ctx *ctx)
 {
 	const char *file = mp_cmd_value(ctx, "request");
-	struct mp_ctl_local m = {.number = MP_CTL_ADMIT};
 	struct wanted wanted = {.digits = ctx->arg_count > 0 ? ctx->args[0] : ""};
+	struct mp_cmd_let_in in = {.who = &wanted.who};
 	struct mp_buf token;
 	int rc;
 
@@ -168,13 +129,11 @@ admit_run(struct mp_cmd_ctx *ctx)
 		rc = read_request(ctx, file, &wanted);
 	else
 		rc = find_waiting(ctx, &wanted);
+	in.request = mp_buf_span(&wanted.request);
 	if (rc == 0)
-		rc = what_to_give(ctx, &wanted, &m);
-	m.bytes = mp_buf_span(&wanted.request);
+		rc = give(ctx, &in, &token);
 	if (rc == 0)
-		rc = give(ctx, &wanted, &m, &token);
-	if (rc == 0)
-		write_admitted(ctx, &wanted, m.roles, mp_buf_span(&token));
+		write_admitted(ctx, &wanted, in.roles, mp_buf_span(&token));
 	mp_buf_fini(&wanted.request);
 	mp_buf_fini(&token);
 	return rc == 0 ? mp_cmd_done(ctx, MP_EXIT_DONE) : mp_cmd_fail(ctx, &ctx->err);
@@ -184,6 +143,7 @@ static const struct mp_option options[] = {
 	{"request", 0, "FILE", "admit who made this request; prints a token for it"},
 	{"role", 0, "ROLE", "node, submit, observe or admin; may be repeated"},
 	{"expires", 0, "TIME", "until when a person may use it (30d), a node join (24h)"},
+	MP_CMD_AUTHORITY_OPTION,
 };
 
 const struct mp_cmd mp_cmd_admit = {
@@ -191,8 +151,9 @@ const struct mp_cmd mp_cmd_admit = {
 	.args = "[FINGERPRINT]",
 	.summary = "let in a node or a person that waits",
 	.details =
-		"Needs the authority's key: on the node that founded the cluster, or where the\n"
-		"key was taken. Compare the fingerprint with what the waiting one prints. A node\n"
+		"Needs the authority's key: on the node that founded the cluster, where the key\n"
+		"was taken, or anywhere by --authority FILE. Compare the fingerprint with what the "
+		"waiting one prints. A node\n"
 		"then goes on by itself; so does mpctl, the next time that it is used with that\n"
 		"identity. What is given is of use for that one key only.\n",
 	.options = options,

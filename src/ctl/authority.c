@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "codec/record_revoke.h"
 #include "crypto/key.h"
 #include "ctl/commands.h"
+#include "util/clock.h"
 
 /* Digits that a key is named by at least. */
 #define KEY_DIGITS_MIN 8
@@ -40,8 +40,13 @@ mp_cmd_authority_load(struct mp_cmd_ctx *ctx, struct mp_secret **out, struct mp_
 {
 	const char *file = mp_cmd_value(ctx, "authority");
 	char own[MP_PATH_MAX + 32];
-	int rc = file == NULL ? own_path(ctx, own) : 0;
+	int rc;
 
+	if (file == NULL && ctx->node != NULL)
+		return mp_fail(&ctx->err, MP_EAUTH,
+			"this is signed here: give the file of the authority's key with "
+			"--authority");
+	rc = file == NULL ? own_path(ctx, own) : 0;
 	if (rc == 0)
 		rc = key_load(ctx, file != NULL ? file : own, out);
 	if (rc == MP_ENOENT && file == NULL)
@@ -176,13 +181,36 @@ charter_get(struct mp_cmd_ctx *ctx, struct charter *out)
 	return rc;
 }
 
-static mp_time
-wall_ms(void)
+int
+mp_cmd_signing_open(struct mp_cmd_ctx *ctx, struct mp_cmd_signing *out)
 {
-	struct timespec t;
+	struct charter *c = mp_realloc(ctx->alloc, NULL, 0, sizeof(*c));
+	int rc;
 
-	(void)clock_gettime(CLOCK_REALTIME, &t);
-	return (mp_time)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	*out = (struct mp_cmd_signing){.by = {.wall_ms = mp_clock_wall_ms()}};
+	mp_buf_init(&out->log, ctx->alloc, MP_CTL_CHARTER_MAX);
+	if (c == NULL)
+		return mp_fail(&ctx->err, MP_ENOMEM, "out of memory");
+	mp_buf_init(&c->bytes, ctx->alloc, MP_MSG_MAX);
+	rc = mp_cmd_authority_load(ctx, &out->secret, &out->by.signer);
+	if (rc == 0)
+		rc = charter_get(ctx, c);
+	if (rc == 0) {
+		rc = mp_buf_append(&out->log, c->a.log.p, c->a.log.n);
+		if (rc != 0)
+			(void)mp_fail(&ctx->err, rc, "the authority's log: %s", mp_strerror(rc));
+	}
+	out->by.log = mp_buf_span(&out->log);
+	mp_buf_fini(&c->bytes);
+	mp_dealloc(ctx->alloc, c, sizeof(*c));
+	return rc;
+}
+
+void
+mp_cmd_signing_close(struct mp_cmd_signing *s)
+{
+	mp_secret_free(s->secret);
+	mp_buf_fini(&s->log);
 }
 
 static int
@@ -215,7 +243,7 @@ change_make(struct mp_cmd_ctx *ctx, const struct charter *c, struct mp_authority
 	if (rc != 0)
 		return rc;
 	mp_buf_init(&log, ctx->alloc, MP_CTL_CHARTER_MAX);
-	change->created_ms = wall_ms();
+	change->created_ms = mp_clock_wall_ms();
 	rc = mp_authority_append(&mp_crypto_sodium, c->a.log, change, &signer, &log);
 	mp_secret_free(secret);
 	if (rc != 0)
@@ -490,7 +518,7 @@ const struct mp_cmd mp_cmd_authority = {
 		"add-key     lets the key of FILE sign too: a key file, or a public half in hex\n"
 		"remove-key  takes that away from a key that was lost, for ever\n"
 		"export      moves the key that this node keeps to FILE: nothing here can sign\n"
-		"            then; revoke and authority take it by --authority FILE\n",
+		"            then; what needs the key takes it by --authority FILE\n",
 	.options = options,
 	.option_count = mp_countof(options),
 	.args_min = 1,

@@ -72,6 +72,8 @@ libmp_ctl_a_SOURCES = \
 	%D%/submitter.c \
 	%D%/submitter.h \
 	%D%/takeover.c \
+	%D%/token.c \
+	%D%/token.h \
 	%D%/top.c \
 	%D%/unpack.c \
 	%D%/unpack.h \

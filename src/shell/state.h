@@ -140,17 +140,12 @@ int mp_state_return(struct mp_state *state, const char *const *seeds, size_t see
 /* It is a member now. */
 void mp_state_joined(struct mp_state *state);
 
-/* Names the authority whose key is kept here in a takeover record (codec/record_run.h) and signs
- * it. MP_ENOENT: no key is here; MP_ECLUSTER: of another cluster; the decoder's errors. */
+/* With the authority key kept here; MP_EAUTH with what to do: it is not. Or as the functions of
+ * shell/signing.h. */
 int mp_state_sign_takeover(const struct mp_state *state, struct mp_span takeover,
 	struct mp_buf *out, struct mp_sig *sig, struct mp_error *err);
-
-/* A token for others, made with the authority key kept here. MP_ENOENT: it is not here. */
 int mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
 	const char *const *seeds, size_t seed_count, struct mp_buf *token, struct mp_error *err);
-
-/* A token for who signed this request (codec/record_cert.h), and nobody else. As
- * mp_state_invite(), or the errors of mp_request_open(). */
 int mp_state_admit(const struct mp_state *state, struct mp_span request, uint32_t roles,
 	mp_time valid_ms, struct mp_buf *token, struct mp_error *err);
 

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "codec/cbor.h"
-#include "codec/record_run.h"
 #include "codec/record_trust.h"
 #include "codec/token.h"
 #include "core/drain.h"
@@ -15,25 +14,31 @@
 #include "crypto/key.h"
 #include "shell/control.h"
 #include "shell/heap.h"
+#include "shell/signing.h"
 #include "shell/state_int.h"
 #include "util/hex.h"
 
 /* ---- the credential ---- */
 
-/* Its authority log, or MP_ECORRUPT. */
+/* Its authority log as the node knows it, empty when it is damaged. */
+static struct mp_span
+credential_log(const struct mp_state *state)
+{
+	struct mp_cbor_r r;
+
+	if (state->authority_log.n > 0)
+		return state->authority_log;
+	mp_cbor_r_init(&r, mp_span(state->credential, state->credential_size));
+	mp_cbor_r_array_exact(&r, 4);
+	return mp_cbor_r_item(&r);
+}
+
+/* Or MP_ECORRUPT. */
 static int
 credential_authority(const struct mp_state *state, struct mp_authority *out, struct mp_error *err)
 {
-	struct mp_span log;
-	struct mp_cbor_r r;
-	int rc;
+	int rc = mp_authority_open(&mp_crypto_sodium, credential_log(state), out, err);
 
-	mp_cbor_r_init(&r, mp_span(state->credential, state->credential_size));
-	mp_cbor_r_array_exact(&r, 4);
-	log = mp_cbor_r_item(&r);
-	if (state->authority_log.n > 0)
-		log = state->authority_log;
-	rc = r.rc == 0 ? mp_authority_open(&mp_crypto_sodium, log, out, err) : r.rc;
 	return rc == 0 || rc == MP_ENOMEM
 		       ? rc
 		       : mp_fail(err, MP_ECORRUPT, "%s/credential: is damaged", state->dir);
@@ -403,55 +408,26 @@ mp_state_take_token(struct mp_state *state, struct mp_span text, const char *con
 	return rc;
 }
 
-/* ---- inviting ---- */
+/* ---- what the authority signs ---- */
 
+/* The key that is kept here; *secret is owned, and borrowed by *by. */
 static int
-invite_make(const struct mp_state *state, const struct mp_secret *authority,
-	struct mp_invite *invite, struct mp_buf *text, struct mp_error *err)
-{
-	struct mp_signer signer = signer_of(authority);
-	struct mp_token *token = calloc(1, sizeof(*token));
-	struct mp_secret *inviter = NULL;
-	struct mp_buf signed_invite;
-	int rc = token != NULL ? mp_key_generate(&inviter, MP_KEY_SIGNING) : MP_ENOMEM;
-
-	mp_buf_init(&signed_invite, &mp_heap, MP_TOKEN_MAX);
-	if (rc == 0) {
-		mp_secret_public(inviter, invite->key);
-		mp_secret_seed(inviter, token->seed);
-		rc = credential_authority(state, &token->authority, err);
-	}
-	if (rc == 0 && !mp_authority_has(&token->authority, signer.key, MP_TIME_NEVER))
-		rc = mp_fail(err, MP_EAUTH, "the authority key kept here is no longer one");
-	if (rc == 0)
-		rc = mp_invite_sign(&mp_crypto_sodium, invite, &signer, &signed_invite);
-	if (rc == 0) {
-		token->log = token->authority.log;
-		token->invite_bytes = mp_buf_span(&signed_invite);
-		rc = mp_token_encode(&mp_crypto_sodium, token, text);
-	}
-	if (rc != 0 && err->code == 0)
-		(void)mp_fail(err, rc, "invite: %s", mp_strerror(rc));
-	mp_buf_fini(&signed_invite);
-	mp_secret_free(inviter);
-	if (token != NULL)
-		mp_crypto_sodium.wipe(token, sizeof(*token));
-	free(token);
-	return rc;
-}
-
-static int
-authority_load(const struct mp_state *state, struct mp_secret **out, struct mp_error *err)
+authority_load(const struct mp_state *state, struct mp_signing *by, struct mp_secret **secret,
+	struct mp_error *err)
 {
 	char path[MP_PATH_MAX + 1];
 	int rc;
 
 	(void)mp_state_path(state, "authority.key", path);
-	rc = mp_key_load(out, MP_KEY_SIGNING, path, err);
+	rc = mp_key_load(secret, MP_KEY_SIGNING, path, err);
 	if (rc == MP_ENOENT)
-		return mp_fail(err, rc,
-			"no authority key is kept on this node; ask on the node that founded the "
-			"cluster");
+		return mp_fail(err, MP_EAUTH,
+			"no authority key is kept on this node; ask where one is, as on the node "
+			"that founded the cluster, or give its file with --authority");
+	if (rc == 0)
+		*by = (struct mp_signing){.signer = signer_of(*secret),
+			.log = credential_log(state),
+			.wall_ms = mp_state_wall_ms()};
 	return rc;
 }
 
@@ -459,43 +435,13 @@ int
 mp_state_sign_takeover(const struct mp_state *state, struct mp_span takeover, struct mp_buf *out,
 	struct mp_sig *sig, struct mp_error *err)
 {
-	struct mp_secret *authority = NULL;
-	struct mp_takeover t;
-	struct mp_hash h;
-	int rc = authority_load(state, &authority, err);
+	struct mp_secret *secret = NULL;
+	struct mp_signing by;
+	int rc = authority_load(state, &by, &secret, err);
 
-	if (rc != 0)
-		return rc;
-	rc = mp_takeover_decode(takeover, &t);
-	if (rc == 0 && !mp_cluster_id_eq(&t.who.cluster, &state->cluster))
-		rc = MP_ECLUSTER;
-	if (rc == 0) {
-		mp_secret_public(authority, t.signer);
-		rc = mp_takeover_encode(out, &t);
-	}
-	if (rc == 0) {
-		h = mp_record_hash(&mp_crypto_sodium, mp_buf_span(out));
-		mp_crypto_sodium.sign(authority, sig, mp_span(h.b, sizeof(h.b)));
-	}
-	mp_secret_free(authority);
-	return rc != 0 ? mp_fail(err, rc, "takeover: %s", mp_strerror(rc)) : 0;
-}
-
-/* With the authority kept here, from about now on. */
-static int
-invite_sign(const struct mp_state *state, struct mp_invite *invite, mp_time valid_ms,
-	struct mp_buf *text, struct mp_error *err)
-{
-	struct mp_secret *authority = NULL;
-	int rc = authority_load(state, &authority, err);
-
-	if (rc != 0)
-		return rc;
-	invite->cluster = state->cluster;
-	invite->not_before_ms = mp_state_wall_ms() - 60000; /* clocks differ a little */
-	invite->expires_ms = mp_state_wall_ms() + valid_ms;
-	rc = invite_make(state, authority, invite, text, err);
-	mp_secret_free(authority);
+	if (rc == 0)
+		rc = mp_signing_takeover(&by, takeover, out, sig, err);
+	mp_secret_free(secret);
 	return rc;
 }
 
@@ -503,32 +449,28 @@ int
 mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
 	const char *const *seeds, size_t seed_count, struct mp_buf *text, struct mp_error *err)
 {
-	struct mp_invite invite = {
-		.roles = roles, .seed_count = mp_min_size(seed_count, MP_INVITE_SEEDS_MAX)};
+	struct mp_secret *secret = NULL;
+	struct mp_signing by;
+	int rc = authority_load(state, &by, &secret, err);
 
-	for (size_t i = 0; i < invite.seed_count; i++)
-		invite.seeds[i] = mp_span_str(seeds[i]);
-	mp_key_random(invite.nonce, sizeof(invite.nonce));
-	return invite_sign(state, &invite, valid_ms, text, err);
+	if (rc == 0)
+		rc = mp_signing_invite(&by, roles, valid_ms, seeds, seed_count, text, err);
+	mp_secret_free(secret);
+	return rc;
 }
 
 int
 mp_state_admit(const struct mp_state *state, struct mp_span request, uint32_t roles,
 	mp_time valid_ms, struct mp_buf *text, struct mp_error *err)
 {
-	struct mp_invite invite = {.roles = roles};
-	struct mp_request who;
-	int rc = mp_request_open(&mp_crypto_sodium, request, &who, err);
+	struct mp_secret *secret = NULL;
+	struct mp_signing by;
+	int rc = authority_load(state, &by, &secret, err);
 
-	if (rc != 0)
-		return rc;
-	if (who.person == ((roles & MP_ROLE_NODE) != 0))
-		return mp_fail(err, MP_EUSAGE,
-			who.person ? "%s is a person: a role among submit, observe and admin"
-				   : "%s is a node: the roles must have node among them",
-			who.name.s);
-	mp_invite_bind(&invite, &who.id);
-	return invite_sign(state, &invite, valid_ms, text, err);
+	if (rc == 0)
+		rc = mp_signing_admit(&by, request, roles, valid_ms, text, err);
+	mp_secret_free(secret);
+	return rc;
 }
 
 /* ---- coming back ---- */

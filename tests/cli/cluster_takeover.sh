@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Two nodes. The one that decides alone is killed in the middle of a run; the other one, its mirror,
-# takes the run over when it is told to, and ends it without running again what it knows to be
-# finished. The dead one comes back and sees that.
+# takes the run over when an authority whose key is off-line says so, and ends it without running
+# again what it knows to be finished. The dead one comes back and sees that.
 . "${top_srcdir:=.}/tests/cli/lib.sh"
 cli_needs jq
 cluster alpha beta
@@ -23,7 +23,14 @@ stalled()
 }
 tap_check 'without it the run is stalled' until_true 30 stalled
 remember alpha "$run"
-ctl alpha takeover "$run" 2>"$tap_tmp/taken" || cli_die "mpctl takeover: $(cat "$tap_tmp/taken")"
+ctl alpha authority export --to "$tap_tmp/authority" >/dev/null
+ctl alpha takeover "$run" 2>"$tap_tmp/taken"
+tap_same 'without the authority nothing is taken over' 5 $?
+ctl alpha authority new --to "$tap_tmp/stranger" >/dev/null
+ctl alpha takeover "$run" --authority "$tap_tmp/stranger" 2>"$tap_tmp/taken"
+tap_same 'nor with the key of somebody else' 5 $?
+ctl alpha takeover "$run" --authority "$tap_tmp/authority" 2>"$tap_tmp/taken" ||
+	cli_die "mpctl takeover: $(cat "$tap_tmp/taken")"
 tap_same 'what begins is said' 1 "$(grep -c 'generation 2 begins after entry' "$tap_tmp/taken")"
 survived alpha "$run"
 tap_same 'the generation is shown' 2 "$(run_field alpha "$run" .generation)"

@@ -504,7 +504,7 @@ founded(void **state)
 	assert_int_equal(unlink(scratch_path(&dir, "a/authority.key")), 0);
 	mp_buf_init(&token, &mp_heap, 65536);
 	assert_int_equal(
-		mp_state_invite(&st, MP_ROLE_NODE, HOUR_MS, NULL, 0, &token, &err), MP_ENOENT);
+		mp_state_invite(&st, MP_ROLE_NODE, HOUR_MS, NULL, 0, &token, &err), MP_EAUTH);
 	mp_buf_fini(&token);
 	mp_state_close(&st);
 }
