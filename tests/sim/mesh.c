@@ -310,10 +310,11 @@ tick_plan(struct mesh_node *node)
 	struct mesh *mesh = node->mesh;
 	mp_time deadline =
 		mesh_member(node) ? mp_swim_deadline(node->swim) : mp_join_deadline(node->join);
-	sim_time when = (deadline - node->clock_base_ms) * SIM_MS;
+	sim_time when;
 
 	if (deadline == MP_TIME_NEVER)
 		return;
+	when = (deadline - node->clock_base_ms) * SIM_MS;
 	if (when <= mesh->now)
 		when = mesh->now + 1;
 	if (node->tick_at <= when)
