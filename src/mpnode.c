@@ -167,7 +167,7 @@ print_how_to_join(const struct mp_state *state, FILE *to)
 {
 	(void)fprintf(to,
 		"mpnode: founded a new cluster; to let another machine join it:\n"
-		"mpnode:   mpctl --state %s invite > TOKEN\n"
+		"mpnode:   (umask 077; mpctl --state %s invite > TOKEN)\n"
 		"mpnode:   mpnode join HOST:PORT --token-file TOKEN      (on that machine)\n",
 		state->dir);
 }

@@ -30,8 +30,8 @@ int mp_vault_check(
 /* "A, B and C", cut when it is too long. */
 void mp_vault_names(const struct mp_names_list *names, char *out, size_t size);
 
-/* Appends values sealed to all electors and the mirror that are not revoked. 0, MP_ENOENT (one is no member), MP_ESIG,
- * MP_ENOMEM. */
+/* Appends values sealed to all electors and the mirror that are not revoked. 0, MP_ENOENT (one is
+ * no member), MP_ESIG, MP_ENOMEM. */
 int mp_vault_seal(struct mp_env *env, const struct mp_roster *roster,
 	const struct mp_electorate *who, struct mp_span values, struct mp_buf *out);
 
