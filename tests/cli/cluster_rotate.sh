@@ -57,6 +57,7 @@ gone()
 
 cluster alpha beta gamma delta epsilon
 journal_pipeline "$tap_tmp/p.yaml" 20 10 0.8
+printf 'electors: 5\ncopies: 3\n' >>"$tap_tmp/p.yaml" # two are too many for three, and for two
 epoch=$(ctl alpha health --json | jq .gossip_epoch)
 run=$(ctl beta submit "$tap_tmp/p.yaml")
 until_true 30 busy_on alpha "$run" 3 delta || cli_die 'modules run on delta'

@@ -192,8 +192,8 @@ ctl alpha outputs "$run" --to "$tap_tmp/linked" >/dev/null 2>&1
 tap_check 'a hard link steals nothing' not grep -rq 'root only' "$tap_tmp/linked"
 
 # What runs is killed as any other.
-kill_me=$(ctl alpha submit "$tap_tmp/victim.yaml")
 rm -f "$tap_tmp/drop/pid"
+kill_me=$(ctl alpha submit "$tap_tmp/victim.yaml")
 tap_check 'another one runs' until_true 20 test -s "$tap_tmp/drop/pid"
 node_kill alpha
 gone()
