@@ -209,16 +209,18 @@ open_box(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from
 {
 	bool forgotten = runs_forgotten(runs, rec) && !mp_node_id_eq(from, &env->self) &&
 			 m->boot <= (uint64_t)(runs->parts.returned_ms / 1000);
+	/* One that goes on, and has its vote to ask for, is no new work. */
+	bool draining = runs->draining && !is_wanted(runs, &rec->id);
 	struct known *k = known_find(runs, &rec->id);
 	struct mp_run_box *box;
 	int rc;
 
-	if (runs->stopping || runs->draining || runs->box_count >= MP_RUNS_MAX ||
+	if (runs->stopping || draining || runs->box_count >= MP_RUNS_MAX ||
 		was_aborted(runs, &rec->id)) {
 		refuse(env, from, &rec->id,
-			runs->stopping   ? "this node is stopping"
-			: runs->draining ? "this node is draining"
-					 : "this node keeps too many runs",
+			runs->stopping ? "this node is stopping"
+			: draining     ? "this node is draining"
+				       : "this node keeps too many runs",
 			0);
 		return MP_EBUSY;
 	}
