@@ -206,6 +206,7 @@ check_leader(struct sim_host *host, struct check_run *run, const struct mp_raft 
 	run->led[host->index] = mp_raft_role(raft) == MP_RAFT_LEADER;
 	if (!run->led[host->index]) {
 		sim->sometimes[SIM_DEPOSED] += led;
+		sim->sometimes[SIM_DRAIN_LED] += led && host->drains;
 		return;
 	}
 	if (mp_raft_generation(raft) > run->generation)

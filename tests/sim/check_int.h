@@ -111,6 +111,10 @@ struct sim_check {
 
 void check_shut_result(struct sim *sim, const struct mp_result *result);
 
+/* ---- drained.c: I16, of hosts that drain ---- */
+
+void check_drain_exec(struct sim_host *host);
+
 /* ---- once.c: I12, a `once` module never runs twice without an operator ---- */
 
 void check_once_entry(struct sim *sim, struct check_run *run, const struct mp_raft_entry *e);

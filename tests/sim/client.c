@@ -17,7 +17,7 @@ struct request {
 	uint64_t number; /* 0: free */
 	uint32_t host;
 	enum mp_ctl_number what;
-	uint32_t run; /* SUBMIT, CANCEL, WAIT: which one */
+	uint32_t run; /* SUBMIT, CANCEL, WAIT: which one; DRAIN: 1 on, 0 off */
 	sim_time asked;
 	struct sim_word word; /* RESOLVE */
 };
@@ -209,6 +209,27 @@ sim_client_trust(struct sim_host *host, struct mp_span bytes)
 	(void)client_ask(host, MP_CTL_TRUST, 0, bytes);
 }
 
+bool
+sim_client_drain(struct sim_host *host, bool on)
+{
+	const struct request *open = host->sim->client->open;
+	struct mp_buf bytes;
+	char name[16];
+
+	for (size_t i = 0; i < OPEN_MAX; i++) {
+		if (open[i].number != 0 && open[i].host == host->index &&
+			open[i].what == MP_CTL_DRAIN)
+			return false;
+	}
+	(void)snprintf(name, sizeof(name), "n%" PRIu32, host->index);
+	mp_buf_init(&bytes, &host->sim->alloc, 256);
+	mp_assert(mp_ctl_drain_encode(&bytes, name, on, "somebody") == 0);
+	sim_trace(host->sim, host, on ? "drain" : "undrain");
+	(void)client_ask(host, MP_CTL_DRAIN, on, mp_buf_span(&bytes));
+	mp_buf_fini(&bytes);
+	return true;
+}
+
 #define STRANGERS 5
 
 /* One that has no invite knocks, or somebody asks who has. */
@@ -390,6 +411,8 @@ sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, 
 		sim_check_cancelled(host, &sim->client->runs[r->run]);
 	if (rc == 0 && r->what == MP_CTL_RESOLVE)
 		sim_check_resolved(host, &r->word);
+	if (rc == 0 && r->what == MP_CTL_DRAIN)
+		sim_drain_said(host, r->run != 0);
 	if (r->what == MP_CTL_SUBMIT)
 		submitted(host, r->run, rc, payload, &err);
 	else if (rc != 0)

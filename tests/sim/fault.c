@@ -139,6 +139,7 @@ sim_fault_wipe(struct sim_host *host)
 	sim_trace(sim, host, "its rows are lost");
 	sim->sometimes[SIM_WIPED]++;
 	sim_disk_wipe(host);
+	host->drain_asked = host->drains = false;
 	host->returned_ms = sim_host_wall(host);
 	return true;
 }
@@ -333,6 +334,15 @@ fault_rotate(struct sim *sim, uint64_t arg)
 	sim_at(sim, soon(sim, sim->plan.rotate_every), fault_rotate, arg);
 }
 
+static void
+fault_drain(struct sim *sim, uint64_t arg)
+{
+	if (sim->healed)
+		return;
+	sim_drain_toggle(hurt_host(sim));
+	sim_at(sim, soon(sim, sim->plan.drain_every), fault_drain, arg);
+}
+
 /* Streams of one pair break, and nothing else. */
 static void
 fault_drop(struct sim *sim, uint64_t arg)
@@ -379,6 +389,7 @@ sim_fault_schedule(struct sim *sim)
 		{plan->drop_every, fault_drop},
 		{plan->wipe_every, fault_wipe},
 		{plan->rotate_every, fault_rotate},
+		{plan->drain_every, fault_drain},
 		{SIM_SEC, fault_look},
 		{plan->once > 0 ? plan->resolve_every : 0, fault_resolve},
 	};
@@ -437,4 +448,5 @@ sim_fault_heal(struct sim *sim)
 		if (host->node == NULL && !host->left)
 			sim_host_start(host);
 	}
+	sim_drain_heal(sim);
 }

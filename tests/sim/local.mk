@@ -8,6 +8,7 @@ tests_sim_mpsim_SOURCES = \
 	%D%/client.c \
 	%D%/crypto.c \
 	%D%/disk.c \
+	%D%/drained.c \
 	%D%/effect.c \
 	%D%/fault.c \
 	%D%/figure8.c \
@@ -80,6 +81,7 @@ sim_scenarios = \
 	%D%/scenarios/cache.sim \
 	%D%/scenarios/calm.sim \
 	%D%/scenarios/cancel-leaderless.sim \
+	%D%/scenarios/drain.sim \
 	%D%/scenarios/elector-replaced.sim \
 	%D%/scenarios/fenced.sim \
 	%D%/scenarios/leader-crash.sim \

@@ -172,6 +172,8 @@ sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 		draw_figure8(plan);
 	if (mp_rng_below(&r, 4) == 0)
 		plan->rotate_every = SIM_SEC / 2 + (sim_time)mp_rng_below(&r, 8 * SIM_SEC);
+	if (!calm && !plan->figure8 && mp_rng_below(&r, 4) == 0)
+		plan->drain_every = SIM_SEC / 2 + (sim_time)mp_rng_below(&r, 8 * SIM_SEC);
 }
 
 static void MP_PRINTF(2, 3) say(struct mp_buf *yaml, const char *fmt, ...)

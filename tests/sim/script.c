@@ -19,6 +19,7 @@
  *   resolve HOST            an operator answers one question of what may have run
  *   crash HOST | start HOST | stop HOST | pause HOST T | full HOST T | clock HOST T
  *   leave HOST              for ever
+ *   drain HOST              takes it out of work, or back
  *   wipe HOST               crash, and lose all rows
  *   power-cut               of all at once; they come back by themselves
  *   revoke HOST HOST | rotate HOST      an authority at HOST shuts another one out, or changes
@@ -281,6 +282,8 @@ do_host(struct script *s, char **w, size_t n)
 			sim_host_start(host);
 	} else if (strcmp(w[0], "stop") == 0)
 		sim_host_stop(host);
+	else if (strcmp(w[0], "drain") == 0)
+		sim_drain_toggle(host);
 	else if (strcmp(w[0], "leave") == 0)
 		sim_client_leave(host);
 	else if (strcmp(w[0], "pause") == 0 && n == 3)

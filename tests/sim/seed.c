@@ -14,6 +14,7 @@ static bool
 seed_going(struct sim *sim)
 {
 	sim_check_led(sim);
+	sim_drain_led(sim);
 	return seed_unwell(sim, NULL, 0);
 }
 

@@ -121,6 +121,8 @@ struct sim_shelf;
 	X(END_DROPPED, 5000, "an end counted for nothing in a later generation")                   \
 	X(DECLARED_DEAD, 200, "a node was declared dead")                                          \
 	X(SHUT, 1000, "a node was shut out, and stopped")                                          \
+	X(DRAINED, 200, "a node was taken out of work")                                            \
+	X(DRAIN_LED, 1000, "a node that drains leads no more")                                     \
 	X(ROTATED, 200, "the gossip key was changed")                                              \
 	X(CACHED, 200, "a result of another run was taken")                                        \
 	X(CACHED_ORPHAN, 1000, "a result was taken whose maker was gone")
@@ -155,6 +157,7 @@ struct sim_plan {
 	sim_time blob_every, drop_every, wipe_every, cancel_after;
 	sim_time resolve_every; /* an operator looks for what may have run, also after healing */
 	sim_time rotate_every;  /* an authority changes the gossip key */
+	sim_time drain_every;   /* a host is taken out of work, or comes back */
 	uint32_t power_cut;     /* chance that a crash is one of all hosts at once */
 	uint32_t gone;          /* chance that one of them does not come back */
 	uint32_t damage;        /* chance that a crash damages a row of a log */
@@ -193,6 +196,11 @@ struct sim_host {
 	bool gone;     /* lost for good */
 	bool shut;     /* an authority has shut it out, */
 	sim_time shut_at;
+	bool drain_asked;     /* somebody wants it out of work, */
+	bool drains;          /* and it has said that it is */
+	bool drain_over;      /* it has said that it is not, since all is healed */
+	sim_time drains_at;   /* since then */
+	sim_time leads_since; /* though it drains */
 	sim_time paused_until;
 	mp_time returned_ms; /* wall: when it came back without its rows */
 	sim_time full_until;
@@ -290,6 +298,15 @@ void sim_shut_one(struct sim *sim, uint64_t index);
 
 void sim_takeover_lose(struct sim *sim);
 void sim_takeover_look(struct sim *sim, uint64_t arg);
+
+/* ---- drained.c ---- */
+
+/* Out of work, unless nobody else would be left to do any, or back. */
+void sim_drain_toggle(struct sim_host *host);
+void sim_drain_said(struct sim_host *host, bool on); /* it has acknowledged that */
+void sim_drain_heal(struct sim *sim);
+/* As sim_check_led(). */
+void sim_drain_led(struct sim *sim);
 
 /* ---- host.c ---- */
 
@@ -453,6 +470,8 @@ bool sim_client_cancel(struct sim_host *host, uint32_t run_number);
 /* The host is asked to leave the cluster; it has left when that is answered. */
 void sim_client_leave(struct sim_host *host);
 /* An operator with the authority's key, who also signs. */
+/* False: it has not answered the last one yet. */
+bool sim_client_drain(struct sim_host *host, bool on);
 void sim_client_trust(struct sim_host *host, struct mp_span bytes); /* MP_CTL_TRUST */
 void sim_client_takeover(struct sim_host *host, uint32_t run);
 void sim_client_look(struct sim_host *host);
