@@ -73,6 +73,10 @@ mp_raft_peer_lost(struct mp_raft *raft, struct raft_peer *peer, uint64_t loss)
 	peer->loss = loss;
 	if (peer->next > raft->lead_next)
 		peer->next = raft->lead_next;
+	/* It cannot take over, and while that is waited for no RETURNED is proposed. */
+	if (!raft->transfer_told && raft->transfer_to >= 0 &&
+		peer == &raft->peers[raft->transfer_to])
+		raft->transfer_to = RAFT_NOBODY;
 }
 
 /* Is the RETURNED of this loss in the log? Nor is one needed after the end of a run. */

@@ -207,6 +207,29 @@ test_never_leads(void **state)
 	cl_free(c);
 }
 
+/* A leader that drains, and takes it for its heir, learns better and goes on: nobody else is there
+ * that could let it count again. */
+static void
+test_no_heir(void **state)
+{
+	struct cl *c = cluster(3, 7);
+	int leader = cl_leader(c), heir = (leader + 1) % 3, other = (leader + 2) % 3;
+	uint64_t term = cl_term(c, leader);
+	struct mp_env *env;
+
+	(void)state;
+	wipe(c, heir);
+	assert_int_equal(cl_propose(c, leader, mp_span_str("body")), 0);
+	env = cl_begin(c, leader);
+	assert_true(mp_raft_transfer(cl_raft(c, leader), env, 1u << other));
+	cl_end(c, leader);
+	cl_run(c, 5000);
+	assert_int_equal(cl_leader(c), leader);
+	assert_int_equal(cl_term(c, leader), term);
+	assert_int_equal(returns_in(c, leader, heir), 1);
+	cl_free(c);
+}
+
 /* An only elector that has lost its log waits for a takeover. */
 static void
 test_alone(void **state)
@@ -235,6 +258,7 @@ main(void)
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_stale_commit),
 		cmocka_unit_test(test_never_leads),
+		cmocka_unit_test(test_no_heir),
 		cmocka_unit_test(test_alone),
 	};
 
