@@ -124,6 +124,7 @@ cp "$tap_tmp/out" "$tap_tmp/fourth.pub"
 far 0 authority add-key "$tap_tmp/fourth" --authority "$tap_tmp/first"
 tap_check 'whom it names signs' until_true 10 keys_at alpha good 3
 far 0 authority remove-key "$(cat "$tap_tmp/fourth.pub")" --authority "$tap_tmp/first"
+tap_check 'all know that it does no more' until_true 10 keys_at beta removed 1
 for name in epsilon zeta eta theta; do
 	node_stop $name
 done
