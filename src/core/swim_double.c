@@ -3,10 +3,9 @@
  * Two live holders of one key (DESIGN 3). Neither can know what the other has promised in its name,
  * votes above all, so both stop:
  *
- *   who hears a word of its own key that it has not said     (of a later boot, or further in this
- * one) ─▶ signs a last word, DOUBLED, in a boot above that, tells it for a while and takes part in
- *        nothing
- *   who hears that word                                      ─▶ stops as well
+ * Who hears a word of its own key that it has not said, of a later boot or further in this one,
+ * signs a last word, DOUBLED, in a boot above that, tells it for a while and takes part in nothing.
+ * Who hears that word stops as well.
  *
  * All others keep the last word as they keep any statement, so whatever either of the two still
  * says is of a boot that is over, and is answered with that word. Every peer whose stream comes up
