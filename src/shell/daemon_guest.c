@@ -40,6 +40,17 @@ lets_run(const struct mp_daemon *d)
 	return d->config.trust_submitters || d->config.run_as != NULL;
 }
 
+/* Its certificate may have ended, or its invite been revoked, since it came. */
+static int
+check_client(struct mp_daemon *d, const struct mp_peers_guest *guest, struct mp_span request,
+	struct mp_error *err)
+{
+	struct mp_peers_guest now;
+	int rc = mp_daemon_on_client(d, guest->credential, &guest->xkey, &now, err);
+
+	return rc == 0 ? mp_ctl_check_role(request, now.roles, lets_run(d), err) : rc;
+}
+
 void
 mp_daemon_on_guest(void *ctx, const struct mp_peers_guest *guest, struct mp_span bytes)
 {
@@ -56,7 +67,7 @@ mp_daemon_on_guest(void *ctx, const struct mp_peers_guest *guest, struct mp_span
 		rc = mp_ctl_knock_encode(&knock, bytes, &guest->addr);
 		bytes = mp_buf_span(&knock);
 	} else {
-		rc = mp_ctl_check_role(bytes, guest->roles, lets_run(d), &err);
+		rc = check_client(d, guest, bytes, &err);
 		d->requests_refused += rc != 0;
 	}
 	if (rc == 0)

@@ -44,6 +44,10 @@ struct mp_peers_guest {
 	struct mp_name name;
 	uint32_t roles; /* of a client */
 	struct mp_addr addr;
+	/* What a client has proved itself by, to be judged again: its stream may outlast that.
+	 * Borrowed for the call. */
+	struct mp_span credential;
+	struct mp_xkey xkey;
 };
 
 struct mp_peers_config {

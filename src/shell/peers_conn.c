@@ -137,6 +137,7 @@ mp_conn_new(struct mp_peers *peers, bool opener)
 	peers->unproved += c->unproved;
 	c->last = &c->first;
 	mp_buf_init(&c->writing, peers->config.alloc, MP_STREAM_QUEUE_MAX);
+	mp_buf_init(&c->credential, peers->config.alloc, MP_CREDENTIAL_MAX);
 	mp_dlist_init(&c->dirty);
 	mp_dlist_push(&peers->conns, &c->link);
 	conn_set(c, MP_CONN_CONNECTING);
@@ -179,6 +180,7 @@ on_closed(uv_handle_t *handle)
 	if (c->has_session)
 		mp_session_fini(&c->session);
 	mp_buf_fini(&c->writing);
+	mp_buf_fini(&c->credential);
 	free(c);
 	mp_peers_handle_closed(peers);
 }

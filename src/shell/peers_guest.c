@@ -69,10 +69,14 @@ mp_guest_client(struct mp_conn *c, const struct mp_session_event *ev, struct mp_
 		return mp_fail(err, MP_ELIMIT, "too many clients");
 	if (peers->config.client != NULL)
 		rc = peers->config.client(peers->config.ctx, credential, &ev->peer, &guest, err);
+	if (rc == 0 && mp_buf_append(&c->credential, credential.p, credential.n) != 0)
+		rc = mp_fail(err, MP_ENOMEM, "out of memory");
 	if (rc != 0)
 		return rc;
 	c->is_guest = true;
 	c->guest = guest;
+	c->guest.credential = mp_buf_span(&c->credential);
+	c->guest.xkey = ev->peer;
 	return 0;
 }
 

@@ -48,7 +48,8 @@ struct mp_conn {
 	bool watched;   /* its path is asked for signs of life */
 	bool is_guest;  /* no node: never used for peers */
 	struct mp_peers_guest guest;
-	bool id_known; /* who we want, or who it turned out to be */
+	struct mp_buf credential; /* of guest */
+	bool id_known;            /* who we want, or who it turned out to be */
 	struct mp_node_id id;
 	enum mp_class klass;
 	struct mp_addr addr;

@@ -111,24 +111,46 @@ tap_same 'and invites' 0 $?
 tap_check 'with a token' test -s "$tap_tmp/token2"
 refuses 'but does not submit where nobody does' 5 ada "$address" submit "$pipeline"
 
-# The end of a certificate.
+# The end of a certificate: nothing new is asked with it, and who is in does not stay.
+printf '%s\n' 'meshpipe: 1' 'modules:' '  a:' '    cache: false' \
+	"    run: while [ ! -e '$tap_tmp/gate' ]; do echo tick; sleep 0.2; done" \
+	>"$tap_tmp/long.yaml"
+long=$(ctl alpha submit "$tap_tmp/long.yaml") || cli_die 'submit'
 "$mpctl" identity new --out "$tap_tmp/tim" --name tim >/dev/null 2>&1
 ctl alpha admit --request "$tap_tmp/tim.request" --role observe --expires 3s >"$tap_tmp/token3"
 "$mpctl" identity accept "$tap_tmp/token3" --identity "$tap_tmp/tim" >/dev/null 2>"$tap_tmp/err"
 tap_same 'before its end it is good' 2 \
 	"$(far tim "$address" nodes --json | jq '.nodes | length')"
+far tim "$address" logs "$long" --follow >"$tap_tmp/followed" 2>"$tap_tmp/tim.err" &
+follower=$!
+cli_pids="$cli_pids $follower"
+tap_check 'it follows a run' until_true 10 grep -q tick "$tap_tmp/followed"
 expired()
 {
 	! far tim "$address" nodes >/dev/null 2>"$tap_tmp/err"
 }
 tap_check 'after it is not' until_true 20 expired
 tap_check 'and it says so' grep -q expired "$tap_tmp/err"
+gone()
+{
+	! kill -0 "$1" 2>/dev/null
+}
+tap_check 'who followed a run does so no more' until_true 20 gone $follower
+wait $follower
+tap_same 'as one that may not' 5 $?
+cli_forget $follower
+tap_check 'and is told why' grep -q expired "$tap_tmp/tim.err"
+tap_diag <"$tap_tmp/tim.err"
 
 # A key that is shut out.
 "$mpctl" identity new --out "$tap_tmp/eve" --name eve >/dev/null 2>&1
 ctl alpha admit --request "$tap_tmp/eve.request" --role admin >"$tap_tmp/token4"
 "$mpctl" identity accept "$tap_tmp/token4" --identity "$tap_tmp/eve" >"$tap_tmp/out"
 tap_same 'another one is good' 2 "$(far eve "$address" nodes --json | jq '.nodes | length')"
+far eve "$beta_address" logs "$long" --follow >"$tap_tmp/followed" 2>"$tap_tmp/eve.err" &
+follower=$!
+cli_pids="$cli_pids $follower"
+tap_check 'it follows a run' until_true 10 grep -q tick "$tap_tmp/followed"
 ctl alpha revoke "$("$mpctl" identity show --identity "$tap_tmp/eve" --json |
 	jq -r .fingerprint)" >/dev/null 2>"$tap_tmp/err"
 tap_same 'until its key is revoked' 0 $?
@@ -139,6 +161,12 @@ shut_out()
 	! far eve "$beta_address" nodes >/dev/null 2>&1
 }
 tap_check 'at no node' until_true 20 shut_out
+tap_check 'and who was in is out' until_true 20 gone $follower
+wait $follower
+tap_check 'with an error' test $? -ne 0
+cli_forget $follower
+tap_diag <"$tap_tmp/eve.err"
+: >"$tap_tmp/gate"
 rm -f "$tap_tmp/eve.cert"
 refuses 'nor may it wait again' 5 eve "$address" nodes
 tap_check 'and it says why' grep -q revoked "$tap_tmp/err"

@@ -15,7 +15,7 @@
 static struct {
 	int spoke, gone, asked;
 	struct mp_peers_guest guest;
-	char text[64];
+	char text[64], proof[8];
 	bool refuse, mute;
 } heard;
 
@@ -42,6 +42,8 @@ on_guest(void *ctx, const struct mp_peers_guest *guest, struct mp_span bytes)
 	heard.spoke++;
 	heard.guest = *guest;
 	memset(heard.text, 0, sizeof(heard.text));
+	if (guest->credential.n < sizeof(heard.proof))
+		memcpy(heard.proof, guest->credential.p, guest->credential.n);
 	if (bytes.n < sizeof(heard.text))
 		memcpy(heard.text, bytes.p, bytes.n);
 	if (!heard.mute)
@@ -294,6 +296,8 @@ test_client(void **state)
 	spin(heard.gone == 1);
 	assert_int_equal(heard.spoke, 3);
 	assert_int_equal(heard.guest.roles, 5);
+	assert_memory_equal(&heard.guest.xkey, &c.config.static_key, sizeof(heard.guest.xkey));
+	assert_string_equal(heard.proof, "cred");
 	assert_string_equal(heard.text, "ask");
 	assert_int_equal(side[A].ups + side[A].downs + side[A].messages, 0);
 }
