@@ -29,6 +29,7 @@
 #include "shell/daemon.h"
 #include "shell/heap.h"
 #include "shell/state.h"
+#include "util/hex.h"
 
 #define INVITE_MS  ((mp_time)24 * 60 * 60 * 1000)
 #define EXIT_USAGE 2
@@ -220,6 +221,23 @@ serve(const struct options *o, struct mp_state *state, bool founded)
 	return out ? EXIT_OUT : rc;
 }
 
+/* The token alone on stdout, and how to end it. */
+static int
+print_token(struct mp_span token, struct mp_error *err)
+{
+	char key[MP_HEX_SIZE(32)];
+	struct mp_token_facts facts;
+	int rc = mp_token_facts(&mp_crypto_sodium, &mp_heap, token, &facts, err);
+
+	if (rc != 0)
+		return rc;
+	mp_hex(key, facts.key.b, sizeof(facts.key.b));
+	(void)printf("%.*s\n", (int)token.n, (const char *)token.p);
+	(void)fprintf(stderr, "mpnode: good for %d h; to end it before: mpctl revoke %s\n",
+		(int)(INVITE_MS / 3600000), key);
+	return 0;
+}
+
 static int
 command_init(const struct options *o)
 {
@@ -239,7 +257,7 @@ command_init(const struct options *o)
 		rc = mp_state_invite(&state, MP_ROLE_NODE | MP_ROLE_SUBMIT | MP_ROLE_OBSERVE,
 			INVITE_MS, NULL, 0, &token, &err);
 	if (rc == 0)
-		(void)printf("%.*s\n", (int)token.n, (const char *)token.p);
+		rc = print_token(mp_buf_span(&token), &err);
 	mp_buf_fini(&token);
 	if (rc != 0)
 		return abandon(&state, &err);

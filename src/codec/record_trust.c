@@ -111,9 +111,28 @@ mp_credential_verify(const struct mp_trust *trust, struct mp_span bytes, struct 
 		return rc != 0 ? rc : credential_check_admission(trust, out, authority, err);
 	}
 	out->standing = MP_STANDING_JOINER;
-	if (!mp_authority_has(authority, out->invite.signer, MP_TIME_NEVER))
+	if (!mp_authority_knows(authority, out->invite.signer))
 		return mp_fail(err, MP_EAUTH, "the invite is not signed by an authority");
 	return 0;
+}
+
+int
+mp_trust_check_invite(const struct mp_trust *trust, const struct mp_credential *c, mp_time wall_ms,
+	struct mp_error *err)
+{
+	const struct mp_authority *authority = authority_choose(trust->authority, &c->authority);
+	struct mp_node_id key;
+	int rc = mp_invite_check_time(&c->invite, wall_ms, err);
+
+	memcpy(key.b, c->invite.key, sizeof(key.b));
+	if (rc == 0 && trust->is_revoked != NULL && trust->is_revoked(trust->ctx, &key))
+		return mp_fail(
+			err, MP_EREVOKED, "the invite was revoked; mpctl invite makes a new one");
+	if (rc == 0 && !mp_authority_has(authority, c->invite.signer, MP_TIME_NEVER))
+		return mp_fail(err, MP_EAUTH,
+			"the key that signed the invite is no authority any more; mpctl invite "
+			"makes a new one");
+	return rc;
 }
 
 /* ---- making credentials ---- */
@@ -139,16 +158,13 @@ mp_trust_admit(const struct mp_trust *trust, struct mp_span joiner,
 	struct mp_cbor_w w;
 	int rc = mp_credential_verify(trust, joiner, &c, err);
 
-	if (rc == 0)
-		rc = mp_invite_check_time(&c.invite, wall_ms, err);
-	if (rc != 0)
-		return rc;
-	if (c.standing == MP_STANDING_MEMBER)
+	if (rc == 0 && c.standing == MP_STANDING_MEMBER)
 		return mp_fail(err, MP_EEXIST, "it is a member already");
 	/* A stranger's admission, which is replaced here, may have named any time. */
-	if (!mp_authority_has(authority_choose(trust->authority, &c.authority), c.invite.signer,
-		    MP_TIME_NEVER))
-		return mp_fail(err, MP_EAUTH, "the invite is not signed by an authority");
+	if (rc == 0)
+		rc = mp_trust_check_invite(trust, &c, wall_ms, err);
+	if (rc != 0)
+		return rc;
 	admission.cert = c.cert_hash;
 	mp_cbor_w_init(&w, out);
 	mp_cbor_w_array(&w, 4);

@@ -30,6 +30,8 @@ struct mp_trust {
 	const struct mp_authority *authority;
 	/* Is this a member with MP_ROLE_NODE whose admissions count? NULL: nobody is known. */
 	bool (*is_admitter)(void *ctx, const struct mp_node_id *id);
+	/* Is this key shut out? Nobody is admitted by an invite of such a key. NULL: none is. */
+	bool (*is_revoked)(void *ctx, const struct mp_node_id *key);
 	void *ctx;
 };
 
@@ -53,19 +55,25 @@ struct mp_credential {
 /*
  * Verifies a credential whole: the log leads from the cluster's genesis to the invite's signer, the
  * invite and the node signed the certificate, its roles are within the invite's, and the invite is
- * not bound to another id. Without an
- * admission the invite's signer must still be an authority. An admission counts when it was signed
- * within the invite's time, and before its signer lost authority, by an authority key or by a
- * member that is_admitter() knows. The caller compares cert.xkey with the key that the stream
- * proved, cert.serial with what it saw, and cert.roles with what is asked.
+ * not bound to another id. Without an admission the invite's signer must be, or have been, an
+ * authority: whether the invite is still good is asked by mp_trust_admit() and
+ * mp_trust_check_invite(), so that who brings one that is not can be told. An admission counts when
+ * it was signed within the invite's time, and before its signer lost authority, by an authority key
+ * or by a member that is_admitter() knows. The caller compares cert.xkey with the key that the
+ * stream proved, cert.serial with what it saw, and cert.roles with what is asked.
  */
 int mp_credential_verify(const struct mp_trust *trust, struct mp_span bytes,
 	struct mp_credential *out, struct mp_error *err);
 
+/* Is the invite of a credential that was verified good at that wall time? MP_EEXPIRED, MP_EREVOKED,
+ * or MP_EAUTH when its signer is no authority any more, with what to do about it. */
+int mp_trust_check_invite(const struct mp_trust *trust, const struct mp_credential *c,
+	mp_time wall_ms, struct mp_error *err);
+
 /*
  * A member's answer to a joiner: appends the credential with an admission by `admitter` at
- * wall_ms. MP_EAUTH when the invite is not good then, MP_EEXIST when it is a member already, or
- * the error of mp_credential_verify().
+ * wall_ms. The errors of mp_trust_check_invite(), MP_EEXIST when it is a member already, or the
+ * error of mp_credential_verify().
  */
 int mp_trust_admit(const struct mp_trust *trust, struct mp_span joiner,
 	const struct mp_signer *admitter, mp_time wall_ms, struct mp_buf *out,

@@ -211,3 +211,28 @@ mp_token_decode(const struct mp_crypto *crypto, struct mp_span text, struct mp_b
 		return mp_fail(err, MP_EAUTH, "token: the invite is not signed by an authority");
 	return 0;
 }
+
+int
+mp_token_facts(const struct mp_crypto *crypto, const struct mp_alloc *alloc, struct mp_span text,
+	struct mp_token_facts *out, struct mp_error *err)
+{
+	struct mp_token *token = mp_realloc(alloc, NULL, 0, sizeof(*token));
+	struct mp_buf bytes;
+	int rc;
+
+	if (token == NULL)
+		return mp_fail(err, MP_ENOMEM, "out of memory");
+	mp_buf_init(&bytes, alloc, MP_TOKEN_MAX);
+	rc = mp_token_decode(crypto, text, &bytes, token, err);
+	if (rc == 0) {
+		memcpy(out->key.b, token->invite.key, sizeof(out->key.b));
+		out->roles = token->invite.roles;
+		out->expires_ms = token->invite.expires_ms;
+	}
+	if (bytes.p != NULL)
+		crypto->wipe(bytes.p, bytes.cap);
+	mp_buf_fini(&bytes);
+	crypto->wipe(token, sizeof(*token));
+	mp_dealloc(alloc, token, sizeof(*token));
+	return rc;
+}

@@ -42,4 +42,15 @@ int mp_token_encode(
 int mp_token_decode(const struct mp_crypto *crypto, struct mp_span text, struct mp_buf *bytes,
 	struct mp_token *out, struct mp_error *err);
 
+/* What may be told of a token to anybody. */
+struct mp_token_facts {
+	struct mp_node_id key; /* the invite's fingerprint: it is revoked by that */
+	uint32_t roles;
+	mp_time expires_ms;
+};
+
+/* The errors of mp_token_decode(). */
+int mp_token_facts(const struct mp_crypto *crypto, const struct mp_alloc *alloc,
+	struct mp_span text, struct mp_token_facts *out, struct mp_error *err);
+
 #endif

@@ -525,16 +525,6 @@ mp_join_credential_name(struct mp_span credential, struct mp_name *out)
 	return rc;
 }
 
-/* Nobody comes in by it any more; who has come stays. */
-static bool
-invite_revoked(const struct mp_roster *roster, const struct mp_credential *c)
-{
-	struct mp_node_id key;
-
-	memcpy(key.b, c->invite.key, sizeof(key.b));
-	return mp_roster_revoked(roster, &key);
-}
-
 int
 mp_join_check_peer(const struct mp_roster *roster, struct mp_span credential,
 	const struct mp_xkey *xkey, mp_time wall_ms, struct mp_node_id *id, bool *joiner,
@@ -551,7 +541,7 @@ mp_join_check_peer(const struct mp_roster *roster, struct mp_span credential,
 		trust.authority = NULL;
 	}
 	rc = mp_credential_verify(&trust, credential, &c, err);
-	(void)wall_ms; /* an invite out of its time is refused with a text, when it asks to join */
+	(void)wall_ms; /* who brings an invite that is not good is told so, when it asks to join */
 	if (rc != 0)
 		return rc;
 	if (memcmp(c.cert.xkey.b, xkey->b, sizeof(xkey->b)) != 0)
@@ -562,8 +552,6 @@ mp_join_check_peer(const struct mp_roster *roster, struct mp_span credential,
 		*joiner = true;
 		return 0;
 	}
-	if (m == NULL && invite_revoked(roster, &c))
-		return mp_fail(err, MP_EREVOKED, "its invite was revoked");
 	if (m != NULL && m->state == MP_MEMBER_LEFT)
 		return mp_fail(err, MP_EAUTH, "%s has left the cluster", m->name.s);
 	if (m != NULL && m->serial > c.cert.serial)
@@ -585,12 +573,12 @@ mp_join_check_client(const struct mp_roster *roster, struct mp_span credential,
 
 	if (rc == 0 && (c.standing != MP_STANDING_JOINER || (c.cert.roles & MP_ROLE_NODE) != 0))
 		rc = mp_fail(err, MP_EROLE, "a node's certificate does not control other nodes");
-	if (rc == 0 && (mp_roster_revoked(roster, &c.cert.id) || invite_revoked(roster, &c)))
+	if (rc == 0 && mp_roster_revoked(roster, &c.cert.id))
 		rc = mp_fail(err, MP_EREVOKED, "this identity was revoked");
 	if (rc == 0 && memcmp(c.cert.xkey.b, xkey->b, sizeof(xkey->b)) != 0)
 		rc = mp_fail(err, MP_EAUTH, "the stream's key is not the certificate's");
 	if (rc == 0)
-		rc = mp_invite_check_time(&c.invite, wall_ms, err);
+		rc = mp_trust_check_invite(mp_roster_trust(roster), &c, wall_ms, err);
 	if (rc == 0)
 		*cert = c.cert;
 	return rc;

@@ -32,6 +32,7 @@ struct mp_roster {
 };
 
 static bool is_admitter(void *ctx, const struct mp_node_id *id);
+static bool is_revoked(void *ctx, const struct mp_node_id *key);
 
 int
 mp_roster_new(const struct mp_env *env, struct mp_roster **out)
@@ -49,6 +50,7 @@ mp_roster_new(const struct mp_env *env, struct mp_roster **out)
 	roster->trust = (struct mp_trust){.crypto = env->crypto,
 		.cluster = env->cluster,
 		.is_admitter = is_admitter,
+		.is_revoked = is_revoked,
 		.ctx = roster};
 	*out = roster;
 	return 0;
@@ -455,6 +457,12 @@ static bool
 is_admitter(void *ctx, const struct mp_node_id *id)
 {
 	return was_admitter(ctx, id) && !mp_roster_revoked(ctx, id);
+}
+
+static bool
+is_revoked(void *ctx, const struct mp_node_id *key)
+{
+	return mp_roster_revoked(ctx, key);
 }
 
 /* Of rows that this node wrote when it knew who admitted whom. */

@@ -48,6 +48,8 @@ libmp_ctl_a_SOURCES = \
 	%D%/node.c \
 	%D%/nodes.c \
 	%D%/outputs.c \
+	%D%/pages.c \
+	%D%/pages.h \
 	%D%/pending.c \
 	%D%/plan.c \
 	%D%/problems.c \

@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/record_revoke.h"
+#include "codec/record_trust.h"
 #include "crypto/key.h"
 #include "ctl/authority.h"
 #include "ctl/commands.h"
+#include "ctl/pages.h"
+
+/* Whose key it was that was shut out. */
+struct whose {
+	struct mp_node_id subject;
+	struct mp_trust trust;
+	bool node;      /* a member's */
+	size_t invited; /* who came by the invite of that key, and is not shut out */
+	char names[512];
+};
 
 /* What is to be signed, by the node, which knows who is called how. */
 static int
@@ -27,7 +38,8 @@ propose(struct mp_cmd_ctx *ctx, const char *why, struct mp_buf *body)
 }
 
 static int
-sign_and_take(struct mp_cmd_ctx *ctx, struct mp_span body, const struct mp_signer *signer)
+sign_and_take(struct mp_cmd_ctx *ctx, struct mp_span body, const struct mp_signer *signer,
+	struct whose *whose)
 {
 	struct mp_revocation revocation;
 	struct mp_buf record;
@@ -35,6 +47,9 @@ sign_and_take(struct mp_cmd_ctx *ctx, struct mp_span body, const struct mp_signe
 
 	if (rc != 0)
 		return mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+	whose->subject = revocation.subject;
+	whose->trust =
+		(struct mp_trust){.crypto = &mp_crypto_sodium, .cluster = revocation.cluster};
 	mp_buf_init(&record, ctx->alloc, MP_REVOCATION_MAX);
 	rc = mp_revocation_sign(&mp_crypto_sodium, &revocation, signer, &record);
 	if (rc != 0)
@@ -45,9 +60,49 @@ sign_and_take(struct mp_cmd_ctx *ctx, struct mp_span body, const struct mp_signe
 	return rc;
 }
 
+/* ---- whose key that was ---- */
+
+static int
+look(void *arg, struct mp_span record)
+{
+	struct whose *whose = arg;
+	struct mp_credential c;
+	size_t n = strlen(whose->names);
+
+	if (mp_credential_verify(&whose->trust, record, &c, NULL) != 0)
+		return 0;
+	whose->node = whose->node || mp_node_id_eq(&c.cert.id, &whose->subject);
+	if (memcmp(c.invite.key, whose->subject.b, sizeof(c.invite.key)) != 0)
+		return 0;
+	(void)snprintf(whose->names + n, sizeof(whose->names) - n, "%s%s",
+		whose->invited++ > 0 ? ", " : "", c.cert.name.s);
+	return 0;
+}
+
+static void
+say_whose(struct mp_cmd_ctx *ctx, struct whose *whose)
+{
+	if (mp_cmd_pages(ctx, MP_CTL_CREDENTIALS, NULL, look, whose) != 0)
+		mp_cmd_note(ctx, "%s is shut out for ever", ctx->args[0]);
+	else if (whose->node)
+		mp_cmd_note(ctx, "%s is shut out for ever; mpctl nodes shows it as revoked",
+			ctx->args[0]);
+	else if (whose->invited > 0)
+		mp_cmd_note(ctx,
+			"nobody is let in by that invite any more; %zu that it has let in are "
+			"members as before (%s): mpctl revoke NODE shuts them out one by one",
+			whose->invited, whose->names);
+	else
+		mp_cmd_note(ctx,
+			"%s is shut out for ever; no member has that key, and if it is an "
+			"invite's, nobody comes in by it any more",
+			ctx->args[0]);
+}
+
 static int
 revoke_run(struct mp_cmd_ctx *ctx)
 {
+	struct whose whose = {.names = ""};
 	const char *why = mp_cmd_value(ctx, "reason");
 	struct mp_secret *secret = NULL;
 	struct mp_signer signer;
@@ -65,12 +120,12 @@ revoke_run(struct mp_cmd_ctx *ctx)
 	if (rc == 0)
 		rc = propose(ctx, why != NULL ? why : "", &body);
 	if (rc == 0)
-		rc = sign_and_take(ctx, mp_buf_span(&body), &signer);
+		rc = sign_and_take(ctx, mp_buf_span(&body), &signer, &whose);
 	mp_secret_free(secret);
 	mp_buf_fini(&body);
 	if (rc != 0)
 		return mp_cmd_fail(ctx, &ctx->err);
-	mp_cmd_note(ctx, "%s is shut out for ever; mpctl nodes shows it as revoked", ctx->args[0]);
+	say_whose(ctx, &whose);
 	return MP_EXIT_DONE;
 }
 
@@ -83,12 +138,13 @@ static const struct mp_option options[] = {
 const struct mp_cmd mp_cmd_revoke = {
 	.name = "revoke",
 	.args = "NODE|FINGERPRINT",
-	.summary = "shut a node out for ever",
+	.summary = "shut a node, an identity or an invite out for ever",
 	.details =
 		"Its streams are cut, its datagrams dropped, its results refused, and its key is\n"
 		"never let in again; the node is told, and stops. The gossip key is changed. It\n"
 		"needs the authority's key. NODE is a name or the start of an id; 64 digits may\n"
-		"be a key that is no member's.\n",
+		"be a key that is no member's: of an identity, or the one that mpctl invite told.\n"
+		"Nobody is let in by that invite any more; whom it has let in stays.\n",
 	.options = options,
 	.option_count = mp_countof(options),
 	.args_min = 1,

@@ -10,6 +10,7 @@
 #include "ctl/authority.h"
 #include "ctl/commands.h"
 #include "ctl/identity.h"
+#include "ctl/pages.h"
 #include "ctl/provenance.h"
 #include "ctl/verify_blobs.h"
 
@@ -182,35 +183,20 @@ fetch_charter(struct verify *v)
 	return rc;
 }
 
-/* All pages, each of byte strings. */
 static int
-fetch_pages(struct verify *v, enum mp_ctl_number number, const char *run,
-	int (*each)(struct mp_proof *p, struct mp_span bytes))
+on_credential(void *arg, struct mp_span record)
 {
-	uint64_t next = number == MP_CTL_ENTRIES ? 1 : 0, before;
-	int rc = 0;
+	struct verify *v = arg;
 
-	do {
-		struct mp_ctl_proofs page;
-		struct mp_span payload, item;
-		struct mp_buf buf;
+	return no_memory(v, mp_proof_credential(&v->proof, record));
+}
 
-		before = next;
-		mp_buf_init(&buf, v->ctx->alloc, 256);
-		rc = mp_ctl_page_encode(&buf, number, run, (uint32_t)next, 0);
-		rc = mp_cmd_call(v->ctx, rc, &buf, &payload, &v->ctx->err);
-		if (rc != 0)
-			return rc;
-		rc = mp_ctl_proofs_decode(payload, &page);
-		if (rc != 0)
-			return senseless(v, rc);
-		next = page.next;
-		while (rc == 0 && mp_ctl_proofs_next(&page, &item))
-			rc = no_memory(v, each(&v->proof, item));
-		if (rc == 0 && next != 0 && (next <= before || next > UINT32_MAX))
-			return senseless(v, MP_EFORMAT);
-	} while (rc == 0 && next != 0);
-	return rc;
+static int
+on_entry(void *arg, struct mp_span record)
+{
+	struct verify *v = arg;
+
+	return no_memory(v, mp_proof_entry(&v->proof, record));
 }
 
 /* take: hands it to the proof, too; else only the end is read again. */
@@ -240,7 +226,7 @@ fetch_record(struct verify *v, bool take)
 static int
 verify_log(struct verify *v)
 {
-	int rc = fetch_pages(v, MP_CTL_ENTRIES, v->run, mp_proof_entry);
+	int rc = mp_cmd_pages(v->ctx, MP_CTL_ENTRIES, v->run, on_entry, v);
 
 	/* It may have ended in between. */
 	if (rc == 0 && v->end.n == 0 && (unsigned)v->proof.run.outcome != 0)
@@ -257,7 +243,7 @@ verify_all(struct verify *v)
 	if (rc == 0)
 		rc = fetch_charter(v);
 	if (rc == 0)
-		rc = fetch_pages(v, MP_CTL_CREDENTIALS, NULL, mp_proof_credential);
+		rc = mp_cmd_pages(v->ctx, MP_CTL_CREDENTIALS, NULL, on_credential, v);
 	if (rc == 0)
 		rc = no_memory(v, mp_proof_settle(&v->proof));
 	if (rc == 0)

@@ -129,10 +129,17 @@ for name in epsilon zeta eta theta; do
 	node_stop $name
 done
 
-# And is lost.
+# And is lost: with it goes what it has signed and nobody has used.
+ends 0 gamma invite --authority "$tap_tmp/first"
+cp "$tap_tmp/out" "$tap_tmp/token4"
 ends 0 beta authority remove-key "$(printf '%.12s' "$first")"
 tap_check 'alpha learns that' until_true 10 keys_at alpha removed 2
 tap_check 'so does gamma' until_true 10 keys_at gamma removed 2
+timeout 30 "$mpnode" join --state "$tap_tmp/iota" --name iota --listen 127.0.0.1:0 \
+	--token-file "$tap_tmp/token4" >/dev/null 2>"$tap_tmp/said"
+tap_same 'an invite of it is good for nobody any more' 3 $?
+tap_diag <"$tap_tmp/said"
+tap_check 'and it says so' grep -q 'no authority any more; mpctl invite' "$tap_tmp/said"
 ends 5 gamma revoke "$(printf '%064d' 7)" --authority "$tap_tmp/first"
 tap_check 'it says why' grep -q 'no authority, or no longer' "$tap_tmp/said"
 ends 5 beta authority remove-key "$(cat "$tap_tmp/second.pub")"

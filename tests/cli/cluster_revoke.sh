@@ -90,6 +90,40 @@ survived delta "$second"
 tap_same 'and does no work' 0 \
 	"$(run_field delta "$second" '[.modules[] | select(.node == "gamma")] | length')"
 
+# An invite that leaked. Who waits to be let in by it when that becomes known, who comes later and
+# who brings it to a node that has heard it from another one are all told; who was in stays.
+ctl alpha --json invite >"$tap_tmp/leaked" 2>/dev/null
+jq -r .token "$tap_tmp/leaked" >"$tap_tmp/token"
+invite=$(jq -r .fingerprint "$tap_tmp/leaked")
+ctl alpha invite --expires 90m >"$tap_tmp/token90" 2>"$tap_tmp/said"
+tap_same 'a token is all there is on stdout' 1 "$(wc -l <"$tap_tmp/token90")"
+tap_check 'how it is ended is said' \
+	grep -q 'good for 1h 30m.*node,submit,observe.*mpctl revoke [0-9a-f]\{64\}$' "$tap_tmp/said"
+tap_check 'when it ends is said' \
+	[ "$(jq .expires_ms "$tap_tmp/leaked")" -gt "$(($(now_ms) + 23 * 3600000))" ]
+node_join epsilon "$tap_tmp/token"
+node_stop epsilon
+# uninvited NODE: joins with that token at a node
+uninvited()
+{
+	timeout 30 "$mpnode" join "$(node_address "$1")" --state "$tap_tmp/at-$1" --name "at-$1" \
+		--listen 127.0.0.1:0 --token-file "$tap_tmp/token" >/dev/null 2>"$tap_tmp/said"
+	tap_same "by a revoked invite nobody is let in at $1" 3 $?
+	tap_diag <"$tap_tmp/said"
+	tap_check 'it is told why, and what to do' \
+		grep -q 'the invite was revoked; mpctl invite makes a new one' "$tap_tmp/said"
+}
+says 0 'members as before (epsilon): mpctl revoke NODE' alpha revoke "$invite"
+says 2 'revoked already' alpha revoke "$invite"
+tap_check 'all hear of that' until_true 10 revoked_at delta "$invite"
+uninvited alpha
+uninvited delta
+timeout 30 "$mpnode" start --state "$tap_tmp/at-delta" >/dev/null 2>"$tap_tmp/said"
+tap_same 'nor does it try for ever' 3 $?
+node_start epsilon
+tap_check 'whom it had let in is let in' until_true 20 node_is delta epsilon .state alive
+says 0 'mpctl nodes shows it as revoked' alpha revoke epsilon
+
 # Whoever brings that key to the door is told, and does not come in.
 node_stop beta
 node_start beta

@@ -236,7 +236,7 @@ cluster()
 {
 	cli_first=$1
 	node_start "$1"
-	ctl "$1" invite >"$tap_tmp/token" || cli_die 'mpctl invite'
+	ctl "$1" --quiet invite >"$tap_tmp/token" || cli_die 'mpctl invite'
 	shift
 	for cli_member; do
 		node_join "$cli_member" "$tap_tmp/token"

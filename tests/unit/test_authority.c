@@ -145,6 +145,7 @@ test_removed_authority(void **state)
 	struct mp_buf early = log_copy(), late = log_copy(), fork = log_copy(), out = buf_new();
 	struct mp_authority early_a, late_a, fork_a;
 	struct mp_credential cred;
+	struct mp_error err = {0};
 	struct mp_trust trust;
 
 	(void)state;
@@ -164,7 +165,12 @@ test_removed_authority(void **state)
 	trust = trust_of(&late_a); /* removed after the admission, which was at NOW + 10 */
 	assert_int_equal(mp_credential_verify(&trust, mp_buf_span(&member), &cred, NULL), 0);
 	assert_int_equal(cred.standing, MP_STANDING_MEMBER);
-	assert_int_equal(mp_credential_verify(&trust, mp_buf_span(&joiner), &cred, NULL), MP_EAUTH);
+	assert_int_equal(mp_credential_verify(&trust, mp_buf_span(&joiner), &cred, NULL), 0);
+	assert_int_equal(cred.standing, MP_STANDING_JOINER); /* it may come in to be told */
+	assert_int_equal(
+		mp_trust_admit(&trust, mp_buf_span(&joiner), &who[FOUNDER], NOW, &out, &err),
+		MP_EAUTH);
+	assert_non_null(strstr(err.text, "no authority any more; mpctl invite"));
 	trust = trust_of(&early_a);
 	assert_int_equal(mp_credential_verify(&trust, mp_buf_span(&member), &cred, NULL), MP_EAUTH);
 	/* Nor does a stranger's admission from before the removal help. */

@@ -4,12 +4,13 @@
 
 #define PATIENCE 20000
 
-/* An authority's word about node `of`. */
+/* An authority's word about a key. */
 static void
-revocation_of(const struct net *net, size_t of, const struct mp_signer *by, struct mp_buf *out)
+revocation_of(const struct net *net, struct mp_node_id subject, const struct mp_signer *by,
+	struct mp_buf *out)
 {
 	struct mp_revocation r = {.cluster = net->cluster,
-		.subject = net_id(net, of),
+		.subject = subject,
 		.why = mp_span_str("its disk was sold"),
 		.revoked_ms = NET_WALL};
 
@@ -18,18 +19,24 @@ revocation_of(const struct net *net, size_t of, const struct mp_signer *by, stru
 }
 
 static int
-revoke(struct net *net, size_t at, size_t of)
+revoke_key(struct net *net, size_t at, struct mp_node_id subject)
 {
 	struct net_node *n = &net->nodes[at];
 	struct mp_buf record;
 	int rc;
 
-	revocation_of(net, of, &net->authority, &record);
+	revocation_of(net, subject, &net->authority, &record);
 	net_begin(net, n);
 	rc = mp_swim_revoke(n->swim, &n->env, mp_buf_span(&record));
 	net_end(net, n);
 	mp_buf_fini(&record);
 	return rc;
+}
+
+static int
+revoke(struct net *net, size_t at, size_t of)
+{
+	return revoke_key(net, at, net_id(net, of));
 }
 
 static void
@@ -229,7 +236,7 @@ test_refused(void **state)
 	struct mp_buf bytes;
 
 	(void)state;
-	revocation_of(net, 1, &net->inviter, &bytes);
+	revocation_of(net, net_id(net, 1), &net->inviter, &bytes);
 	net_begin(net, n);
 	assert_int_equal(mp_swim_revoke(n->swim, &n->env, mp_buf_span(&bytes)), MP_EAUTH);
 	net_end(net, n);
@@ -258,11 +265,35 @@ test_itself(void **state)
 	net_free(net);
 }
 
+/* Nobody comes in by an invite that was revoked, and is told so; who has come stays. */
+static void
+test_invite(void **state)
+{
+	struct net *net = net_cluster(11, 3);
+	struct net_node *late = net_add(net);
+	struct mp_node_id key;
+
+	(void)state;
+	memcpy(key.b, net->inviter.key, sizeof(key.b));
+	assert_int_equal(revoke_key(net, 0, key), 0);
+	net_until(net, PATIENCE, mp_roster_revoked(net->nodes[1].roster, &key));
+	late->seeds[0] = net->nodes[1].addr;
+	assert_true(net_start(net, 3));
+	net_until(net, PATIENCE, mp_join_state(late->join) == MP_JOIN_REFUSED);
+	assert_non_null(strstr(mp_join_error(late->join)->text, "the invite was revoked"));
+	assert_non_null(strstr(mp_join_error(late->join)->text, "mpctl invite"));
+	assert_int_equal(mp_roster_count(net->nodes[1].roster), 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(net_view(net, i, 2)->state, MP_MEMBER_ALIVE);
+	net_free(net);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_spread),
+		cmocka_unit_test(test_invite),
 		cmocka_unit_test(test_away),
 		cmocka_unit_test(test_two_sides),
 		cmocka_unit_test(test_equal_epochs),
