@@ -209,6 +209,10 @@ serve(const struct options *o, struct mp_state *state, bool founded)
 			"or comes anew with a token before the node is a member");
 	if (rc == 0)
 		rc = mp_daemon_open(&config, &daemon, &err);
+	if (rc == MP_ECANCELED) {
+		mp_state_abandon(state);
+		return 0;
+	}
 	if (rc != 0)
 		return abandon(state, &err);
 	if (founded)

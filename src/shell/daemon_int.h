@@ -18,6 +18,7 @@
 #include "shell/executor.h"
 #include "shell/heap.h"
 #include "shell/peers.h"
+#include "shell/resolve.h"
 #include "shell/state.h"
 #include "shell/udp.h"
 
@@ -51,6 +52,13 @@ struct mp_daemon_caps {
 	atomic_bool stop;
 };
 
+/* Where a joiner asks. */
+struct mp_daemon_seed {
+	struct mp_resolve *asked; /* NULL: nothing is asked */
+	struct mp_resolved known; /* the last answer with addresses */
+	uint64_t trouble;         /* the sum of what was said; 0: none */
+};
+
 /* Counters of the node and of the shell; bounds with how much of them is used. */
 #define MP_DAEMON_COUNTERS (MP_COUNTER_COUNT + MP_REFUSED_COUNT + 7)
 #define MP_DAEMON_LIMITS   3
@@ -81,11 +89,11 @@ struct mp_daemon {
 	uint64_t entropy[64];
 	size_t entropy_left;
 	bool stepping;
-	bool stopping;                             /* asked to, gracefully */
-	bool stop;                                 /* the loop is to end */
-	size_t works;                              /* on the thread pool for us */
-	bool resolving;                            /* seeds, there */
-	uint64_t seed_trouble[MP_STATE_SEEDS_MAX]; /* sums of what was said; 0: none */
+	bool stopping;       /* asked to, gracefully */
+	bool stop;           /* the loop is to end */
+	size_t works;        /* on the thread pool for us */
+	uv_async_t resolved; /* the resolver has answered */
+	struct mp_daemon_seed seeds[MP_STATE_SEEDS_MAX];
 	struct mp_daemon_queued *queue, **queue_last;
 	struct mp_daemon_trouble trouble[64];
 	uint64_t quiet;            /* lines that were held back since the last one, */
@@ -154,8 +162,15 @@ void mp_daemon_read_log(struct mp_daemon *d, const struct mp_effect *fx);
 
 /* Is there a seed to ask, if this node joins? MP_EUSAGE, MP_EINVAL: none is written as one. */
 int mp_daemon_check_seeds(const struct mp_state *state, struct mp_error *err);
-/* MP_FX_RESOLVE; MP_EV_SEEDS follows, once, whatever it was asked meanwhile. */
+/* MP_FX_RESOLVE; MP_EV_SEEDS follows for each name that is answered, with all that is known. */
 void mp_daemon_resolve(struct mp_daemon *d);
+void mp_daemon_on_resolved(uv_async_t *async);
+/* Before it closes: no answer counts any more, and none is waited for. */
+void mp_daemon_resolve_end(struct mp_daemon *d);
+/* While the node is opened: runs the loop, so that a signal ends it. MP_ECANCELED, and the errors
+ * of mp_addr_resolve(). */
+int mp_daemon_resolve_now(struct mp_daemon *d, const char *text, enum mp_addr_use use,
+	struct mp_resolved *out, struct mp_error *err);
 
 /* What depends on the profile, after it has changed. */
 void mp_daemon_net_timings(struct mp_daemon *d);

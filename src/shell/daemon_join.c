@@ -1,86 +1,119 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where a joiner asks: its seeds' names, resolved as often as the node has asked all in vain. */
+/* Names of machines: those of seeds, resolved as often as the node has asked all in vain, and its
+ * own. */
 #include "shell/daemon_int.h"
 
-#include <stdlib.h>
-
 #include "core/join.h"
-#include "shell/addr.h"
+#include "shell/resolve.h"
 #include "util/sum.h"
-
-struct seeds_work {
-	uv_work_t req;
-	struct mp_daemon *d; /* which outlives it; its seeds do not change */
-	struct mp_addr addrs[MP_SEEDS_MAX];
-	size_t count;
-	struct mp_error trouble[MP_STATE_SEEDS_MAX]; /* by seed */
-};
-
-/* Of a name with many addresses so many are taken that there is room for the others. */
-static void
-seeds_resolve(uv_work_t *req)
-{
-	struct seeds_work *w = mp_container_of(req, struct seeds_work, req);
-	const struct mp_state *state = w->d->config.state;
-
-	for (size_t i = 0; i < state->seed_count && w->count < MP_SEEDS_MAX; i++) {
-		size_t left = MP_SEEDS_MAX - w->count, others = state->seed_count - i - 1;
-		size_t n = 0;
-
-		if (mp_addr_resolve(state->seeds[i], MP_ADDR_REACH, w->addrs + w->count,
-			    left > others ? left - others : 1, &n, &w->trouble[i]) == 0)
-			w->count += n;
-	}
-}
 
 /* Each trouble of a seed once, until there is another one. */
 static void
-say_trouble(struct mp_daemon *d, size_t i, const struct mp_error *err)
+say_trouble(struct mp_daemon *d, struct mp_daemon_seed *seed, const struct mp_error *err)
 {
 	uint64_t sum = err->code != 0 ? mp_sum64(1, mp_span_str(err->text)) : 0;
 
-	if (sum == d->seed_trouble[i])
+	if (sum == seed->trouble)
 		return;
-	d->seed_trouble[i] = sum;
+	seed->trouble = sum;
 	if (sum != 0)
 		mp_daemon_log(d, "seed %s; trying again", err->text);
 	else
-		mp_daemon_log(d, "seed %s: has an address now", d->config.state->seeds[i]);
+		mp_daemon_log(
+			d, "seed %s: has an address now", d->config.state->seeds[seed - d->seeds]);
+}
+
+/* All that is known now. Of names with many addresses so many are taken that there is room for the
+ * others. */
+static void
+tell_seeds(struct mp_daemon *d)
+{
+	struct mp_event ev = {.kind = MP_EV_SEEDS};
+	struct mp_addr addrs[MP_SEEDS_MAX];
+	size_t n = 0;
+
+	for (size_t at = 0; at < MP_RESOLVE_MAX; at++) {
+		for (size_t i = 0; i < d->config.state->seed_count && n < mp_countof(addrs); i++) {
+			if (at < d->seeds[i].known.count)
+				addrs[n++] = d->seeds[i].known.addrs[at];
+		}
+	}
+	ev.u.seeds.addrs = addrs;
+	ev.u.seeds.count = n;
+	mp_daemon_event(d, &ev);
+}
+
+/* One that does not answer keeps nobody from asking the others. */
+void
+mp_daemon_on_resolved(uv_async_t *async)
+{
+	struct mp_daemon *d = async->data;
+	struct mp_resolved answer;
+	bool news = false;
+
+	for (size_t i = 0; i < d->config.state->seed_count && !d->stop; i++) {
+		struct mp_daemon_seed *seed = &d->seeds[i];
+
+		if (seed->asked == NULL || !mp_resolve_answer(seed->asked, &answer))
+			continue;
+		mp_resolve_drop(seed->asked);
+		seed->asked = NULL;
+		if (answer.count > 0)
+			seed->known = answer;
+		say_trouble(d, seed, &answer.err);
+		news = true;
+	}
+	if (news)
+		tell_seeds(d);
 }
 
 static void
-seeds_resolved(uv_work_t *req, int status)
+told(void *ctx)
 {
-	struct seeds_work *w = mp_container_of(req, struct seeds_work, req);
-	struct mp_daemon *d = w->d;
-	struct mp_event ev = {.kind = MP_EV_SEEDS};
+	struct mp_daemon *d = ctx;
 
-	(void)status;
-	mp_daemon_work_done(d);
-	d->resolving = false;
-	for (size_t i = 0; !d->stop && i < d->config.state->seed_count; i++)
-		say_trouble(d, i, &w->trouble[i]);
-	ev.u.seeds.addrs = w->addrs;
-	ev.u.seeds.count = w->count;
-	mp_daemon_event(d, &ev);
-	free(w);
+	(void)uv_async_send(&d->resolved);
 }
 
 void
 mp_daemon_resolve(struct mp_daemon *d)
 {
-	struct seeds_work *w;
+	struct mp_error err = {0};
 
-	if (d->resolving)
-		return;
-	w = calloc(1, sizeof(*w));
-	if (w == NULL) {
-		mp_daemon_no_memory(d);
-		return;
+	for (size_t i = 0; i < d->config.state->seed_count; i++) {
+		if (d->seeds[i].asked == NULL &&
+			mp_resolve_start(d->config.state->seeds[i], MP_ADDR_REACH, told, d,
+				&d->seeds[i].asked, &err) != 0)
+			mp_daemon_no_memory(d);
 	}
-	w->d = d;
-	d->resolving = true;
-	mp_daemon_work(d, &w->req, seeds_resolve, seeds_resolved);
+}
+
+void
+mp_daemon_resolve_end(struct mp_daemon *d)
+{
+	for (size_t i = 0; i < mp_countof(d->seeds); i++) {
+		mp_resolve_drop(d->seeds[i].asked);
+		d->seeds[i].asked = NULL;
+	}
+}
+
+int
+mp_daemon_resolve_now(struct mp_daemon *d, const char *text, enum mp_addr_use use,
+	struct mp_resolved *out, struct mp_error *err)
+{
+	struct mp_resolve *asked;
+	int rc = mp_resolve_start(text, use, told, d, &asked, err);
+
+	if (rc != 0)
+		return rc;
+	while (!mp_resolve_answer(asked, out) && !d->stop)
+		(void)uv_run(&d->loop, UV_RUN_ONCE);
+	mp_resolve_drop(asked);
+	if (d->stop)
+		return mp_fail(err, MP_ECANCELED, "stopped");
+	if (out->err.code != 0)
+		*err = out->err;
+	return out->err.code;
 }
 
 int

@@ -152,19 +152,19 @@ listen_both(struct mp_daemon *d, struct mp_addr *addr, struct mp_error *err)
 static int
 listen_any(struct mp_daemon *d, const char *listen, struct mp_addr *addr, struct mp_error *err)
 {
-	struct mp_addr list[MP_ADDRS_MAX], own;
-	size_t count;
-	int rc = mp_addr_resolve(listen, MP_ADDR_LISTEN, list, mp_countof(list), &count, err);
+	struct mp_resolved answer;
+	struct mp_addr *list = answer.addrs, own;
+	int rc = mp_daemon_resolve_now(d, listen, MP_ADDR_LISTEN, &answer, err);
 
 	if (rc != 0)
 		return mp_wrap(err, "--listen");
-	if (count > 1 && mp_addr_is_any(&list[0]) && mp_addr_is_any(&list[1]) &&
+	if (answer.count > 1 && mp_addr_is_any(&list[0]) && mp_addr_is_any(&list[1]) &&
 		mp_addr_is_v4(&list[0])) {
 		own = list[0];
 		list[0] = list[1];
 		list[1] = own;
 	}
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < answer.count; i++) {
 		*addr = list[i];
 		if (d->config.listen == NULL && d->config.state->port == 0 && addr->port == 0)
 			addr->port = DEFAULT_PORT;
@@ -241,24 +241,23 @@ static int
 advertise(struct mp_daemon *d, const struct mp_state_network *net, const struct mp_addr *own,
 	struct mp_error *err)
 {
-	struct mp_addr list[MP_ADDRS_MAX];
-	size_t count;
+	struct mp_resolved answer;
+	struct mp_addr list[2];
+	size_t count = 1;
 
 	if (net->reach_out)
 		return 0;
 	for (size_t i = 0; i < net->advertise_count; i++) {
-		int rc = mp_addr_resolve(
-			net->advertise[i], MP_ADDR_OWN, list, mp_countof(list), &count, err);
+		int rc = mp_daemon_resolve_now(d, net->advertise[i], MP_ADDR_OWN, &answer, err);
 
 		if (rc != 0)
 			return mp_wrap(err, "--advertise");
-		for (size_t k = 0; k < count; k++)
-			advertise_add(d, list[k], own->port);
+		for (size_t k = 0; k < answer.count; k++)
+			advertise_add(d, answer.addrs[k], own->port);
 	}
 	if (d->advertised_count > 0)
 		return 0;
 	list[0] = *own;
-	count = 1;
 	if (mp_addr_is_any(own))
 		count = mp_addr_of_machine(!mp_addr_is_v4(own), list);
 	for (size_t k = 0; k < count; k++) {

@@ -113,6 +113,8 @@ open_loop(struct mp_daemon *d, struct mp_error *err)
 	(void)uv_timer_init(&d->loop, &d->timer);
 	(void)uv_idle_init(&d->loop, &d->idle);
 	(void)uv_check_init(&d->loop, &d->check);
+	(void)uv_async_init(&d->loop, &d->resolved, mp_daemon_on_resolved);
+	d->resolved.data = d;
 	(void)uv_signal_init(&d->loop, &d->sigterm);
 	(void)uv_signal_init(&d->loop, &d->sigint);
 	d->sigterm.data = d->sigint.data = d;
@@ -265,6 +267,7 @@ close_parts(struct mp_daemon *d)
 		mp_exec_close(d->exec, mp_daemon_part_closed, d);
 	}
 	mp_daemon_unbind(d);
+	mp_daemon_resolve_end(d);
 	atomic_store(&d->caps.stop, true);
 	while (d->works > 0)
 		(void)uv_run(&d->loop, UV_RUN_ONCE);
@@ -291,6 +294,7 @@ mp_daemon_close(struct mp_daemon *d)
 		uv_close((uv_handle_t *)&d->timer, on_handle_closed);
 		uv_close((uv_handle_t *)&d->idle, on_handle_closed);
 		uv_close((uv_handle_t *)&d->check, on_handle_closed);
+		uv_close((uv_handle_t *)&d->resolved, on_handle_closed);
 		uv_close((uv_handle_t *)&d->sigterm, on_handle_closed);
 		uv_close((uv_handle_t *)&d->sigint, on_handle_closed);
 		uv_close((uv_handle_t *)&d->caps.sighup, on_handle_closed);

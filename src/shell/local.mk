@@ -65,6 +65,8 @@ libmp_shell_a_SOURCES = \
 	%D%/peers_conn.c \
 	%D%/peers_guest.c \
 	%D%/peers_int.h \
+	%D%/resolve.c \
+	%D%/resolve.h \
 	%D%/signing.c \
 	%D%/signing.h \
 	%D%/sql.c \

@@ -10,12 +10,13 @@
 #include <unistd.h>
 
 #include "crypto/key.h"
-#include "shell/addr.h"
+#include "shell/resolve.h"
 #include "util/clock.h"
 
 #define PROTO     1
 #define READ_SIZE 65536
-#define ADDRS_MAX 4
+/* For an address that does not answer, where there are others. */
+#define ADDR_MS 3000
 
 mp_time
 mp_stream_now_ms(void)
@@ -75,18 +76,23 @@ connect_one(struct mp_stream *s, const struct mp_addr *addr, struct mp_error *er
 static int
 connect_any(struct mp_stream *s, const char *where, struct mp_error *err)
 {
-	struct mp_addr addrs[ADDRS_MAX];
-	size_t count;
-	int rc = mp_addr_resolve(where, MP_ADDR_REACH, addrs, ADDRS_MAX, &count, err);
+	const mp_time deadline_ms = s->deadline_ms;
+	struct mp_resolved found;
+	int rc = mp_resolve_wait(where, MP_ADDR_REACH, deadline_ms, s->stop, &found, err);
 
-	for (size_t i = 0; rc == 0 && i < count; i++) {
-		rc = connect_one(s, &addrs[i], err);
+	for (size_t i = 0; rc == 0 && i < found.count; i++) {
+		bool last = i + 1 == found.count;
+		mp_time until_ms = mp_stream_now_ms() + ADDR_MS;
+
+		s->deadline_ms = last || until_ms > deadline_ms ? deadline_ms : until_ms;
+		rc = connect_one(s, &found.addrs[i], err);
+		s->deadline_ms = deadline_ms;
 		if (rc == 0)
 			return 0;
 		if (s->fd >= 0)
 			(void)close(s->fd);
 		s->fd = -1;
-		if (rc == MP_EREFUSED && i + 1 < count)
+		if ((rc == MP_EREFUSED || rc == MP_ETIMEOUT) && !last)
 			rc = 0;
 	}
 	return rc;

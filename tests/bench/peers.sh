@@ -159,7 +159,7 @@ for name in $(printf '%s\n' "$names" | tail -n "$PEERS_KILLS"); do
 	alive=$((alive - 1))
 	for who in serf mp; do
 		peers_pid=$(cat "$tap_tmp/$who.$name.pid")
-		kill -9 "$peers_pid"
+		kill -9 "$peers_pid" && wait "$peers_pid" 2>/dev/null
 		rm "$tap_tmp/$who.$name.pid"
 	done
 	since=$(now_ms)

@@ -45,7 +45,7 @@ cli_kill_all()
 	for cli_pid in $cli_pids; do
 		kill -9 "$cli_pid" 2>/dev/null
 	done
-	wait
+	wait 2>/dev/null
 }
 
 cli_cleanup()

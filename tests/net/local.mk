@@ -4,6 +4,7 @@ net_tests = \
 	%D%/addresses.sh \
 	%D%/oneway.sh \
 	%D%/outgoing.sh \
+	%D%/resolver.sh \
 	%D%/udp.sh
 
 EXTRA_DIST += %D%/lib.sh

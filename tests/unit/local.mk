@@ -395,6 +395,11 @@ tests_unit_test_addr_SOURCES = %D%/test_addr.c
 tests_unit_test_addr_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_addr_LDADD = $(SHELL_LIBS)
 
+unit_tests += tests/unit/test_resolve
+tests_unit_test_resolve_SOURCES = %D%/test_resolve.c
+tests_unit_test_resolve_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_resolve_LDADD = $(SHELL_LIBS)
+
 unit_tests += tests/unit/test_peers
 tests_unit_test_peers_SOURCES = %D%/test_peers.c %D%/peers_world.h
 tests_unit_test_peers_CPPFLAGS = $(SHELL_CPPFLAGS)
