@@ -113,6 +113,11 @@ seeds: tests/sim/mpsim
 member-seeds: tests/sim/mpsim
 	tests/sim/mpsim --members $(SEEDS) --from $(FROM)
 
+# Every scenario of membership with other seeds than its own: make member-scenarios EACH=30 FROM=1
+EACH = 30
+member-scenarios: tests/sim/mpsim
+	tests/sim/mpsim $(srcdir)/tests/sim/scenarios/members/*.sim --each $(EACH) --from $(FROM)
+
 # Days of virtual time, and a thousand nodes.
 long-scenarios: tests/sim/mpsim
 	tests/sim/mpsim $(srcdir)/tests/sim/scenarios/long/*.sim
@@ -135,4 +140,4 @@ mutants: tests/sim/mpsim $(mutant_units)
 		unit_objects='$(mutant_objects)' \
 		unit_libs='$(tests_unit_test_raft_LDADD) $(LIBS)' \
 		$(SHELL) $(srcdir)/tests/sim/mutants.sh
-.PHONY: long-scenarios member-seeds mutants seeds table
+.PHONY: long-scenarios member-scenarios member-seeds mutants seeds table

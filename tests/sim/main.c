@@ -9,6 +9,7 @@
  *         [--blind I8]                this invariant is not looked at
  *   mpsim --list FILE                 the seeds in a file, each twice
  *   mpsim FILE.sim... [--trace]       scenarios
+ *         [--each N [--from M]]       those of membership, each with N seeds instead of its own
  *   mpsim --members N [--from M]      N seeds of membership alone
  *         [--trace] [--until M6]
  *   mpsim --table membership          the figures of docs/membership.md; or a part of them:
@@ -39,7 +40,7 @@ usage(void)
 		"usage: mpsim --seed N [--trace]\n"
 		"       mpsim --seeds N [--from M] [--once] [--until I1] [--blind I8]\n"
 		"       mpsim --list FILE\n"
-		"       mpsim SCENARIO... [--trace]\n"
+		"       mpsim SCENARIO... [--trace] [--each N [--from M]]\n"
 		"       mpsim --members N [--from M] [--trace] [--until M6]\n"
 		"       mpsim --table membership|updates|crashes|deaths|traffic|revocations\n");
 	return 2;
@@ -217,21 +218,53 @@ member_seeds(uint64_t from, uint64_t count, const char *until, bool trace)
 }
 
 static int
+scenario(const char *file, uint64_t seed, bool trace, unsigned *point)
+{
+	char why[600], with[40] = "";
+	int rc;
+
+	running = seed;
+	if (seed != SCENARIO_SEED)
+		(void)snprintf(with, sizeof(with), " --each 1 --from %" PRIu64, seed);
+	rc = mesh_script_is(file) ? mesh_script_run(file, seed, trace, why, sizeof(why))
+				  : sim_script_run(file, trace, why, sizeof(why));
+	if (rc != 0 || seed == SCENARIO_SEED)
+		(void)printf("%s %u - %s%s%s%s\n", rc == 0 ? "ok" : "not ok", ++*point, file, with,
+			rc == 0 ? "" : ": ", why);
+	(void)fflush(stdout);
+	return rc == 0 ? 0 : 1;
+}
+
+static int
 scenarios(char **files, int count, bool trace)
 {
+	unsigned point = 0;
 	int failed = 0;
 
 	(void)printf("1..%d\n", count);
-	for (int i = 0; i < count; i++) {
-		char why[600];
-		int rc = mesh_script_is(files[i])
-				 ? mesh_script_run(files[i], trace, why, sizeof(why))
-				 : sim_script_run(files[i], trace, why, sizeof(why));
+	for (int i = 0; i < count; i++)
+		failed += scenario(files[i], SCENARIO_SEED, trace, &point);
+	return failed == 0 ? 0 : 1;
+}
 
-		(void)printf("%s %d - %s%s%s\n", rc == 0 ? "ok" : "not ok", i + 1, files[i],
-			rc == 0 ? "" : ": ", why);
-		failed += rc != 0;
+/* A point for each scenario, and one for each seed with which it fails. */
+static int
+scenarios_each(char **files, int count, uint64_t from, uint64_t seeds, bool trace)
+{
+	unsigned point = 0;
+	int failed = 0;
+
+	for (int i = 0; i < count; i++) {
+		if (!mesh_script_is(files[i])) {
+			(void)fprintf(stderr, "mpsim: %s is not of membership\n", files[i]);
+			return 2;
+		}
+		for (uint64_t seed = from; seed < from + seeds; seed++)
+			failed += scenario(files[i], seed, trace, &point);
+		(void)printf("ok %u - %s with seeds %" PRIu64 " to %" PRIu64 "\n", ++point,
+			files[i], from, from + seeds - 1);
 	}
+	(void)printf("1..%u\n# %d failed\n", point, failed);
 	return failed == 0 ? 0 : 1;
 }
 
@@ -257,10 +290,11 @@ main(int argc, char **argv)
 		{"until", required_argument, NULL, 'u'},
 		{"blind", required_argument, NULL, 'b'},
 		{"members", required_argument, NULL, 'm'},
+		{"each", required_argument, NULL, 'e'},
 		{"table", required_argument, NULL, 'T'},
 		{0},
 	};
-	uint64_t seed = 0, count = 0, from = 1, members = 0;
+	uint64_t seed = 0, count = 0, from = 1, members = 0, each = 0;
 	bool trace = false, once = false, single = false;
 	const char *list = NULL, *until = NULL, *table = NULL;
 	int c;
@@ -282,6 +316,7 @@ main(int argc, char **argv)
 			single = true;
 		else if (!(c == 'n' && number(optarg, &count)) &&
 			 !(c == 'm' && number(optarg, &members)) &&
+			 !(c == 'e' && number(optarg, &each)) &&
 			 !(c == 'f' && number(optarg, &from)))
 			return usage();
 	}
@@ -295,6 +330,8 @@ main(int argc, char **argv)
 		return member_seeds(from, members, until, trace);
 	if (count > 0)
 		return many_seeds(from, count, once, until);
+	if (optind < argc && each > 0)
+		return scenarios_each(argv + optind, argc - optind, from, each, trace);
 	if (optind < argc)
 		return scenarios(argv + optind, argc - optind, trace);
 	return usage();

@@ -25,6 +25,7 @@
 #include "util/map.h"
 
 #define MESH_CLUSTERS_MAX 2
+#define SCENARIO_SEED     UINT64_MAX /* the one in its file */
 #define MESH_NONE         UINT32_MAX
 /* What Linux keeps for a socket nobody reads (rmem_default 212992), in small datagrams. */
 #define MESH_BACKLOG 277
@@ -295,7 +296,8 @@ void mesh_no_floods(struct mesh *mesh);
 /* ---- mesh_fault.c, mesh_script.c, mesh_measure.c ---- */
 
 int mesh_seed_run(uint64_t seed, bool trace, char *why, size_t size);
-int mesh_script_run(const char *file, bool trace, char *why, size_t size);
+/* With that seed instead of the file's, unless it is SCENARIO_SEED. */
+int mesh_script_run(const char *file, uint64_t seed, bool trace, char *why, size_t size);
 bool mesh_script_is(const char *file);
 /* Prints the figures of docs/membership.md: "membership" is all, else one part of it. */
 int mesh_measure(const char *name);

@@ -35,6 +35,7 @@
 
 struct script {
 	struct mesh_plan plan;
+	uint64_t seed;     /* instead of the plan's; SCENARIO_SEED: none */
 	struct mesh *mesh; /* made by the first command that needs it */
 	unsigned line;
 	const char *file;
@@ -53,6 +54,8 @@ static struct mesh *
 script_mesh(struct script *s)
 {
 	if (s->mesh == NULL) {
+		if (s->seed != SCENARIO_SEED)
+			s->plan.seed = s->seed;
 		s->mesh = mesh_new(&s->plan);
 		mesh_found(s->mesh);
 	}
@@ -335,9 +338,9 @@ mesh_script_is(const char *file)
 }
 
 int
-mesh_script_run(const char *file, bool trace, char *why, size_t size)
+mesh_script_run(const char *file, uint64_t seed, bool trace, char *why, size_t size)
 {
-	struct script s = {.file = file, .why = why, .why_size = size};
+	struct script s = {.seed = seed, .file = file, .why = why, .why_size = size};
 	FILE *f = fopen(file, "re");
 	char text[600];
 	int rc = 0;
