@@ -541,7 +541,7 @@ mp_swim_tick(struct mp_swim *swim, struct mp_env *env)
 	if (deadline > env->now_ms || mp_swim_follow(swim, env) != 0)
 		return;
 	if (env->now_ms - deadline > SWIM_LAG_MS)
-		mp_swim_excuse(swim, env->now_ms - deadline);
+		mp_swim_excuse(swim, env, env->now_ms - deadline);
 	swim->left_late = swim->leaving && swim->leave_until_ms <= env->now_ms;
 	mp_swim_probe_tick(swim, env);
 	if (swim->relay_ms <= env->now_ms)

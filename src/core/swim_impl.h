@@ -202,8 +202,8 @@ void mp_swim_vouch(struct mp_swim *swim, struct mp_env *env, const struct mp_mem
 /* Answers what this node was accused of last, with a new word. MP_ENOMEM. */
 int mp_swim_refute(struct mp_swim *swim, struct mp_env *env);
 void mp_swim_judge(struct mp_swim *swim, struct mp_env *env);
-/* Our tick came late: gives everybody that much more time. */
-void mp_swim_excuse(struct mp_swim *swim, mp_time late_ms);
+/* Our tick came late: time in which this node did not run counts for nobody who is suspected. */
+void mp_swim_excuse(struct mp_swim *swim, const struct mp_env *env, mp_time late_ms);
 /* Is it under an accusation that others should hear of? */
 bool mp_swim_accused(const struct mp_swim *swim, const struct mp_member *m);
 void mp_swim_health_add(struct mp_swim *swim, int delta);

@@ -509,8 +509,15 @@ mp_swim_judge(struct mp_swim *swim, struct mp_env *env)
 	swim->suspicion_ms = next;
 }
 
+/* What began then has lost so much of the time for which this node did not run. */
+static mp_time
+lost_since(const struct mp_env *env, mp_time began_ms, mp_time late_ms)
+{
+	return env->now_ms - began_ms < late_ms ? env->now_ms - began_ms : late_ms;
+}
+
 void
-mp_swim_excuse(struct mp_swim *swim, mp_time late_ms)
+mp_swim_excuse(struct mp_swim *swim, const struct mp_env *env, mp_time late_ms)
 {
 	if (MP_MUTANT(TIMERS_FIRST))
 		return;
@@ -521,10 +528,19 @@ mp_swim_excuse(struct mp_swim *swim, mp_time late_ms)
 		swim->probe.end_ms += late_ms;
 		swim->probe_ms += late_ms;
 	}
+	if (mp_swim_isolated(swim))
+		swim->isolated_since_ms += lost_since(env, swim->isolated_since_ms, late_ms);
+	swim->suspicion_ms = MP_TIME_NEVER;
 	for (uint32_t i = 0; i < swim->peer_count; i++) {
-		if (swim->peers[i].expire_ms != MP_TIME_NEVER)
-			swim->peers[i].expire_ms += late_ms;
+		struct swim_peer *peer = &swim->peers[i];
+		mp_time lost;
+
+		if (peer->expire_ms == MP_TIME_NEVER)
+			continue;
+		lost = lost_since(env, peer->suspect_ms, late_ms);
+		peer->suspect_ms += lost;
+		peer->expire_ms += lost;
+		if (peer->expire_ms < swim->suspicion_ms)
+			swim->suspicion_ms = peer->expire_ms;
 	}
-	if (swim->suspicion_ms != MP_TIME_NEVER)
-		swim->suspicion_ms += late_ms;
 }

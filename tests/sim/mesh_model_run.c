@@ -280,7 +280,7 @@ deadline(const struct model_node *node)
 }
 
 static void
-excuse(struct model_node *node, sim_time late)
+excuse(struct model_node *node, sim_time now, sim_time late)
 {
 	model_health_add(node, 1);
 	if (node->target != NOBODY) {
@@ -289,12 +289,17 @@ excuse(struct model_node *node, sim_time late)
 		node->end_at += late;
 		node->probe_at += late;
 	}
+	node->judge_at = SIM_NEVER;
 	for (uint32_t i = 0; i < node->doubt_count; i++) {
-		if (node->doubts[i].expire != SIM_NEVER)
-			node->doubts[i].expire += late;
+		struct doubt *d = &node->doubts[i];
+		sim_time lost = now - d->since < late ? now - d->since : late;
+
+		if (d->expire == SIM_NEVER)
+			continue;
+		d->since += lost;
+		d->expire += lost;
+		sooner(&node->judge_at, d->expire);
 	}
-	if (node->judge_at != SIM_NEVER)
-		node->judge_at += late;
 }
 
 static void
@@ -306,7 +311,7 @@ tick(struct model *m, uint32_t v)
 	if (due > m->now)
 		return;
 	if (m->now - due > LAG)
-		excuse(node, m->now - due);
+		excuse(node, m->now, m->now - due);
 	if (node->ask_at <= m->now)
 		probe_ask(m, v);
 	if (node->end_at <= m->now)

@@ -21,6 +21,28 @@ test_late_tick(void **state)
 	net_free(net);
 }
 
+/* Nor does it when accusations that waited meanwhile are read afterwards: of that time, nothing
+ * counts. */
+static void
+test_late_tick_then_accused(void **state)
+{
+	struct net *net = net_cluster(56, 3);
+	uint64_t incarnation = net_view(net, 0, 2)->incarnation;
+
+	(void)state;
+	net_kill(net, 2);
+	assert_int_equal(net_accuse(net, 0, 1, 2, MP_SWIM_DEAD, incarnation), 0);
+	net_run(net, 1000);
+	net->now += 10000;
+	net_tick(net, &net->nodes[0]);
+	assert_int_equal(net_accuse(net, 0, 1, 2, MP_SWIM_DEAD, incarnation), 0);
+	net_tick(net, &net->nodes[0]);
+	assert_int_equal(net_view(net, 0, 2)->state, MP_MEMBER_SUSPECT);
+	assert_in_range(
+		net_until(net, 10000, net_view(net, 0, 2)->state == MP_MEMBER_DEAD), 2000, 3100);
+	net_free(net);
+}
+
 /* A suspicion that confirmations shorten to a time that is over is due now; nobody was late. */
 static void
 test_late_confirmation(void **state)
@@ -85,6 +107,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_late_tick),
+		cmocka_unit_test(test_late_tick_then_accused),
 		cmocka_unit_test(test_late_confirmation),
 		cmocka_unit_test(test_leave_while_probing),
 		cmocka_unit_test(test_refuted_at_its_time),
