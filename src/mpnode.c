@@ -258,8 +258,9 @@ command_init(const struct options *o)
 	else
 		rc = mp_state_found(&state, &err);
 	if (rc == 0)
-		rc = mp_state_invite(&state, MP_ROLE_NODE | MP_ROLE_SUBMIT | MP_ROLE_OBSERVE,
-			INVITE_MS, NULL, 0, &token, &err);
+		rc = mp_state_invite(&state, mp_span(NULL, 0),
+			MP_ROLE_NODE | MP_ROLE_SUBMIT | MP_ROLE_OBSERVE, INVITE_MS, NULL, 0, &token,
+			&err);
 	if (rc == 0)
 		rc = print_token(mp_buf_span(&token), &err);
 	mp_buf_fini(&token);

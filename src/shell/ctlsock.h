@@ -13,7 +13,6 @@
 #define MP_SHELL_CTLSOCK_H
 
 #include "codec/msg_ctl.h"
-#include "codec/settings.h"
 #include "mp/base.h"
 #include "mp/error.h"
 #include "shell/cache.h"
@@ -31,7 +30,7 @@
 struct mp_ctlsock;
 
 /* All callbacks come on the loop's thread, and never from inside mp_ctlsock_reply() except
- * `closed`. */
+ * `closed`. None may wait for a disk. */
 struct mp_ctlsock_config {
 	uv_loop_t *loop;        /* borrowed until closed */
 	struct mp_cache *cache; /* likewise */
@@ -42,17 +41,9 @@ struct mp_ctlsock_config {
 	void (*request)(void *ctx, uint64_t request, struct mp_span bytes);
 	/* Who asked has gone; do not answer any more. Only for what has no last answer yet. */
 	void (*closed)(void *ctx, uint64_t request);
-	/* Names the authority whose key is kept here in a takeover record, and signs it. */
-	int (*sign_takeover)(void *ctx, struct mp_span takeover, struct mp_buf *out,
-		struct mp_sig *sig, struct mp_error *err);
-	/* Appends a token. MP_ENOENT and others with a text: it cannot be made here. */
-	int (*invite)(void *ctx, uint32_t roles, uint64_t expires_ms, struct mp_buf *token,
-		struct mp_error *err);
-	/* mpctl node set. */
-	int (*set)(void *ctx, const struct mp_settings *change, struct mp_error *err);
-	/* The same, for the key of this request alone. */
-	int (*admit)(void *ctx, struct mp_span request, uint32_t roles, uint64_t expires_ms,
-		struct mp_buf *token, struct mp_error *err);
+	/* INVITE, ADMIT, SIGN_TAKEOVER or NODE_SET, answered by mp_ctlsock_answer(), now or later;
+	 * *m is borrowed for the call. */
+	void (*own)(void *ctx, uint64_t request, const struct mp_ctl_local *m);
 	/* To a guest. */
 	void (*guest_answer)(void *ctx, uint64_t guest, struct mp_span bytes);
 	/* Fills all but `items`; what it points to is good until the callback is called again. */
@@ -69,6 +60,11 @@ int mp_ctlsock_open(
 /* bytes is a whole answer; copied. last: the request is over. Nothing for a request that is closed
  * or over. */
 void mp_ctlsock_reply(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes, bool last);
+
+/* The last answer to a request: a payload, or with rc != 0 an error, whose text is err's or that of
+ * rc. Nothing for a request that is closed or over. */
+void mp_ctlsock_answer(struct mp_ctlsock *sock, uint64_t request, int rc, struct mp_span payload,
+	const struct mp_error *err);
 
 /*
  * A request that came over a stream (shell/peers.h), from one who may ask it; answered by

@@ -25,10 +25,6 @@ struct mp_ctlsock {
 /* A request of 150–199 that has come whole. Answers by mp_ctlsock_answer(), now or later. */
 void mp_ctlsock_local(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes);
 
-/* The last answer to a request: a payload, or with rc != 0 an error. */
-void mp_ctlsock_answer(struct mp_ctlsock *sock, uint64_t request, int rc, struct mp_span payload,
-	const struct mp_error *err);
-
 /* Is it a guest's request? Then it was answered. */
 bool mp_ctlsock_guest_reply(
 	struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes, bool last);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests of 150–199: blobs on the thread pool, the rest at once. */
+/* Requests of 150–199: blobs on the thread pool; what the node is by itself is asked of it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -182,71 +182,6 @@ local_start(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes)
 }
 
 static void
-local_invite(struct mp_ctlsock *sock, uint64_t request, const struct mp_ctl_local *m)
-{
-	struct mp_buf token, payload;
-	struct mp_error err = {0};
-	struct mp_cbor_w w;
-	int rc;
-
-	mp_buf_init(&token, &mp_heap, MP_CTL_TOKEN_MAX);
-	mp_buf_init(&payload, &mp_heap, MP_CTL_TOKEN_MAX + 16);
-	if (m->number == MP_CTL_ADMIT)
-		rc = sock->config.admit(
-			sock->config.ctx, m->bytes, m->roles, m->expires_ms, &token, &err);
-	else
-		rc = sock->config.invite(sock->config.ctx, m->roles, m->expires_ms, &token, &err);
-	mp_cbor_w_init(&w, &payload);
-	mp_cbor_w_text_n(&w, (const char *)token.p, token.n);
-	mp_ctlsock_answer(sock, request, rc != 0 ? rc : w.rc, mp_buf_span(&payload), &err);
-	mp_buf_fini(&payload);
-	mp_buf_fini(&token);
-}
-
-static void
-local_sign(struct mp_ctlsock *sock, uint64_t request, const struct mp_ctl_local *m)
-{
-	struct mp_buf takeover, payload;
-	struct mp_error err = {0};
-	struct mp_cbor_w w;
-	struct mp_sig sig;
-	int rc;
-
-	mp_buf_init(&takeover, &mp_heap, MP_CTL_TAKEOVER_MAX);
-	mp_buf_init(&payload, &mp_heap, MP_CTL_TAKEOVER_MAX + 128);
-	rc = sock->config.sign_takeover(sock->config.ctx, m->bytes, &takeover, &sig, &err);
-	mp_cbor_w_init(&w, &payload);
-	if (rc == 0) {
-		mp_cbor_w_array(&w, 2);
-		mp_cbor_w_span(&w, mp_buf_span(&takeover));
-		mp_cbor_w_bytes(&w, sig.b, sizeof(sig.b));
-		rc = w.rc;
-	}
-	mp_ctlsock_answer(sock, request, rc, mp_buf_span(&payload), &err);
-	mp_buf_fini(&payload);
-	mp_buf_fini(&takeover);
-}
-
-static void
-local_set(struct mp_ctlsock *sock, uint64_t request, const struct mp_ctl_local *m)
-{
-	static const uint8_t null = 0xf6;
-	struct mp_settings change;
-	struct mp_error err = {0};
-	struct mp_cbor_r r;
-	int rc;
-
-	mp_cbor_r_init(&r, m->settings);
-	mp_settings_read(&r, &change);
-	rc = mp_cbor_r_end(&r);
-	if (rc != 0)
-		(void)mp_fail(&err, rc, "no node can be told this");
-	else
-		rc = sock->config.set(sock->config.ctx, &change, &err);
-	mp_ctlsock_answer(sock, request, rc, mp_span(&null, 1), &err);
-}
-
-static void
 local_info(struct mp_ctlsock *sock, uint64_t request)
 {
 	struct mp_ctl_info info = {.counter_count = 0};
@@ -283,13 +218,9 @@ mp_ctlsock_local(struct mp_ctlsock *sock, uint64_t request, struct mp_span bytes
 		break;
 	case MP_CTL_INVITE:
 	case MP_CTL_ADMIT:
-		local_invite(sock, request, &m);
-		break;
 	case MP_CTL_SIGN_TAKEOVER:
-		local_sign(sock, request, &m);
-		break;
 	case MP_CTL_NODE_SET:
-		local_set(sock, request, &m);
+		sock->config.own(sock->config.ctx, request, &m);
 		break;
 	case MP_CTL_INFO:
 		local_info(sock, request);

@@ -22,16 +22,19 @@
 void
 mp_daemon_log(struct mp_daemon *d, const char *fmt, ...)
 {
+	static const char name[] = "mpnode: ";
+	char line[MP_LINE_MAX];
+	size_t n = sizeof(name) - 1;
 	va_list ap;
+	int more;
 
-	if (d->config.log == NULL)
-		return;
-	(void)fputs("mpnode: ", d->config.log);
+	memcpy(line, name, n);
 	va_start(ap, fmt);
-	(void)vfprintf(d->config.log, fmt, ap);
+	more = vsnprintf(line + n, sizeof(line) - n, fmt, ap);
 	va_end(ap);
-	(void)fputc('\n', d->config.log);
-	(void)fflush(d->config.log);
+	n = mp_min_size(n + (more > 0 ? (size_t)more : 0), sizeof(line) - 1);
+	line[n++] = '\n';
+	mp_lines_put(d->log, mp_span(line, n));
 }
 
 /* ---- events and effects ---- */
@@ -46,42 +49,65 @@ daemon_stop_loop(struct mp_daemon *d, int code, const char *text)
 }
 
 void
-mp_daemon_work(struct mp_daemon *d, uv_work_t *req, uv_work_cb work, uv_after_work_cb done)
-{
-	int rc = uv_queue_work(&d->loop, req, work, done);
-
-	mp_assert(rc == 0);
-	d->works++;
-}
-
-void
-mp_daemon_work_done(struct mp_daemon *d)
-{
-	mp_assert(d->works > 0);
-	d->works--;
-}
-
-void
 mp_daemon_no_memory(struct mp_daemon *d)
 {
 	daemon_stop_loop(d, MP_ENOMEM, "out of memory: the node would wait for ever");
 }
 
-/* Has it taken other timings from the cluster that it joined? */
-static void
-daemon_timings(struct mp_daemon *d)
-{
-	bool wan = mp_node_env(d->node)->profile->wan;
-	struct mp_state_network net = d->config.state->network;
-	struct mp_error err = {0};
+/* What the state directory is to say of a node that has become a member. */
+struct joined_job {
+	struct mp_daemon_job job;
+	bool joined;
+	bool timings;
+	struct mp_state_network network;
+};
 
-	if (wan == net.wan)
+static int
+joined_work(struct mp_daemon_job *job)
+{
+	struct joined_job *j = mp_container_of(job, struct joined_job, job);
+	const struct mp_state *state = job->d->config.state;
+
+	if (j->joined)
+		mp_state_keep_joined(state);
+	return j->timings ? mp_state_keep_network(state, &j->network, &job->err) : 0;
+}
+
+static void
+joined_done(struct mp_daemon_job *job)
+{
+	if (job->rc != 0)
+		mp_daemon_log(job->d, "the timings are not kept: %s", job->err.text);
+	free(mp_container_of(job, struct joined_job, job));
+}
+
+/* It may have taken other timings from the cluster that it joined. */
+static void
+daemon_joined(struct mp_daemon *d)
+{
+	struct mp_state *state = d->config.state;
+	bool wan = mp_node_env(d->node)->profile->wan;
+	bool timings = wan != state->network.wan;
+	struct joined_job *j;
+
+	if (!state->joining && !timings)
 		return;
-	net.wan = wan;
+	j = calloc(1, sizeof(*j));
+	if (j == NULL) {
+		mp_daemon_no_memory(d);
+		return;
+	}
+	*j = (struct joined_job){.job = {.work = joined_work, .done = joined_done},
+		.joined = state->joining,
+		.timings = timings};
+	state->joining = false;
+	state->network.wan = wan;
+	j->network = state->network;
+	mp_daemon_do(d, &j->job);
+	if (!timings)
+		return;
 	mp_daemon_log(d, "the timings of this cluster are those of --profile %s: taken",
 		wan ? "wan" : "lan");
-	if (mp_state_set_network(d->config.state, &net, &err) != 0)
-		mp_daemon_log(d, "they are not kept: %s", err.text);
 	mp_daemon_net_timings(d);
 	mp_daemon_caps_tell_soon(d);
 }
@@ -90,18 +116,17 @@ static void
 daemon_ready(struct mp_daemon *d)
 {
 	char addr[MP_ADDR_TEXT] = "-", hex[MP_HEX_SIZE(32)];
+	char line[MP_NAME_MAX + sizeof(addr) + sizeof(hex) + 16];
+	int n;
 
 	mp_peers_accept(d->peers);
-	mp_state_joined(d->config.state);
-	daemon_timings(d);
+	daemon_joined(d);
 	mp_hex(hex, d->config.state->id.b, sizeof(d->config.state->id.b));
 	if (d->advertised_count > 0)
 		mp_addr_format(addr, &d->advertised[0]);
 	mp_notify_systemd("READY=1");
-	if (d->config.ready == NULL)
-		return;
-	(void)fprintf(d->config.ready, "ready %s %s %s\n", d->config.state->name.s, hex, addr);
-	(void)fflush(d->config.ready);
+	n = snprintf(line, sizeof(line), "ready %s %s %s\n", d->config.state->name.s, hex, addr);
+	mp_lines_put(d->ready, mp_span(line, (size_t)n));
 }
 
 static void

@@ -4,6 +4,7 @@
 
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/roster.h"
@@ -28,56 +29,149 @@ on_request_closed(void *ctx, uint64_t request)
 	mp_daemon_event(ctx, &ev);
 }
 
-static int
-on_sign_takeover(void *ctx, struct mp_span takeover, struct mp_buf *out, struct mp_sig *sig,
-	struct mp_error *err)
-{
-	const struct mp_daemon *d = ctx;
+/* ---- what the node itself is asked ---- */
 
-	return mp_state_sign_takeover(d->config.state, takeover, out, sig, err);
+void
+mp_daemon_answer(struct mp_daemon *d, uint64_t request, int rc, struct mp_span payload,
+	const struct mp_error *err)
+{
+	if (!d->stop) /* or the socket may be gone */
+		mp_ctlsock_answer(d->ctlsock, request, rc, payload, err);
 }
 
-/* Keys may have been added and removed since this node was admitted. */
-static void
-learn_log(struct mp_daemon *d)
-{
-	const struct mp_authority *log = mp_charter_log(mp_roster_charter(mp_node_roster(d->node)));
-
-	d->config.state->authority_log = log != NULL ? log->log : mp_span(NULL, 0);
-}
+/* What an authority's key is needed for: it is a file. */
+struct sign_job {
+	struct mp_daemon_job job;
+	uint64_t request;
+	struct mp_ctl_local m; /* its bytes, and `log`, are in `bytes` */
+	struct mp_span log;
+	char seeds[MP_ADDRS_MAX][MP_ADDR_TEXT];
+	size_t seed_count;
+	struct mp_buf payload;
+	uint8_t bytes[];
+};
 
 static int
-on_invite(
-	void *ctx, uint32_t roles, uint64_t expires_ms, struct mp_buf *token, struct mp_error *err)
+sign_takeover(struct sign_job *j, const struct mp_state *state)
 {
-	struct mp_daemon *d = ctx;
-	char text[MP_ADDRS_MAX][MP_ADDR_TEXT];
-	const char *seeds[MP_ADDRS_MAX];
+	struct mp_buf takeover;
+	struct mp_cbor_w w;
+	struct mp_sig sig;
+	int rc;
 
-	for (size_t i = 0; i < d->advertised_count; i++) {
-		mp_addr_format(text[i], &d->advertised[i]);
-		seeds[i] = text[i];
+	mp_buf_init(&takeover, &mp_heap, MP_CTL_TAKEOVER_MAX);
+	rc = mp_state_sign_takeover(state, j->log, j->m.bytes, &takeover, &sig, &j->job.err);
+	if (rc == 0) {
+		mp_cbor_w_init(&w, &j->payload);
+		mp_cbor_w_array(&w, 2);
+		mp_cbor_w_span(&w, mp_buf_span(&takeover));
+		mp_cbor_w_bytes(&w, sig.b, sizeof(sig.b));
+		rc = w.rc;
 	}
-	learn_log(d);
-	return mp_state_invite(d->config.state, roles, (mp_time)expires_ms, seeds,
-		d->advertised_count, token, err);
+	mp_buf_fini(&takeover);
+	return rc;
 }
 
 static int
-on_admit(void *ctx, struct mp_span request, uint32_t roles, uint64_t expires_ms,
-	struct mp_buf *token, struct mp_error *err)
+sign_token(struct sign_job *j, const struct mp_state *state)
+{
+	const char *seeds[MP_ADDRS_MAX];
+	const struct mp_ctl_local *m = &j->m;
+	struct mp_buf token;
+	struct mp_cbor_w w;
+	int rc;
+
+	for (size_t i = 0; i < j->seed_count; i++)
+		seeds[i] = j->seeds[i];
+	mp_buf_init(&token, &mp_heap, MP_CTL_TOKEN_MAX);
+	if (m->number == MP_CTL_ADMIT)
+		rc = mp_state_admit(state, j->log, m->bytes, m->roles, (mp_time)m->expires_ms,
+			&token, &j->job.err);
+	else
+		rc = mp_state_invite(state, j->log, m->roles, (mp_time)m->expires_ms, seeds,
+			j->seed_count, &token, &j->job.err);
+	if (rc == 0) {
+		mp_cbor_w_init(&w, &j->payload);
+		mp_cbor_w_text_n(&w, (const char *)token.p, token.n);
+		rc = w.rc;
+	}
+	mp_buf_fini(&token);
+	return rc;
+}
+
+static int
+sign_work(struct mp_daemon_job *job)
+{
+	struct sign_job *j = mp_container_of(job, struct sign_job, job);
+	const struct mp_state *state = job->d->config.state;
+
+	return j->m.number == MP_CTL_SIGN_TAKEOVER ? sign_takeover(j, state) : sign_token(j, state);
+}
+
+static void
+sign_done(struct mp_daemon_job *job)
+{
+	struct sign_job *j = mp_container_of(job, struct sign_job, job);
+
+	mp_daemon_answer(job->d, j->request, job->rc, mp_buf_span(&j->payload), &job->err);
+	mp_buf_fini(&j->payload);
+	free(j);
+}
+
+/* Keys may have been added and removed since this node was admitted, and may be meanwhile. */
+static int
+sign_begin(struct mp_daemon *d, uint64_t request, const struct mp_ctl_local *m)
+{
+	const struct mp_authority *authority =
+		mp_charter_log(mp_roster_charter(mp_node_roster(d->node)));
+	struct mp_span log = authority != NULL ? authority->log : mp_span(NULL, 0);
+	struct sign_job *j = calloc(1, sizeof(*j) + m->bytes.n + log.n);
+
+	if (j == NULL)
+		return MP_ENOMEM;
+	j->job = (struct mp_daemon_job){.work = sign_work, .done = sign_done};
+	j->request = request;
+	j->m = *m;
+	j->m.bytes = mp_span(j->bytes, m->bytes.n);
+	j->log = mp_span(j->bytes + m->bytes.n, log.n);
+	if (m->bytes.n > 0)
+		memcpy(j->bytes, m->bytes.p, m->bytes.n);
+	if (log.n > 0)
+		memcpy(j->bytes + m->bytes.n, log.p, log.n);
+	for (; j->seed_count < d->advertised_count; j->seed_count++)
+		mp_addr_format(j->seeds[j->seed_count], &d->advertised[j->seed_count]);
+	mp_buf_init(&j->payload, &mp_heap, MP_CTL_TOKEN_MAX + MP_CTL_TAKEOVER_MAX);
+	mp_daemon_do(d, &j->job);
+	return 0;
+}
+
+static int
+set_begin(struct mp_daemon *d, uint64_t request, const struct mp_ctl_local *m, struct mp_error *err)
+{
+	struct mp_settings change;
+	struct mp_cbor_r r;
+	int rc;
+
+	mp_cbor_r_init(&r, m->settings);
+	mp_settings_read(&r, &change);
+	rc = mp_cbor_r_end(&r);
+	return rc != 0 ? mp_fail(err, rc, "no node can be told this")
+		       : mp_daemon_caps_set(d, &change, request);
+}
+
+static void
+on_own(void *ctx, uint64_t request, const struct mp_ctl_local *m)
 {
 	struct mp_daemon *d = ctx;
+	struct mp_error err = {0};
+	int rc = m->number == MP_CTL_NODE_SET ? set_begin(d, request, m, &err)
+					      : sign_begin(d, request, m);
 
-	learn_log(d);
-	return mp_state_admit(d->config.state, request, roles, (mp_time)expires_ms, token, err);
+	if (rc != 0)
+		mp_daemon_answer(d, request, rc, mp_span(NULL, 0), &err);
 }
 
-static int
-on_set(void *ctx, const struct mp_settings *change, struct mp_error *err)
-{
-	return mp_daemon_caps_set(ctx, change, err);
-}
+/* ---- the socket ---- */
 
 static int
 find_group(const char *name, gid_t *out, struct mp_error *err)
@@ -100,11 +194,8 @@ mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err)
 		.path = path,
 		.request = on_request,
 		.closed = on_request_closed,
-		.invite = on_invite,
-		.admit = on_admit,
+		.own = on_own,
 		.guest_answer = mp_daemon_guest_answer,
-		.sign_takeover = on_sign_takeover,
-		.set = on_set,
 		.info = mp_daemon_on_info,
 		.ctx = d};
 

@@ -54,6 +54,7 @@ say_counters(const struct mp_daemon *d, const struct mp_peers_stats *stats,
 		{.name = "messages_lost", .value = stats->lost},
 		{.name = "requests_refused", .value = d->requests_refused},
 		{.name = "log_lines_held", .value = d->held},
+		{.name = "log_lines_lost", .value = mp_lines_lost(d->log)},
 	};
 	size_t n = 0;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the daemon share: daemon.c steps the node, daemon_blob.c works for it on the
- * thread pool, daemon_guest.c speaks to those that are no nodes, daemon_join.c finds seeds,
- * daemon_members.c tells of members, daemon_net.c has the sockets, daemon_open.c
- * sets everything up and takes it down. */
+ * thread pool, daemon_guest.c speaks to those that are no nodes, daemon_jobs.c has that done which
+ * would keep the loop waiting, daemon_join.c finds seeds, daemon_members.c tells of members,
+ * daemon_net.c has the sockets, daemon_open.c sets everything up and takes it down. */
 #ifndef MP_SHELL_DAEMON_INT_H
 #define MP_SHELL_DAEMON_INT_H
 
@@ -17,6 +17,7 @@
 #include "shell/exec.h"
 #include "shell/executor.h"
 #include "shell/heap.h"
+#include "shell/lines.h"
 #include "shell/peers.h"
 #include "shell/resolve.h"
 #include "shell/state.h"
@@ -49,6 +50,8 @@ struct mp_daemon_caps {
 	bool probing; /* versions are being asked for on the thread pool, */
 	bool again;   /* and are to be once more */
 	bool untold;  /* mp_daemon_caps_tell_soon() */
+	bool disk_asked;
+	bool hup_asked; /* and not looked at yet */
 	atomic_bool stop;
 };
 
@@ -59,12 +62,26 @@ struct mp_daemon_seed {
 	uint64_t trouble;         /* the sum of what was said; 0: none */
 };
 
+/* Work on the small files of the state directory, which it does not see change meanwhile: one is
+ * over before the next one begins. */
+struct mp_daemon_job {
+	uv_work_t req;
+	struct mp_daemon *d;
+	struct mp_daemon_job *next;
+	int (*begin)(struct mp_daemon_job *job); /* on the loop, first; may be NULL */
+	int (*work)(struct mp_daemon_job *job);  /* on the thread pool, if that was 0 */
+	void (*done)(struct mp_daemon_job *job); /* on the loop; frees it, even while all ends */
+	int rc;                                  /* of the two */
+	struct mp_error err;
+};
+
 /* Counters of the node and of the shell; bounds with how much of them is used. */
-#define MP_DAEMON_COUNTERS (MP_COUNTER_COUNT + MP_REFUSED_COUNT + 7)
+#define MP_DAEMON_COUNTERS (MP_COUNTER_COUNT + MP_REFUSED_COUNT + 8)
 #define MP_DAEMON_LIMITS   3
 
 struct mp_daemon {
 	struct mp_daemon_config config;
+	struct mp_lines *log, *ready; /* NULL: none is wanted */
 	uv_loop_t loop;
 	bool has_loop;
 	uv_timer_t timer;
@@ -89,10 +106,12 @@ struct mp_daemon {
 	uint64_t entropy[64];
 	size_t entropy_left;
 	bool stepping;
-	bool stopping;       /* asked to, gracefully */
-	bool stop;           /* the loop is to end */
-	size_t works;        /* on the thread pool for us */
-	uv_async_t resolved; /* the resolver has answered */
+	bool stopping;                           /* asked to, gracefully */
+	bool stop;                               /* the loop is to end */
+	size_t works;                            /* on the thread pool for us */
+	struct mp_daemon_job *jobs, **jobs_last; /* the first one runs, */
+	bool job_runs;                           /* if this is set */
+	uv_async_t resolved;                     /* the resolver has answered */
 	struct mp_daemon_seed seeds[MP_STATE_SEEDS_MAX];
 	struct mp_daemon_queued *queue, **queue_last;
 	struct mp_daemon_trouble trouble[64];
@@ -108,6 +127,7 @@ struct mp_daemon {
 	size_t closing; /* parts that are not closed yet */
 };
 
+/* One line; never waits. Nothing before the executor was forked. */
 void mp_daemon_log(struct mp_daemon *d, const char *fmt, ...) MP_PRINTF(2, 3);
 void mp_daemon_event(struct mp_daemon *d, struct mp_event *ev);
 
@@ -136,14 +156,16 @@ int mp_daemon_caps_now(const struct mp_daemon *d, const struct mp_settings *sett
 	struct mp_buf *buf, uint32_t *slots, struct mp_error *err);
 /* Something changed while the node must not be called: they are told in the loop's next round. */
 void mp_daemon_caps_tell_soon(struct mp_daemon *d);
-/* mpctl node set: keeps and tells it. Errors of the above, of merging and of files. */
-int mp_daemon_caps_set(struct mp_daemon *d, const struct mp_settings *change, struct mp_error *err);
+/* mpctl node set: keeps and tells it, and answers the request. MP_ENOMEM: it does not. */
+int mp_daemon_caps_set(struct mp_daemon *d, const struct mp_settings *change, uint64_t request);
 void mp_daemon_on_hup(uv_signal_t *handle, int signum);
 
 /* Has `work` done on the thread pool and then `done` on the loop, which calls
  * mp_daemon_work_done() first. The daemon closes when nothing is there any more. */
 void mp_daemon_work(struct mp_daemon *d, uv_work_t *req, uv_work_cb work, uv_after_work_cb done);
 void mp_daemon_work_done(struct mp_daemon *d);
+/* A job whose functions are set, after all before it. */
+void mp_daemon_do(struct mp_daemon *d, struct mp_daemon_job *job);
 /* No memory for what the node has asked: it would wait for the answer for ever, and is stopped. */
 void mp_daemon_no_memory(struct mp_daemon *d);
 
@@ -191,6 +213,10 @@ void mp_daemon_guest_answer(void *ctx, uint64_t guest, struct mp_span bytes);
 
 /* As mp_ctlsock_config says. */
 void mp_daemon_on_info(void *ctx, struct mp_ctl_info *info);
+
+/* As mp_ctlsock_answer(), unless the daemon ends. */
+void mp_daemon_answer(struct mp_daemon *d, uint64_t request, int rc, struct mp_span payload,
+	const struct mp_error *err);
 
 /* Opens the control socket; what is asked there goes to the node. */
 int mp_daemon_open_control(struct mp_daemon *d, struct mp_error *err);

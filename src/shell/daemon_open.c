@@ -198,6 +198,18 @@ open_exec(struct mp_daemon *d, struct mp_error *err)
 }
 
 static int
+open_lines(struct mp_daemon *d, struct mp_error *err)
+{
+	int rc = 0;
+
+	if (d->config.log != NULL)
+		rc = mp_lines_open(fileno(d->config.log), &d->log);
+	if (rc == 0 && d->config.ready != NULL)
+		rc = mp_lines_open(fileno(d->config.ready), &d->ready);
+	return rc == 0 ? 0 : mp_fail(err, rc, "%s", mp_strerror(rc));
+}
+
+static int
 daemon_open(struct mp_daemon *d, struct mp_error *err)
 {
 	int rc = mp_executor_start(d->config.state->lock_fd, &d->executor, err);
@@ -205,8 +217,9 @@ daemon_open(struct mp_daemon *d, struct mp_error *err)
 	if (rc != 0)
 		return rc;
 	d->has_executor = true;
-	if ((rc = open_loop(d, err)) != 0 || (rc = open_databases(d, err)) != 0 ||
-		(rc = open_exec(d, err)) != 0 || (rc = mp_daemon_open_sockets(d, err)) != 0 ||
+	if ((rc = open_lines(d, err)) != 0 || (rc = open_loop(d, err)) != 0 ||
+		(rc = open_databases(d, err)) != 0 || (rc = open_exec(d, err)) != 0 ||
+		(rc = mp_daemon_open_sockets(d, err)) != 0 ||
 		(rc = mp_daemon_open_caps(d, err)) != 0 || (rc = open_node(d, err)) != 0 ||
 		(rc = mp_daemon_open_control(d, err)) != 0)
 		return rc;
@@ -228,6 +241,7 @@ mp_daemon_open(const struct mp_daemon_config *config, struct mp_daemon **out, st
 	d->started_ms = mp_clock_wall_ms();
 	d->armed = MP_TIME_NEVER;
 	d->queue_last = &d->queue;
+	d->jobs_last = &d->jobs;
 	rc = daemon_open(d, err);
 	if (rc != 0) {
 		mp_daemon_close(d);
@@ -306,6 +320,8 @@ mp_daemon_close(struct mp_daemon *d)
 		mp_executor_stop(&d->executor);
 	mp_node_free(d->node);
 	mp_cache_close(d->cache);
+	mp_lines_close(d->ready);
+	mp_lines_close(d->log);
 	free(d->members.said);
 	while (d->queue != NULL) {
 		struct mp_daemon_queued *q = d->queue;

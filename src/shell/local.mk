@@ -31,8 +31,9 @@ libmp_shell_a_SOURCES = \
 	%D%/daemon_guest.c \
 	%D%/daemon_info.c \
 	%D%/daemon_int.h \
-	%D%/daemon_log.c \
+	%D%/daemon_jobs.c \
 	%D%/daemon_join.c \
+	%D%/daemon_log.c \
 	%D%/daemon_members.c \
 	%D%/daemon_net.c \
 	%D%/daemon_rows.c \
@@ -60,6 +61,8 @@ libmp_shell_a_SOURCES = \
 	%D%/gate.h \
 	%D%/heap.c \
 	%D%/heap.h \
+	%D%/lines.c \
+	%D%/lines.h \
 	%D%/peers.c \
 	%D%/peers.h \
 	%D%/peers_conn.c \

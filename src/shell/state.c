@@ -564,14 +564,12 @@ mp_state_set_port(struct mp_state *state, uint16_t port, struct mp_error *err)
 }
 
 int
-mp_state_set_network(
-	struct mp_state *state, const struct mp_state_network *net, struct mp_error *err)
+mp_state_keep_network(
+	const struct mp_state *state, const struct mp_state_network *net, struct mp_error *err)
 {
 	char text[(1 + MP_ADDRS_MAX) * (MP_STATE_SEED_SIZE + 16)];
 	size_t n = 0;
 
-	if (memcmp(net, &state->network, sizeof(*net)) == 0)
-		return 0;
 	if (net->listen[0] != '\0')
 		n += (size_t)snprintf(text, sizeof(text), "listen %s\n", net->listen);
 	for (size_t i = 0; i < net->advertise_count; i++)
@@ -581,8 +579,17 @@ mp_state_set_network(
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "reach out\n");
 	if (net->wan)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "profile wan\n");
-	state->network = *net;
 	return mp_state_write(state, "network", text, n, err);
+}
+
+int
+mp_state_set_network(
+	struct mp_state *state, const struct mp_state_network *net, struct mp_error *err)
+{
+	if (memcmp(net, &state->network, sizeof(*net)) == 0)
+		return 0;
+	state->network = *net;
+	return mp_state_keep_network(state, net, err);
 }
 
 /* ---- what an operator says of it ---- */

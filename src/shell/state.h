@@ -60,9 +60,6 @@ struct mp_state {
 	uint8_t credential[MP_CREDENTIAL_MAX];
 	size_t credential_size;
 	struct mp_name name;
-	/* The authority log as the node knows it, borrowed, set before it is needed; empty: that of
-	 * the credential. */
-	struct mp_span authority_log;
 	bool renamed;  /* joining: `name` was given now and is not the one in the credential */
 	uint16_t port; /* as used last; 0 none */
 	struct mp_state_network network;
@@ -137,25 +134,31 @@ struct mp_state_back {
 int mp_state_return(struct mp_state *state, const char *const *seeds, size_t seed_count,
 	mp_time wall_ms, struct mp_state_back *back, struct mp_error *err);
 
-/* It is a member now. */
-void mp_state_joined(struct mp_state *state);
+/* It is a member now: the directory says so, too. Any thread may, for only who opens it next looks
+ * at that. */
+void mp_state_keep_joined(const struct mp_state *state);
 
 /* With the authority key kept here; MP_EAUTH with what to do: it is not. Or as the functions of
- * shell/signing.h. */
-int mp_state_sign_takeover(const struct mp_state *state, struct mp_span takeover,
-	struct mp_buf *out, struct mp_sig *sig, struct mp_error *err);
-int mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
-	const char *const *seeds, size_t seed_count, struct mp_buf *token, struct mp_error *err);
-int mp_state_admit(const struct mp_state *state, struct mp_span request, uint32_t roles,
-	mp_time valid_ms, struct mp_buf *token, struct mp_error *err);
+ * shell/signing.h. `log`: the authority log as the node knows it; empty: that of the credential.
+ * Any thread, while the node serves. */
+int mp_state_sign_takeover(const struct mp_state *state, struct mp_span log,
+	struct mp_span takeover, struct mp_buf *out, struct mp_sig *sig, struct mp_error *err);
+int mp_state_invite(const struct mp_state *state, struct mp_span log, uint32_t roles,
+	mp_time valid_ms, const char *const *seeds, size_t seed_count, struct mp_buf *token,
+	struct mp_error *err);
+int mp_state_admit(const struct mp_state *state, struct mp_span log, struct mp_span request,
+	uint32_t roles, mp_time valid_ms, struct mp_buf *token, struct mp_error *err);
 
 /* What the next start takes when nothing else is said. MP_EIO, MP_EFULL, MP_EAUTH. */
 int mp_state_set_port(struct mp_state *state, uint16_t port, struct mp_error *err);
 int mp_state_set_network(
 	struct mp_state *state, const struct mp_state_network *network, struct mp_error *err);
+/* The file alone; any thread. */
+int mp_state_keep_network(
+	const struct mp_state *state, const struct mp_state_network *network, struct mp_error *err);
 
 /* node.conf, codec/settings.h. Without the file nothing is said. MP_EINVAL, MP_ELIMIT with file and
- * line; MP_EIO, MP_EAUTH, MP_EFULL, MP_ENOMEM. */
+ * line; MP_EIO, MP_EAUTH, MP_EFULL, MP_ENOMEM. Any thread, one at a time. */
 int mp_state_load_settings(
 	const struct mp_state *state, struct mp_settings *out, struct mp_error *err);
 int mp_state_save_settings(

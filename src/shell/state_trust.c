@@ -20,14 +20,12 @@
 
 /* ---- the credential ---- */
 
-/* Its authority log as the node knows it, empty when it is damaged. */
+/* Its authority log, empty when it is damaged. */
 static struct mp_span
 credential_log(const struct mp_state *state)
 {
 	struct mp_cbor_r r;
 
-	if (state->authority_log.n > 0)
-		return state->authority_log;
 	mp_cbor_r_init(&r, mp_span(state->credential, state->credential_size));
 	mp_cbor_r_array_exact(&r, 4);
 	return mp_cbor_r_item(&r);
@@ -314,11 +312,9 @@ mp_state_set_seeds(
 }
 
 void
-mp_state_joined(struct mp_state *state)
+mp_state_keep_joined(const struct mp_state *state)
 {
-	if (state->joining)
-		mp_state_remove(state, "joining");
-	state->joining = false;
+	mp_state_remove(state, "joining");
 }
 
 static int
@@ -393,7 +389,8 @@ mp_state_take_token(struct mp_state *state, struct mp_span text, const char *con
 	if (rc == 0)
 		rc = check_cluster(state, &token->authority.cluster, &member, err);
 	if (rc == 0 && member) {
-		mp_state_joined(state);
+		mp_state_keep_joined(state);
+		state->joining = false;
 		mp_state_waited(state);
 	} else if (rc == 0) {
 		rc = mp_invite_check_time(&token->invite, mp_state_wall_ms(), err);
@@ -412,8 +409,8 @@ mp_state_take_token(struct mp_state *state, struct mp_span text, const char *con
 
 /* The key that is kept here; *secret is owned, and borrowed by *by. */
 static int
-authority_load(const struct mp_state *state, struct mp_signing *by, struct mp_secret **secret,
-	struct mp_error *err)
+authority_load(const struct mp_state *state, struct mp_span log, struct mp_signing *by,
+	struct mp_secret **secret, struct mp_error *err)
 {
 	char path[MP_PATH_MAX + 1];
 	int rc;
@@ -426,18 +423,18 @@ authority_load(const struct mp_state *state, struct mp_signing *by, struct mp_se
 			"that founded the cluster, or give its file with --authority");
 	if (rc == 0)
 		*by = (struct mp_signing){.signer = signer_of(*secret),
-			.log = credential_log(state),
+			.log = log.n > 0 ? log : credential_log(state),
 			.wall_ms = mp_state_wall_ms()};
 	return rc;
 }
 
 int
-mp_state_sign_takeover(const struct mp_state *state, struct mp_span takeover, struct mp_buf *out,
-	struct mp_sig *sig, struct mp_error *err)
+mp_state_sign_takeover(const struct mp_state *state, struct mp_span log, struct mp_span takeover,
+	struct mp_buf *out, struct mp_sig *sig, struct mp_error *err)
 {
 	struct mp_secret *secret = NULL;
 	struct mp_signing by;
-	int rc = authority_load(state, &by, &secret, err);
+	int rc = authority_load(state, log, &by, &secret, err);
 
 	if (rc == 0)
 		rc = mp_signing_takeover(&by, takeover, out, sig, err);
@@ -446,12 +443,12 @@ mp_state_sign_takeover(const struct mp_state *state, struct mp_span takeover, st
 }
 
 int
-mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
+mp_state_invite(const struct mp_state *state, struct mp_span log, uint32_t roles, mp_time valid_ms,
 	const char *const *seeds, size_t seed_count, struct mp_buf *text, struct mp_error *err)
 {
 	struct mp_secret *secret = NULL;
 	struct mp_signing by;
-	int rc = authority_load(state, &by, &secret, err);
+	int rc = authority_load(state, log, &by, &secret, err);
 
 	if (rc == 0)
 		rc = mp_signing_invite(&by, roles, valid_ms, seeds, seed_count, text, err);
@@ -460,12 +457,12 @@ mp_state_invite(const struct mp_state *state, uint32_t roles, mp_time valid_ms,
 }
 
 int
-mp_state_admit(const struct mp_state *state, struct mp_span request, uint32_t roles,
-	mp_time valid_ms, struct mp_buf *text, struct mp_error *err)
+mp_state_admit(const struct mp_state *state, struct mp_span log, struct mp_span request,
+	uint32_t roles, mp_time valid_ms, struct mp_buf *text, struct mp_error *err)
 {
 	struct mp_secret *secret = NULL;
 	struct mp_signing by;
-	int rc = authority_load(state, &by, &secret, err);
+	int rc = authority_load(state, log, &by, &secret, err);
 
 	if (rc == 0)
 		rc = mp_signing_admit(&by, request, roles, valid_ms, text, err);

@@ -40,6 +40,7 @@ cli_tests = \
 	%D%/cluster_takeover.sh \
 	%D%/cluster_tour.sh \
 	%D%/cluster_verify.sh \
+	%D%/cluster_waits.sh \
 	%D%/cluster_wan.sh \
 	%D%/cluster_zones.sh \
 	%D%/files.sh \
@@ -53,11 +54,18 @@ tests_cli_falsify_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_cli_falsify_LDADD = libmp-shell.a libmp-crypto.a libmp-codec.a libmp-util.a \
 	$(SQLITE_LIBS) $(SODIUM_LIBS) $(CBOR_LIBS)
 
+# What a test preloads.
+check_PROGRAMS += tests/cli/loopdisk.so
+tests_cli_loopdisk_so_SOURCES = %D%/loopdisk.c
+tests_cli_loopdisk_so_CFLAGS = -fPIC $(AM_CFLAGS)
+tests_cli_loopdisk_so_LDFLAGS = -shared
+tests_cli_loopdisk_so_LDADD = -ldl
+
 EXTRA_DIST += %D%/lib.sh
 dist_check_SCRIPTS += $(cli_tests)
 TESTS += $(cli_tests)
 
-check-cli: $(bin_PROGRAMS) tests/cli/poke tests/cli/falsify
+check-cli: $(bin_PROGRAMS) tests/cli/poke tests/cli/falsify tests/cli/loopdisk.so
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(cli_tests)'
 .PHONY: check-cli
 

@@ -468,6 +468,11 @@ tests_unit_test_gate_SOURCES = %D%/test_gate.c
 tests_unit_test_gate_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_gate_LDADD = $(SHELL_LIBS)
 
+unit_tests += tests/unit/test_lines
+tests_unit_test_lines_SOURCES = %D%/test_lines.c
+tests_unit_test_lines_CPPFLAGS = $(SHELL_CPPFLAGS)
+tests_unit_test_lines_LDADD = $(SHELL_LIBS)
+
 unit_tests += tests/unit/test_proof
 tests_unit_test_proof_SOURCES = %D%/test_proof.c %D%/proof_world.h %D%/trust.h
 tests_unit_test_proof_CPPFLAGS = $(UNIT_CPPFLAGS)

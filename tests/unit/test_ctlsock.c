@@ -28,6 +28,9 @@ struct server {
 	char log[512];
 	uv_loop_t loop;
 	uv_async_t over;
+	uv_timer_t later;
+	struct mp_ctl_local own; /* what is to be answered then */
+	uint64_t own_request;
 	struct mp_cache *cache;
 	struct mp_ctlsock *sock;
 	uint64_t waiting; /* a WAIT that is never answered */
@@ -93,14 +96,35 @@ on_gone(void *ctx, uint64_t request)
 	mp_ctlsock_reply(s->sock, request, mp_span("x", 1), true); /* nobody is there */
 }
 
-static int
-on_invite(
-	void *ctx, uint32_t roles, uint64_t expires_ms, struct mp_buf *token, struct mp_error *err)
+/* Answered later, as what needs a file is. */
+static void
+on_later(uv_timer_t *timer)
 {
-	(void)ctx;
-	if (roles != MP_ROLE_NODE || expires_ms != 1000)
-		return mp_fail(err, MP_ENOENT, "the authority key is not on this node");
-	return mp_buf_append(token, "TOKEN", 5);
+	struct server *s = timer->data;
+	struct mp_error err = {0};
+	struct mp_buf payload;
+	struct mp_cbor_w w;
+	int rc = 0;
+
+	if (s->own.roles != MP_ROLE_NODE || s->own.expires_ms != 1000)
+		rc = mp_fail(&err, MP_ENOENT, "the authority key is not on this node");
+	mp_buf_init(&payload, &mp_heap, 64);
+	mp_cbor_w_init(&w, &payload);
+	mp_cbor_w_text_n(&w, "TOKEN", 5);
+	mp_ctlsock_answer(s->sock, s->own_request, rc, mp_buf_span(&payload), &err);
+	mp_ctlsock_answer(s->sock, s->own_request, MP_EIO, mp_span(NULL, 0), NULL); /* it is over */
+	mp_buf_fini(&payload);
+}
+
+static void
+on_own(void *ctx, uint64_t request, const struct mp_ctl_local *m)
+{
+	struct server *s = ctx;
+
+	assert_int_equal(m->number, MP_CTL_INVITE);
+	s->own = *m;
+	s->own_request = request;
+	assert_int_equal(uv_timer_start(&s->later, on_later, 0, 0), 0);
 }
 
 static void
@@ -151,7 +175,7 @@ server_listen(struct server *s, bool group)
 		.group = CONTROL,
 		.request = on_request,
 		.closed = on_gone,
-		.invite = on_invite,
+		.own = on_own,
 		.guest_answer = on_guest_answer,
 		.info = on_info,
 		.ctx = s};
@@ -173,6 +197,8 @@ server_start(struct server *s)
 	(void)snprintf(s->log, sizeof(s->log), "%s/log", s->dir.path);
 	assert_int_equal(uv_loop_init(&s->loop), 0);
 	assert_int_equal(uv_async_init(&s->loop, &s->over, on_over), 0);
+	assert_int_equal(uv_timer_init(&s->loop, &s->later), 0);
+	s->later.data = s;
 	assert_int_equal(mp_cache_open(scratch_path(&s->dir, "cache.db"), &s->cache, &err), 0);
 	server_listen(s, false);
 }
@@ -189,6 +215,7 @@ server_stop(struct server *s)
 		assert_int_not_equal(stat(s->path, &st), 0);
 	}
 	uv_close((uv_handle_t *)&s->over, NULL);
+	uv_close((uv_handle_t *)&s->later, NULL);
 	(void)uv_run(&s->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&s->loop), 0);
 	mp_cache_close(s->cache);

@@ -66,6 +66,7 @@ fsync(int fd)
 
 static struct scratch dir;
 static struct mp_state st;
+static const struct mp_span bare; /* that of the credential */
 static struct mp_error err;
 
 static int
@@ -102,7 +103,7 @@ found_at(const char *leaf, const char *name)
 
 /* A token of the cluster that DIR/leaf founded, which is made when it is not there. */
 static struct mp_buf
-token_of(const char *leaf, mp_time valid_ms)
+token_of(const char *leaf, mp_time ms)
 {
 	const char *seeds[2] = {"127.0.0.1:7117", "[::1]:7118"};
 	struct mp_state by;
@@ -112,7 +113,7 @@ token_of(const char *leaf, mp_time valid_ms)
 	assert_int_equal(mp_state_open(scratch_path(&dir, leaf), NULL, &by, &err), 0);
 	if (!by.has_credential)
 		assert_int_equal(mp_state_found(&by, &err), 0);
-	assert_int_equal(mp_state_invite(&by, MP_ROLE_NODE, valid_ms, seeds, 2, &token, &err), 0);
+	assert_int_equal(mp_state_invite(&by, bare, MP_ROLE_NODE, ms, seeds, 2, &token, &err), 0);
 	mp_state_close(&by);
 	return token;
 }
@@ -504,7 +505,7 @@ founded(void **state)
 	assert_int_equal(unlink(scratch_path(&dir, "a/authority.key")), 0);
 	mp_buf_init(&token, &mp_heap, 65536);
 	assert_int_equal(
-		mp_state_invite(&st, MP_ROLE_NODE, HOUR_MS, NULL, 0, &token, &err), MP_EAUTH);
+		mp_state_invite(&st, bare, MP_ROLE_NODE, HOUR_MS, NULL, 0, &token, &err), MP_EAUTH);
 	mp_buf_fini(&token);
 	mp_state_close(&st);
 }
@@ -535,7 +536,7 @@ invited(void **state)
 	assert_int_equal(mp_state_take_token(&st, mp_buf_span(&token), &seed, 1, &err), 0);
 	assert_false(st.renamed);
 	assert_string_equal(st.name.s, "three");
-	mp_state_joined(&st);
+	mp_state_keep_joined(&st);
 	mp_state_close(&st);
 	assert_int_equal(open_at("b", "four"), MP_EEXIST);
 	assert_int_equal(open_at("b", NULL), 0);
