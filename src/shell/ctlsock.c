@@ -17,7 +17,7 @@
 #define FRAME_HEAD 4
 /* Read ahead of a request that is under way; more is left in the socket. */
 #define AHEAD_MAX    65536u
-#define SWEEP_MS     5000
+#define SWEEP_MS     1000
 #define REQUEST_NONE 0
 
 struct mp_ctlsock_client {
@@ -44,6 +44,7 @@ struct answer {
 };
 
 static void client_next(struct mp_ctlsock_client *c);
+static void on_connection(uv_stream_t *listener, int status);
 
 /* ---- the end of things ---- */
 
@@ -84,8 +85,7 @@ client_close(struct mp_ctlsock_client *c)
 	*c->prev = c->next;
 	if (c->next != NULL)
 		c->next->prev = c->prev;
-	if (--sock->client_count == 0)
-		(void)uv_timer_stop(&sock->sweep);
+	sock->client_count--;
 	uv_close((uv_handle_t *)&c->pipe, on_client_closed);
 	if (request != REQUEST_NONE && !c->local && !c->answered && !sock->closing)
 		sock->config.closed(sock->config.ctx, request);
@@ -322,6 +322,8 @@ on_sweep(uv_timer_t *timer)
 	uint64_t now = uv_now(sock->config.loop);
 	struct mp_ctlsock_client *next;
 
+	if (sock->unaccepted)
+		on_connection((uv_stream_t *)&sock->listener, 0);
 	for (struct mp_ctlsock_client *c = sock->clients; c != NULL; c = next) {
 		bool waits = c->unwritten > 0 || (c->request == REQUEST_NONE && c->in.n > 0);
 
@@ -329,6 +331,8 @@ on_sweep(uv_timer_t *timer)
 		if (waits && now - c->since_ms > MP_CTLSOCK_SLOW_MS)
 			client_close(c);
 	}
+	if (sock->client_count == 0 && !sock->unaccepted)
+		(void)uv_timer_stop(&sock->sweep);
 }
 
 /* ---- connections ---- */
@@ -373,13 +377,13 @@ on_connection(uv_stream_t *listener, int status)
 
 	if (status != 0 || sock->closing)
 		return;
+	if (uv_is_active((const uv_handle_t *)&sock->sweep) == 0)
+		(void)uv_timer_start(&sock->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
 	c = calloc(1, sizeof(*c));
+	sock->unaccepted = c == NULL;
 	if (c == NULL)
 		return;
-	if (uv_pipe_init(sock->config.loop, &c->pipe, 0) != 0) {
-		free(c);
-		return;
-	}
+	(void)uv_pipe_init(sock->config.loop, &c->pipe, 0); /* cannot fail */
 	sock->handles++;
 	c->sock = sock;
 	mp_buf_init(&c->in, &mp_heap, FRAME_HEAD + MP_MSG_MAX + AHEAD_MAX);
@@ -389,8 +393,7 @@ on_connection(uv_stream_t *listener, int status)
 	c->prev = &sock->clients;
 	sock->clients = c;
 	c->since_ms = uv_now(sock->config.loop);
-	if (sock->client_count++ == 0)
-		(void)uv_timer_start(&sock->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	sock->client_count++;
 	if (uv_accept(listener, (uv_stream_t *)&c->pipe) != 0)
 		client_close(c);
 	else if (!peer_allowed(sock, &c->pipe))

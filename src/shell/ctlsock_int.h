@@ -10,7 +10,8 @@ struct mp_ctlsock {
 	struct mp_ctlsock_config config;
 	char *path;
 	uv_pipe_t listener;
-	uv_timer_t sweep; /* runs while there are clients */
+	uv_timer_t sweep; /* runs while there are clients, or one that is not accepted */
+	bool unaccepted;  /* for want of memory; libuv takes no others before it */
 	struct mp_ctlsock_client *clients;
 	size_t client_count;
 	struct mp_ctlsock_guest *guests; /* requests of theirs that are under way */

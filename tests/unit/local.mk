@@ -188,6 +188,7 @@ unit_tests += tests/unit/test_ctlsock
 tests_unit_test_ctlsock_SOURCES = %D%/test_ctlsock.c
 tests_unit_test_ctlsock_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_ctlsock_LDADD = libmp-ctl.a $(SHELL_LIBS)
+tests_unit_test_ctlsock_LDFLAGS = -Wl,--wrap=calloc
 unit_tests += tests/unit/test_run
 tests_unit_test_run_SOURCES = %D%/test_run.c %D%/run_world.h %D%/fake_crypto.h %D%/graph.h
 tests_unit_test_run_CPPFLAGS = $(UNIT_CPPFLAGS)

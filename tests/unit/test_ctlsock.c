@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -523,6 +524,59 @@ test_rude(void **state)
 	server_stop(&s);
 }
 
+/* ---- without memory ---- */
+
+static atomic_int callocs; /* that are to fail */
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *
+__wrap_calloc(size_t count, size_t size)
+{
+	int left = atomic_load(&callocs);
+
+	if (left > 0) {
+		atomic_store(&callocs, left - 1);
+		return NULL;
+	}
+	return __real_calloc(count, size);
+}
+
+static int
+run_unaccepted(struct server *s)
+{
+	static const uint8_t ask[] = {0, 0, 0, 3, 0x81, 0x18, MP_CTL_RUNS};
+	uint8_t buf[8];
+	int fds[3];
+
+	atomic_store(&callocs, 2);
+	for (size_t i = 0; i < mp_countof(fds); i++) {
+		fds[i] = raw_connect(s);
+		CHECK(fds[i] >= 0);
+		CHECK(write(fds[i], ask, sizeof(ask)) == (ssize_t)sizeof(ask));
+	}
+	for (size_t i = 0; i < mp_countof(fds); i++) {
+		CHECK(read(fds[i], buf, sizeof(buf)) == (ssize_t)sizeof(buf));
+		CHECK(buf[6] == MP_CTL_OK);
+		(void)close(fds[i]);
+	}
+	CHECK(atomic_load(&callocs) == 0);
+	return 0;
+}
+
+/* Who comes while there is no memory is served when there is some again, and so are all after. */
+static void
+test_unaccepted(void **state)
+{
+	struct server s;
+
+	(void)state;
+	server_start(&s);
+	play(&s, run_unaccepted);
+	play(&s, run_core);
+	server_stop(&s);
+}
+
 /* ---- who may ---- */
 
 /* What the socket says to a process of that user and group: the number of its answer, 0 for none.
@@ -673,6 +727,7 @@ main(void)
 		cmocka_unit_test(test_core),
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_rude),
+		cmocka_unit_test(test_unaccepted),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_guests),
 		cmocka_unit_test(test_path),
