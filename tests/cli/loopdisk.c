@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Preloaded into mpnode: appends a line to $MP_LOOPDISK for each call by which the thread of the
- * event loop would wait for a disk, from the loop's first turn on.
+ * event loop would wait for a disk, from the first turn on after the control socket was opened.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -12,13 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static pid_t daemon_pid; /* of the process that it was loaded into; not of what that forks */
-static bool turning;     /* of the loop's thread alone */
+static bool opened;      /* these are of the loop's thread alone */
+static bool turning;
 
 static bool
 on_loop(void)
@@ -56,16 +58,23 @@ loaded(void)
 }
 
 int
+bind(int fd, const struct sockaddr *addr, socklen_t size)
+{
+	opened = opened || (addr->sa_family == AF_UNIX && on_loop());
+	return NEXT(bind)(fd, addr, size);
+}
+
+int
 epoll_wait(int epfd, struct epoll_event *events, int count, int timeout)
 {
-	turning = turning || on_loop();
+	turning = turning || (opened && on_loop());
 	return NEXT(epoll_wait)(epfd, events, count, timeout);
 }
 
 int
 epoll_pwait(int epfd, struct epoll_event *events, int count, int timeout, const sigset_t *mask)
 {
-	turning = turning || on_loop();
+	turning = turning || (opened && on_loop());
 	return NEXT(epoll_pwait)(epfd, events, count, timeout, mask);
 }
 
