@@ -120,10 +120,12 @@ int mp_lead_cancel(
 int mp_lead_resolve(struct mp_lead *lead, struct mp_env *env, uint32_t module, enum mp_once_how how,
 	struct mp_span by, struct mp_raft_at *at);
 
-/* Why a ready module is not running, if no live member could run it. */
-bool mp_lead_unplaceable(struct mp_lead *lead, uint32_t module, struct mp_error *why);
-/* How many are so. */
+/* Is this module ready, and with no worker? Then why, and whether no live member could run it. One
+ * that its worker gave back is, though the log still has it as running. */
+bool mp_lead_waits(struct mp_lead *lead, uint32_t module, bool *unplaceable, struct mp_error *why);
+/* How many are unplaceable; how many were given back. */
 uint32_t mp_lead_unplaceable_count(struct mp_lead *lead);
+uint32_t mp_lead_returned_count(const struct mp_lead *lead);
 
 /* For tests and health: attempts handed out and not known to be over. */
 size_t mp_lead_outstanding(const struct mp_lead *lead);

@@ -86,6 +86,8 @@ libmp_core_a_SOURCES = \
 	%D%/runs_vault.c \
 	%D%/sched.c \
 	%D%/sched.h \
+	%D%/sched_int.h \
+	%D%/sched_why.c \
 	%D%/serve.c \
 	%D%/serve.h \
 	%D%/shelf.c \

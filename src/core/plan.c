@@ -614,21 +614,44 @@ mp_lead_outstanding(const struct mp_lead *lead)
 	return lead->outstanding;
 }
 
+/* ---- what runs nowhere ---- */
+
+/* The log has it as running, but its worker gave it back, and nobody has it now. */
+static bool
+was_returned(const struct mp_lead *lead, uint32_t module)
+{
+	return lead->current[module] == NULL &&
+	       mp_run_module_state(lead->c.run, module) == MP_MODULE_RUNNING &&
+	       mp_sched_queued(lead->sched, module);
+}
+
 bool
-mp_lead_unplaceable(struct mp_lead *lead, uint32_t module, struct mp_error *why)
+mp_lead_waits(struct mp_lead *lead, uint32_t module, bool *unplaceable, struct mp_error *why)
 {
 	const struct mp_run_id *id = &lead->c.record->id;
 	char names[256];
 
-	if (mp_run_module_state(lead->c.run, module) != MP_MODULE_READY ||
-		lead->current[module] != NULL)
+	*unplaceable = false;
+	if (!was_returned(lead, module) &&
+		(mp_run_module_state(lead->c.run, module) != MP_MODULE_READY ||
+			lead->current[module] != NULL))
 		return false;
-	if (!lead_lacks(lead, module))
-		return mp_sched_unplaceable(lead->sched, module, why);
-	mp_vault_names(&lead->c.graph->modules[module].secrets, names, sizeof(names));
-	(void)mp_fail(why, MP_ENOENT,
-		"secrets are missing: %s; give them again with mpctl secrets %02x%02x%02x%02x",
-		names, id->b[0], id->b[1], id->b[2], id->b[3]);
+	if (lead_lacks(lead, module)) {
+		*unplaceable = true;
+		mp_vault_names(&lead->c.graph->modules[module].secrets, names, sizeof(names));
+		(void)mp_fail(why, MP_ENOENT,
+			"secrets are missing: %s; give them again with mpctl secrets "
+			"%02x%02x%02x%02x",
+			names, id->b[0], id->b[1], id->b[2], id->b[3]);
+	} else if (mp_sched_unplaceable(lead->sched, module, why)) {
+		*unplaceable = true;
+	} else if (lead->awaited > 0) {
+		(void)mp_fail(why, MP_EBUSY, "the run's new leader asks what runs already");
+	} else if (mp_sched_queued(lead->sched, module)) {
+		mp_sched_waits(lead->sched, module, why);
+	} else if (lead->c.graph->modules[module].cache) {
+		(void)mp_fail(why, MP_EBUSY, "looks for an earlier result");
+	}
 	return true;
 }
 
@@ -642,5 +665,17 @@ mp_lead_unplaceable_count(struct mp_lead *lead)
 	for (uint32_t i = 0; i < lead->c.graph->module_count; i++)
 		n += lead_lacks(lead, i) && lead->current[i] == NULL &&
 		     mp_run_module_state(lead->c.run, i) == MP_MODULE_READY;
+	return n;
+}
+
+uint32_t
+mp_lead_returned_count(const struct mp_lead *lead)
+{
+	uint32_t n = 0;
+
+	if (mp_sched_ready(lead->sched) == 0)
+		return 0;
+	for (uint32_t i = 0; i < lead->c.graph->module_count; i++)
+		n += was_returned(lead, i);
 	return n;
 }

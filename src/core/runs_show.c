@@ -3,6 +3,8 @@
 #include "codec/msg_show.h"
 #include "core/runs_int.h"
 
+#include <inttypes.h>
+
 #include "mp/limits.h"
 
 struct mp_show_node
@@ -112,30 +114,81 @@ show_unsure(
 	out->text = mp_span_str(text->text);
 }
 
+/* What a module waits for that it needs. */
+static void
+show_needs(const struct mp_run_box *box, uint32_t i, struct mp_error *why)
+{
+	const struct mp_graph_module *g = &box->graph->modules[i];
+	uint32_t left = box->run.modules[i].waiting;
+
+	for (uint32_t k = 0; k < g->need_count && why->code == 0; k++) {
+		if (mp_run_module_state(&box->run, g->needs[k]) == MP_MODULE_SUCCEEDED)
+			continue;
+		if (left > 1)
+			(void)mp_fail(why, MP_EBUSY, "needs %s and %u more",
+				box->graph->modules[g->needs[k]].name, left - 1);
+		else
+			(void)mp_fail(
+				why, MP_EBUSY, "needs %s", box->graph->modules[g->needs[k]].name);
+	}
+}
+
 static enum mp_module_state
 show_state(const struct mp_run_box *box, uint32_t i, struct mp_error *why)
 {
 	enum mp_module_state state = mp_run_module_state(&box->run, i);
+	bool unplaceable;
 
-	if (state == MP_MODULE_READY && box->lead != NULL && mp_lead_unplaceable(box->lead, i, why))
-		return MP_MODULE_UNPLACEABLE;
+	if (state == MP_MODULE_WAITING)
+		show_needs(box, i, why);
+	else if (box->lead != NULL && mp_lead_waits(box->lead, i, &unplaceable, why))
+		return unplaceable ? MP_MODULE_UNPLACEABLE : MP_MODULE_READY;
 	return state;
+}
+
+static void
+show_move(uint32_t counts[MP_MODULE_STATE_COUNT], enum mp_module_state from,
+	enum mp_module_state to, uint32_t n)
+{
+	n = n < counts[from] ? n : counts[from];
+	counts[from] -= n;
+	counts[to] += n;
 }
 
 static void
 show_counts(const struct mp_run_box *box, uint32_t counts[MP_MODULE_STATE_COUNT])
 {
-	uint32_t n = box->lead != NULL ? mp_lead_unplaceable_count(box->lead) : 0;
-
 	memcpy(counts, box->run.counts, sizeof(box->run.counts));
-	n = n < counts[MP_MODULE_READY] ? n : counts[MP_MODULE_READY];
-	counts[MP_MODULE_READY] -= n;
-	counts[MP_MODULE_UNPLACEABLE] += n;
+	if (box->lead == NULL)
+		return;
+	show_move(counts, MP_MODULE_RUNNING, MP_MODULE_READY, mp_lead_returned_count(box->lead));
+	show_move(counts, MP_MODULE_READY, MP_MODULE_UNPLACEABLE,
+		mp_lead_unplaceable_count(box->lead));
+}
+
+/* Why it does not run now; what it did before it was tried again says less. */
+static void
+show_waiting(const struct mp_env *env, const struct mp_run_module *m, struct mp_show_module *out,
+	struct mp_error *why)
+{
+	mp_time left = m->not_before_ms - env->wall_ms;
+
+	if (m->state == MP_MODULE_RUNNING && out->state != MP_MODULE_RUNNING) {
+		out->node = (struct mp_show_node){.name = mp_span(NULL, 0)};
+		out->started_ms = 0;
+		out->attempts = m->attempts > 0 ? m->attempts - 1 : 0;
+	}
+	if (out->state == MP_MODULE_BACKOFF && m->not_before_ms != MP_TIME_NEVER)
+		(void)mp_fail(why, MP_EBUSY, "again in %" PRId64 " s, after: %.*s",
+			left > 0 ? (left + 999) / 1000 : 0, (int)mp_min_size(out->text.n, 200),
+			out->text.n > 0 ? (const char *)out->text.p : "");
+	if (why->code != 0)
+		out->text = mp_span_str(why->text);
 }
 
 static void
-show_module(
-	const struct mp_runs *runs, const struct mp_run_box *box, uint32_t i, struct mp_cbor_w *w)
+show_module(const struct mp_runs *runs, const struct mp_env *env, const struct mp_run_box *box,
+	uint32_t i, struct mp_cbor_w *w)
 {
 	const struct mp_run_module *m = &box->run.modules[i];
 	struct mp_node_id holders[MP_HOLDERS_MAX];
@@ -154,13 +207,13 @@ show_module(
 	out.state = show_state(box, i, &why);
 	if (mp_module_ended(out.state))
 		show_ending(box, i, out.state, &out, &why);
-	else if (why.code != 0)
-		out.text = mp_span_str(why.text);
 	if (m->attempt.counter != 0) {
 		out.attempt_term = m->attempt.term;
 		out.attempt_counter = m->attempt.counter;
 	}
 	show_result(box, m, &out, &finished);
+	if (!mp_module_ended(out.state))
+		show_waiting(env, m, &out, &why);
 	show_unsure(box, i, &out, &why);
 	while (m->entry != 0 && n < MP_HOLDERS_MAX &&
 		mp_holders_next(&finished.holders, &holders[n]))
@@ -267,7 +320,7 @@ mp_runs_snapshot(const struct mp_runs *runs, const struct mp_env *env, const str
 	for (uint32_t i = from;
 		i < show.module_count && n < count && w.rc == 0 && page.n < MP_SHOW_PAGE_BYTES;
 		i++, n++)
-		show_module(runs, box, i, &w);
+		show_module(runs, env, box, i, &w);
 	rc = w.rc;
 	mp_cbor_w_init(&w, buf);
 	mp_show_begin(&w, &show, n);

@@ -1,60 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/sched.h"
+#include "core/sched_int.h"
 
 #include "codec/caps.h"
 #include "core/cachekey.h"
 #include "core/want.h"
-#include "util/map.h"
 
 /* Placement timeouts are looked at so often. */
 #define CHECK_MS 1000
-
-struct sched_worker {
-	const struct mp_member *member; /* NULL: not looked at yet */
-	uint32_t slots;                 /* 0: gets nothing */
-	uint32_t outstanding;           /* attempts of this run */
-	mp_time busy_until_ms;
-	uint64_t closed_boot; /* takes no more in this boot */
-};
-
-struct sched_class {
-	struct mp_map_node in_map;
-	struct sched_class *next; /* all classes */
-	uint32_t model;           /* a module of this class */
-	uint32_t *heap;           /* ready modules, the most urgent first */
-	size_t ready;             /* in the heap, dropped ones included */
-	size_t cap;
-	uint8_t *fits; /* per worker: fulfils the requirements and is alive */
-	size_t fits_cap;
-	uint32_t *taken; /* per worker: outstanding ones, where they take resources */
-	size_t taken_cap;
-	uint64_t version; /* of the members when fits was made */
-	bool placeable;   /* somebody fits, with a slot or without one for now */
-	mp_time unplaceable_ms;
-	bool has_timeout; /* some module of it has a placement timeout */
-	size_t scan;      /* of mp_sched_expired(), in the heap */
-	uint64_t stuck;   /* nobody had room when `room` stood so */
-	uint32_t kinds[MP_SCHED_KINDS_MAX];
-	uint32_t kind_count;
-};
-
-struct mp_sched {
-	const struct mp_alloc *alloc;
-	const struct mp_graph *graph;
-	const struct mp_roster *roster;
-	struct sched_worker *workers; /* by roster slot */
-	uint32_t worker_count;
-	uint32_t total_slots;
-	uint64_t version; /* counts calls of mp_sched_members() */
-	uint64_t room;    /* grows whenever room may have appeared */
-	mp_time busy_ms;  /* the first worker that is busy may be asked again */
-	mp_time check_ms; /* when to look for placement timeouts */
-	size_t ready;
-	struct mp_map class_map;
-	struct sched_class *classes;
-	uint32_t *height; /* per module: longest way to a module that nothing needs */
-	uint8_t *queued;  /* per module */
-};
 
 /* ---- the graph ---- */
 
@@ -154,8 +106,8 @@ class_find(const struct mp_sched *s, const struct mp_graph_module *m, uint64_t h
 	return NULL;
 }
 
-static struct sched_class *
-class_of(struct mp_sched *s, uint32_t module)
+struct sched_class *
+sched_class_of(struct mp_sched *s, uint32_t module)
 {
 	const struct mp_graph_module *m = &s->graph->modules[module];
 	uint64_t hash = mp_want_hash(m);
@@ -192,7 +144,7 @@ sched_take(struct mp_sched *s, uint32_t worker, uint32_t module, bool more)
 {
 	struct sched_class *c;
 
-	if (s->graph->modules[module].resources.n == 0 || (c = class_of(s, module)) == NULL)
+	if (s->graph->modules[module].resources.n == 0 || (c = sched_class_of(s, module)) == NULL)
 		return;
 	if (c->taken_cap < s->worker_count) {
 		void *p = mp_realloc(s->alloc, c->taken, c->taken_cap * sizeof(*c->taken),
@@ -331,7 +283,7 @@ mp_sched_push(struct mp_sched *s, uint32_t module, mp_time now_ms)
 	mp_assert(module < s->graph->module_count);
 	if (s->queued[module] == 1)
 		return 0;
-	c = class_of(s, module);
+	c = sched_class_of(s, module);
 	if (c == NULL)
 		return MP_ENOMEM;
 	/* A dropped one may still be in the heap; the second that comes up is thrown away. */
@@ -368,12 +320,6 @@ mp_sched_ready(const struct mp_sched *s)
 }
 
 /* ---- members ---- */
-
-static bool
-member_present(const struct mp_member *m)
-{
-	return m->state == MP_MEMBER_ALIVE || m->state == MP_MEMBER_SUSPECT;
-}
 
 static uint32_t
 worker_slots(const struct sched_worker *w)
@@ -432,9 +378,8 @@ class_kind(const struct mp_sched *s, struct sched_class *c, uint32_t worker)
 		c->kinds[c->kind_count++] = worker;
 }
 
-/* Looks at the members again if they have changed. False when memory is out: try later. */
-static bool
-class_refresh(struct mp_sched *s, struct sched_class *c)
+bool
+sched_class_refresh(struct mp_sched *s, struct sched_class *c)
 {
 	const struct mp_graph_module *want = &s->graph->modules[c->model];
 
@@ -453,7 +398,7 @@ class_refresh(struct mp_sched *s, struct sched_class *c)
 	for (uint32_t i = 0; i < s->worker_count; i++) {
 		const struct mp_member *m = s->workers[i].member;
 
-		c->fits[i] = member_present(m) && m->caps != NULL && m->caps->slots > 0 &&
+		c->fits[i] = sched_present(m) && m->caps != NULL && m->caps->slots > 0 &&
 			     mp_want_lacks(want, m->caps, NULL) == 0;
 		c->placeable = c->placeable || c->fits[i];
 		if (c->fits[i])
@@ -539,7 +484,7 @@ sched_pick(struct mp_sched *s, uint32_t *module)
 	uint32_t top;
 
 	for (struct sched_class *c = s->classes; c != NULL; c = c->next) {
-		if (c->stuck == s->room || !heap_top(s, c, &top) || !class_refresh(s, c))
+		if (c->stuck == s->room || !heap_top(s, c, &top) || !sched_class_refresh(s, c))
 			continue;
 		if (best != NULL && !more_urgent(s, top, *module))
 			continue;
@@ -650,84 +595,24 @@ mp_sched_outstanding(const struct mp_sched *s, uint32_t worker)
 	return worker < s->worker_count ? s->workers[worker].outstanding : 0;
 }
 
-/* ---- what cannot be placed ---- */
-
-static const struct mp_member *
-nearest_member(const struct mp_sched *s, const struct mp_graph_module *want)
-{
-	const struct mp_member *best = NULL;
-	uint32_t least = UINT32_MAX;
-
-	for (uint32_t i = 0; i < s->worker_count; i++) {
-		const struct mp_member *m = s->workers[i].member;
-		uint32_t lacks;
-
-		if (!member_present(m) || m->caps == NULL)
-			continue;
-		lacks = 2 * mp_want_lacks(want, m->caps, NULL) + (m->caps->slots == 0);
-		if (lacks >= least)
-			continue;
-		least = lacks;
-		best = m;
-	}
-	return best;
-}
-
 size_t
 mp_sched_kinds(struct mp_sched *s, uint32_t module, uint32_t workers[MP_SCHED_KINDS_MAX])
 {
-	struct sched_class *c = class_of(s, module);
+	struct sched_class *c = sched_class_of(s, module);
 
-	if (c == NULL || s->version == 0 || !class_refresh(s, c))
+	if (c == NULL || s->version == 0 || !sched_class_refresh(s, c))
 		return 0;
 	memcpy(workers, c->kinds, c->kind_count * sizeof(workers[0]));
 	return c->kind_count;
 }
 
-bool
-mp_sched_unplaceable(struct mp_sched *s, uint32_t module, struct mp_error *why)
-{
-	const struct mp_graph_module *want = &s->graph->modules[module];
-	struct sched_class *c = class_of(s, module);
-	const struct mp_member *nearest;
-	struct mp_error lacks = {0};
-
-	if (c == NULL || s->version == 0 || !class_refresh(s, c) || c->placeable)
-		return false;
-	nearest = nearest_member(s, want);
-	if (nearest == NULL) {
-		(void)mp_fail(why, MP_ENOENT, "no live member has said what it can do");
-		return true;
-	}
-	if (mp_want_lacks(want, nearest->caps, &lacks) == 0)
-		(void)mp_fail(why, MP_ENOENT, "no live member has slots; %s comes nearest",
-			nearest->name.s);
-	else
-		(void)mp_fail(why, MP_ENOENT,
-			"no live member can run it; %s comes nearest but lacks %s", nearest->name.s,
-			lacks.text);
-	return true;
-}
-
-uint32_t
-mp_sched_unplaceable_count(struct mp_sched *s)
-{
-	uint32_t n = 0;
-
-	for (struct sched_class *c = s->classes; c != NULL && s->version != 0; c = c->next) {
-		if (!class_refresh(s, c) || c->placeable)
-			continue;
-		for (size_t i = 0; i < c->ready; i++)
-			n += s->queued[c->heap[i]] == 1;
-	}
-	return n;
-}
+/* ---- placement timeouts ---- */
 
 /* Goes on where it stopped, so that a sweep costs no more than the heap is long. */
 static bool
 class_expired(struct mp_sched *s, struct sched_class *c, mp_time now_ms, uint32_t *module)
 {
-	if (!c->has_timeout || !class_refresh(s, c))
+	if (!c->has_timeout || !sched_class_refresh(s, c))
 		return false;
 	class_judge(c, now_ms);
 	if (c->unplaceable_ms == MP_TIME_NEVER)

@@ -86,6 +86,9 @@ bool mp_sched_unplaceable(struct mp_sched *sched, uint32_t module, struct mp_err
 /* How many of the modules that wait are so. */
 uint32_t mp_sched_unplaceable_count(struct mp_sched *sched);
 
+/* What a module waits for that somebody could run; nothing is said when memory is out. */
+void mp_sched_waits(struct mp_sched *sched, uint32_t module, struct mp_error *why);
+
 /* Takes a module off the queue whose placement timeout has passed, with the reason. */
 bool mp_sched_expired(
 	struct mp_sched *sched, mp_time now_ms, uint32_t *module, struct mp_error *why);

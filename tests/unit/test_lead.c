@@ -619,6 +619,7 @@ static void
 test_unplaceable(void **state)
 {
 	struct mp_error why;
+	bool unplaceable;
 	struct world w;
 
 	(void)state;
@@ -628,8 +629,9 @@ test_unplaceable(void **state)
 	unit_graph_need(&w.graph, 1, 0);
 	world_init(&w, 1);
 	world_settle(&w);
-	assert_true(mp_lead_unplaceable(w.lead, 0, &why));
-	assert_false(mp_lead_unplaceable(w.lead, 1, &why));
+	assert_true(mp_lead_waits(w.lead, 0, &unplaceable, &why));
+	assert_true(unplaceable);
+	assert_false(mp_lead_waits(w.lead, 1, &unplaceable, &why));
 	for (int i = 0; i < 8; i++) {
 		world_sleep(&w, 1000);
 		if (mp_lead_deadline(w.lead) <= w.env.now_ms)

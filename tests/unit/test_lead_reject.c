@@ -54,6 +54,51 @@ test_rejects(void **state)
 	world_fini(&w);
 }
 
+/* What nobody has is no running module, and what it waits for is told. */
+static void
+test_waits(void **state)
+{
+	struct mp_error why = {0};
+	bool unplaceable;
+	struct world w;
+
+	(void)state;
+	world_init_one(&w);
+	world_settle(&w);
+	while (world_state(&w, 0) != MP_MODULE_RUNNING) {
+		world_sleep(&w, 10);
+		world_settle(&w);
+	}
+	assert_false(mp_lead_waits(w.lead, 0, &unplaceable, &why));
+	assert_int_equal(world_reject(&w, &w.items[0], MP_REJECT_BUSY), 0);
+	world_settle(&w);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_RUNNING);
+	assert_true(mp_lead_waits(w.lead, 0, &unplaceable, &why));
+	assert_false(unplaceable);
+	assert_string_equal(why.text, "waits for a slot on n1");
+	assert_int_equal(mp_lead_returned_count(w.lead), 1);
+	w.roster.members[1].status = MP_NODE_DRAINING;
+	mp_lead_members(w.lead, &w.env);
+	world_settle(&w);
+	assert_true(mp_lead_waits(w.lead, 0, &unplaceable, &why));
+	assert_false(unplaceable);
+	assert_string_equal(why.text, "who could run it is draining, stopping or out of reach: n1");
+	/* Also where the log has it as running. */
+	w.roster.members[1].state = MP_MEMBER_DEAD;
+	mp_lead_members(w.lead, &w.env);
+	world_settle(&w);
+	assert_true(mp_lead_waits(w.lead, 0, &unplaceable, &why));
+	assert_true(unplaceable);
+	w.roster.members[1].state = MP_MEMBER_ALIVE;
+	w.roster.members[1].status = MP_NODE_AVAILABLE;
+	mp_lead_members(w.lead, &w.env);
+	world_sleep(&w, MP_LEAD_BUSY_MS);
+	world_settle(&w);
+	assert_false(mp_lead_waits(w.lead, 0, &unplaceable, &why));
+	assert_int_equal(mp_lead_returned_count(w.lead), 0);
+	world_fini(&w);
+}
+
 /* Each question to a full worker is an entry of the log, so it is asked less and less often. */
 static void
 test_busy_for_long(void **state)
@@ -225,6 +270,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rejects),
+		cmocka_unit_test(test_waits),
 		cmocka_unit_test(test_silent_gets_nothing),
 		cmocka_unit_test(test_busy_for_long),
 		cmocka_unit_test(test_unlogged),
