@@ -16,13 +16,15 @@ MP_PRINTF(2, 0)
 static void
 say(const struct mp_cmd_ctx *ctx, const char *fmt, va_list ap)
 {
+	char text[4096];
+
 	(void)fflush(stdout);
 	if (ctx->cmd != NULL)
 		(void)fprintf(stderr, "mpctl: %s: ", ctx->cmd->name);
 	else
 		(void)fputs("mpctl: ", stderr);
-	(void)vfprintf(stderr, fmt, ap);
-	(void)putc('\n', stderr);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	mp_w_lines(stderr, "", mp_span_str(text), 0);
 }
 
 void

@@ -30,6 +30,7 @@ struct follow {
 	bool can_draw;
 	bool told_stalled, told_still;
 	bool told_unplaceable;
+	bool met;             /* the node has answered */
 	uint32_t told_unsure; /* of so many modules that may have run */
 	mp_time pause_ms;
 	struct mp_livelog *log;
@@ -167,7 +168,7 @@ bear(struct follow *f, int rc, const struct mp_error *err)
 		nap(AGAIN_MS);
 		return true;
 	}
-	if (rc != MP_ECLOSED && rc != MP_EREFUSED)
+	if ((rc != MP_ECLOSED && rc != MP_EREFUSED) || !f->met)
 		return false;
 	if (f->lost_ms == 0) {
 		f->lost_ms = now;
@@ -316,7 +317,7 @@ on_module(void *arg, uint32_t index, const struct mp_show_module *m)
 {
 	struct follow *f = arg;
 	struct mp_error err = {0};
-	char who[MP_WHO_SIZE], how[64] = "";
+	char who[MP_WHO_SIZE], how[64] = "", line[2 * MP_ERROR_TEXT_MAX];
 
 	(void)index;
 	if (!has_failed(m))
@@ -329,11 +330,12 @@ on_module(void *arg, uint32_t index, const struct mp_show_module *m)
 		(void)snprintf(how, sizeof(how), ", exit %d", m->exit_code);
 	else if (m->signal != 0)
 		(void)snprintf(how, sizeof(how), ", signal %d", m->signal);
-	(void)fprintf(stderr, "%.*s %s%s%s%s%s%.*s\n", (int)m->name.n, (const char *)m->name.p,
-		m->state == MP_MODULE_FAILED ? "failed" : "timed out",
+	(void)snprintf(line, sizeof(line), "%.*s %s%s%s%s%s%.*s", (int)m->name.n,
+		(const char *)m->name.p, m->state == MP_MODULE_FAILED ? "failed" : "timed out",
 		m->node.name.p != NULL ? " on " : "",
 		m->node.name.p != NULL ? mp_who(&m->node, who) : "", how, m->text.n > 0 ? ": " : "",
 		(int)m->text.n, m->text.n > 0 ? (const char *)m->text.p : "");
+	mp_w_lines(stderr, "", mp_span_str(line), 0);
 	if (f->log == NULL &&
 		mp_livelog_last_lines(f->ctx, &m->err, FAILURE_LINES, "    ", stderr, &err) != 0)
 		(void)fprintf(stderr, "    (its stderr: %s)\n", err.text);
@@ -391,7 +393,7 @@ follow_loop(struct follow *f, struct mp_error *err)
 						 f->config->run);
 		if (rc != 0 && bear(f, rc, err))
 			continue;
-		if (rc == MP_ECLOSED || rc == MP_EREFUSED)
+		if (f->met && (rc == MP_ECLOSED || rc == MP_EREFUSED))
 			return mp_fail(err, rc,
 				"the node went away; the run may go on without it, mpctl wait %s "
 				"on another node tells",
@@ -399,6 +401,7 @@ follow_loop(struct follow *f, struct mp_error *err)
 		if (rc != 0)
 			return rc;
 		f->lost_ms = 0;
+		f->met = true;
 		if (mp_run_state_ended(f->state) && f->ended_ms > 0)
 			return 0;
 		tell_still(f);
@@ -416,6 +419,7 @@ mp_follow(struct mp_cmd_ctx *ctx, const struct mp_follow_config *config)
 	struct follow f = {.ctx = ctx,
 		.config = config,
 		.began_ms = mp_client_now_ms(),
+		.met = config->submitted,
 		.pause_ms = POLL_FIRST_MS};
 	struct mp_livelog_config log = {.run = config->run,
 		.streams = MP_LIVELOG_OUT | MP_LIVELOG_ERR,

@@ -12,11 +12,12 @@ struct mp_follow_config {
 	mp_time timeout_ms; /* 0: none */
 	FILE *logs;         /* output of all modules goes there as it comes; NULL */
 	bool failures;      /* at the end, show what failed and the end of its stderr */
+	bool submitted;     /* by this command, to this node: it was there */
 	bool ours;          /* nobody goes on with the run when this command ends */
 };
 
 /* The exit code of the run, MP_EXIT_TIMEOUT, or the one of what went wrong, which was printed. A
- * node that restarts meanwhile is waited for. */
+ * node that was there and restarts meanwhile is waited for. */
 int mp_follow(struct mp_cmd_ctx *ctx, const struct mp_follow_config *config);
 
 /* --timeout of the command. MP_EUSAGE. */

@@ -10,6 +10,8 @@
 
 /* A line longer than this is printed in pieces. */
 #define LINE_MAX_BYTES 65536
+/* Of the last lines of a log so much is shown of each. */
+#define LAST_LINE_MAX 400
 /* What is asked of a running attempt at a time. */
 #define TAIL_MAX   65536
 #define PREFIX_MAX (MP_NAME_MAX + 4)
@@ -335,12 +337,6 @@ mp_livelog_last_lines(struct mp_cmd_ctx *ctx, const struct mp_show_log *log, siz
 	start = bytes.n;
 	while (start > 0 && (bytes.p[start - 1] != '\n' || --lines > 0))
 		start--;
-	while (start < bytes.n) {
-		const uint8_t *p = bytes.p + start, *end = memchr(p, '\n', bytes.n - start);
-		size_t n = end != NULL ? (size_t)(end - p) : bytes.n - start;
-
-		(void)fprintf(out, "%s%.*s\n", indent, (int)n, (const char *)p);
-		start += n + 1;
-	}
+	mp_w_lines(out, indent, mp_span(bytes.p + start, bytes.n - start), LAST_LINE_MAX);
 	return 0;
 }

@@ -74,7 +74,8 @@ static int
 run_there(struct mp_cmd_ctx *ctx, struct mp_submitter *s, mp_time timeout_ms)
 {
 	const char *to = mp_cmd_value(ctx, "to");
-	struct mp_follow_config config = {.timeout_ms = timeout_ms, .failures = true, .ours = true};
+	struct mp_follow_config config = {
+		.timeout_ms = timeout_ms, .failures = true, .submitted = true, .ours = true};
 	struct mp_run_id run;
 	size_t files = 0;
 	char hex[33];

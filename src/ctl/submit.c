@@ -6,7 +6,8 @@
 static int
 follow(struct mp_cmd_ctx *ctx, const char *run, mp_time timeout_ms)
 {
-	struct mp_follow_config config = {.run = run, .timeout_ms = timeout_ms, .failures = true};
+	struct mp_follow_config config = {
+		.run = run, .timeout_ms = timeout_ms, .failures = true, .submitted = true};
 
 	if (mp_cmd_has(ctx, "follow"))
 		config.logs = stderr;

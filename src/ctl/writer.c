@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ctl/writer_int.h"
+#include "util/utf8.h"
 
 struct mp_writer *
 mp_writer_new(enum mp_writer_kind kind, FILE *out)
@@ -229,6 +230,49 @@ void
 mp_w_raw(struct mp_writer *w, struct mp_span bytes)
 {
 	w->ops->raw(w, bytes);
+}
+
+/* ---- lines ---- */
+
+/* At most `most` bytes of text that end where a character does. */
+static struct mp_span
+first_bytes(struct mp_span text, size_t most)
+{
+	size_t n = mp_min_size(text.n, most);
+
+	for (int i = 0; i < 3 && n > 1 && n < text.n && (text.p[n] & 0xc0) == 0x80; i++)
+		n--;
+	return mp_span(text.p, n);
+}
+
+static void
+print_clean(FILE *out, struct mp_span text)
+{
+	uint8_t clean[512];
+
+	while (text.n > 0) {
+		struct mp_span piece = first_bytes(text, sizeof(clean));
+
+		(void)fwrite(clean, 1, mp_utf8_clean(piece, clean), out);
+		text = mp_span(text.p + piece.n, text.n - piece.n);
+	}
+}
+
+void
+mp_w_lines(FILE *out, const char *indent, struct mp_span text, size_t line_max)
+{
+	while (text.n > 0) {
+		const uint8_t *end = memchr(text.p, '\n', text.n);
+		size_t n = end != NULL ? (size_t)(end - text.p) : text.n;
+		struct mp_span line = mp_span(text.p, n);
+		bool cut = line_max > 0 && n > line_max;
+
+		(void)fputs(indent, out);
+		print_clean(out, cut ? first_bytes(line, line_max) : line);
+		(void)fputs(cut ? "...\n" : "\n", out);
+		n += end != NULL;
+		text = mp_span(text.p + n, text.n - n);
+	}
 }
 
 /* ---- small forms ---- */

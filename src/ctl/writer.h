@@ -15,7 +15,7 @@
  *   rc = mp_writer_finish(w, &err);
  *
  * Strings may hold anything: JSON gets U+FFFD for what is not UTF-8, text a '?' for that and for
- * control characters. Errors stay until mp_writer_finish().
+ * control characters (a blank for a tab). Errors stay until mp_writer_finish().
  */
 #ifndef MP_CTL_WRITER_H
 #define MP_CTL_WRITER_H
@@ -90,6 +90,10 @@ void mp_w_raw(struct mp_writer *w, struct mp_span bytes);
 #define MP_W_SHORT 32
 void mp_w_duration(char out[MP_W_SHORT], mp_time ms);
 void mp_w_size(char out[MP_W_SHORT], uint64_t bytes);
+
+/* Prints text line by line, each as a terminal can take it, and of each at most so many bytes (0:
+ * all), behind indent. */
+void mp_w_lines(FILE *out, const char *indent, struct mp_span text, size_t line_max);
 
 /* Appends text as a JSON string, quotes included, to out. */
 void mp_json_string(FILE *out, struct mp_span text);

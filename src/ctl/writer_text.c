@@ -41,22 +41,10 @@ struct text_writer {
 static char *
 clean(struct mp_span text)
 {
-	char *out = malloc(text.n + 1), *p = out;
+	char *out = malloc(text.n + 1);
 
-	for (size_t i = 0; out != NULL && i < text.n;) {
-		size_t n = mp_utf8_sequence(text.p + i, text.n - i);
-
-		if (n == 0 || !mp_utf8_printable(mp_span(text.p + i, n))) {
-			*p++ = '?';
-			n = n == 0 ? 1 : n;
-		} else {
-			memcpy(p, text.p + i, n);
-			p += n;
-		}
-		i += n;
-	}
 	if (out != NULL)
-		*p = '\0';
+		out[mp_utf8_clean(text, (uint8_t *)out)] = '\0';
 	return out;
 }
 

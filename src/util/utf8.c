@@ -52,3 +52,22 @@ mp_utf8_printable(struct mp_span bytes)
 	}
 	return mp_utf8_prefix(bytes) == bytes.n;
 }
+
+size_t
+mp_utf8_clean(struct mp_span bytes, uint8_t *out)
+{
+	size_t put = 0;
+
+	for (size_t i = 0; i < bytes.n;) {
+		size_t n = mp_utf8_sequence(bytes.p + i, bytes.n - i);
+
+		if (n > 0 && mp_utf8_printable(mp_span(bytes.p + i, n))) {
+			memcpy(out + put, bytes.p + i, n);
+			put += n;
+		} else {
+			out[put++] = bytes.p[i] == '\t' ? ' ' : '?';
+		}
+		i += n > 0 ? n : 1;
+	}
+	return put;
+}

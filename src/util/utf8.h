@@ -14,4 +14,8 @@ size_t mp_utf8_prefix(struct mp_span bytes);
 /* Valid, and without C0 and C1 control characters, DEL and NUL: fit for a terminal and a path. */
 bool mp_utf8_printable(struct mp_span bytes);
 
+/* Writes what a terminal can take: a blank for a tab, '?' for everything else that is not
+ * printable. out has room for bytes.n. Returns how many were written. */
+size_t mp_utf8_clean(struct mp_span bytes, uint8_t *out);
+
 #endif

@@ -170,6 +170,20 @@ exits 1 'wait of what failed' "$mpctl" wait last
 exits 0 'show of what failed' "$mpctl" show last --json
 holds '"name":"broken","state":"failed","node":"alpha".*"exit":3' out 'has the exit code'
 holds '"name":"never","state":"skipped","node":null,"node_id":null.*"exit":null' out 'and null'
+
+# What modules print and make does not reach the terminal of who only waits for the end.
+cat >rude.yaml <<'END'
+meshpipe: 1
+modules:
+  shouts: { run: "printf 'a\\tb \\033[31mred\\007\\n' >&2; exit 1" }
+  makes: { run: [touch, "x\e[31m"], outputs: ["*"] }
+  goes-on: { run: "head -c 5000 /dev/zero | tr '\\0' x >&2; exit 1" }
+END
+exits 1 'failures with control characters' "$mpctl" submit rude.yaml --wait
+tap_check 'none is printed' not grep -q "$(printf '[\001-\010\016-\037]')" err
+holds '^    a b ?\[31mred?$' err 'the rest is'
+holds '^makes failed.*x?\[31m' err 'of names too'
+tap_check 'long lines are cut' not grep -q "$(printf '%0500d' 0 | tr 0 x)" err
 exits 0 'submit --follow' "$mpctl" submit good.yaml --follow -q
 holds '^use | hello world$' err 'prints logs on stderr'
 holds '^[0-9a-f]\{32\}$' out 'and the id on stdout'
@@ -182,6 +196,7 @@ exits 0 'cancel' "$mpctl" cancel last
 exits 6 'wait of what was cancelled' "$mpctl" wait last
 tap_check 'logs --follow ends with the run' wait "$pid"
 exits 0 'cancel of what has ended' "$mpctl" cancel last
+holds 'the run has ended: cancelled' err 'says how'
 
 # ---- invite ----
 exits 0 'invite' "$mpctl" invite --expires 1h --role node
@@ -191,15 +206,18 @@ exits 0 'invite --json' "$mpctl" invite --json
 is_json 'invite'
 
 # ---- the node goes away, and comes back ----
-"$mpctl" submit long.yaml >out && run=$(cat out)
-"$mpctl" wait "$run" >out 2>err &
+"$mpctl" submit long.yaml --wait >submitted 2>submitted.err &
 pid=$!
+until_true 30 test -s submitted
+run=$(cat submitted)
 stop_node
 exits 4 'without the node' "$mpctl" runs
+exits 4 'wait that has never met it' "$mpctl" wait "$run"
+holds 'no node runs with the state directory' err 'and says so'
 start_node
 exits 0 'with it again' "$mpctl" cancel "$run"
 wait "$pid"
-tap_same 'wait has waited for it' 6 "$?"
+tap_same 'submit --wait has waited for it' 6 "$?"
 
 # It stands still and is killed: nobody knows whether it has taken what was submitted last.
 kill -STOP "$node"

@@ -96,6 +96,8 @@ test_near(void **state)
 static void
 test_utf8(void **state)
 {
+	uint8_t clean[16];
+
 	(void)state;
 	assert_int_equal(mp_utf8_prefix(mp_span_str("aé€😀")), 10);
 	assert_int_equal(mp_utf8_prefix(mp_span_str("ab\xed\xa0\x80")), 2);
@@ -105,6 +107,8 @@ test_utf8(void **state)
 	assert_true(mp_utf8_printable(mp_span_str("é x")));
 	assert_false(mp_utf8_printable(mp_span_str("\xc2\x85")));
 	assert_false(mp_utf8_printable(mp_span_str("a\tb")));
+	assert_int_equal(mp_utf8_clean(mp_span_str("é\t\033[1m\xc2\x85\xff\n"), clean), 10);
+	assert_memory_equal(clean, "é ?[1m???", 10);
 }
 
 int
