@@ -102,7 +102,24 @@ exec_report(struct exec_attempt *a)
 	a->report.key = a->req.key;
 	a->report.phase = MP_EXEC_DONE;
 	x->config.report(x->config.ctx, &a->report);
+}
+
+static void
+exec_leave_work(uv_work_t *work)
+{
+	exec_leave(mp_container_of(work, struct exec_attempt, work));
+}
+
+static void
+exec_left(uv_work_t *work, int status)
+{
+	struct exec_attempt *a = mp_container_of(work, struct exec_attempt, work);
+	struct mp_exec *x = a->exec;
+
+	(void)status;
 	exec_attempt_free(a);
+	x->works--;
+	exec_try_stop(x);
 }
 
 static void
@@ -117,13 +134,17 @@ exec_finished(uv_work_t *work, int status)
 	struct exec_attempt *a = mp_container_of(work, struct exec_attempt, work);
 	struct mp_exec *x = a->exec;
 
+	int rc;
+
 	(void)status;
-	x->works--;
-	if (a->orphan)
-		exec_attempt_free(a);
-	else
+	if (!a->orphan)
 		exec_report(a);
-	exec_try_stop(x);
+	if (a->ws.fd < 0) {
+		exec_left(work, 0);
+		return;
+	}
+	rc = uv_queue_work(x->config.loop, &a->work, exec_leave_work, exec_left);
+	mp_assert(rc == 0);
 }
 
 void

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Attempts on the loop: lays the workspace on the thread pool, has a keeper of the executor run
- * the command, collects on the thread pool, reports. The client side of executor.h.
+ * the command, collects on the thread pool, reports; then the workspace goes. The client side of
+ * executor.h.
  */
 #ifndef MP_SHELL_EXEC_H
 #define MP_SHELL_EXEC_H

@@ -19,8 +19,8 @@
 #include <uv.h>
 
 /*
- *   LAYING ──▶ WAITING ──▶ RUNNING ──▶ FINISHING ──▶ reported, freed
- *   (pool)     (a keeper)  (keeper)    (pool)
+ *   LAYING ──▶ WAITING ──▶ RUNNING ──▶ FINISHING ──▶ reported ──▶ freed
+ *   (pool)     (a keeper)  (keeper)    (pool)           (pool, with its workspace)
  *     └───────────┴─ killed, failed ──────▲
  */
 enum exec_phase {
@@ -97,8 +97,12 @@ int exec_copy_request(struct exec_attempt *a, const struct mp_exec_request *req)
 /* Workspace, arguments and environment; on error report.status and err tell. */
 void exec_lay(struct exec_attempt *a);
 
-/* Outputs, value and logs into the cache, the workspace away, the report made. */
+/* Outputs, value and logs into the cache, the report made; and the workspace kept for the next, if
+ * it is clean. */
 void exec_finish(struct exec_attempt *a);
+
+/* Its workspace goes, if it is there. Nobody waits for that: what is laid next lies elsewhere. */
+void exec_leave(struct exec_attempt *a);
 
 void exec_attempt_free(struct exec_attempt *a);
 

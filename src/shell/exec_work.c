@@ -419,6 +419,12 @@ exec_trouble(const struct exec_attempt *a)
 	       (a->err.code == MP_EFULL || a->err.code == MP_ENOMEM);
 }
 
+static bool
+exec_keeps(const struct exec_attempt *a)
+{
+	return a->exec->config.keep_failed && a->report.status != MP_STATUS_OK;
+}
+
 void
 exec_finish(struct exec_attempt *a)
 {
@@ -445,9 +451,15 @@ exec_finish(struct exec_attempt *a)
 		}
 		r->trouble = exec_trouble(a);
 	}
-	if (a->ws.name != NULL)
-		(void)mp_workspace_remove(a->exec->root, &a->ws,
-			a->exec->config.keep_failed && r->status != MP_STATUS_OK, NULL);
+	a->ws.haunted = a->end.left > 0;
+	if (a->ws.fd >= 0 && !exec_keeps(a))
+		(void)mp_workspace_put_back(a->exec->root, &a->ws);
 	if (a->err.code != 0)
 		r->error = mp_span_str(a->err.text);
+}
+
+void
+exec_leave(struct exec_attempt *a)
+{
+	(void)mp_workspace_remove(a->exec->root, &a->ws, exec_keeps(a), NULL);
 }

@@ -27,6 +27,8 @@
 
 #define RUN_NAME_SIZE MP_HEX_SIZE(sizeof(struct mp_run_id))
 
+const char *const workspace_dirs[WORKSPACE_DIRS] = {"w", "home", "tmp"};
+
 struct mp_workspace_root {
 	char *path;
 	int fd;
@@ -278,8 +280,10 @@ root_take_clean(struct mp_workspace_root *r, char *name, size_t size)
 static bool
 workspace_make_dirs(struct mp_workspace *ws)
 {
-	return mkdirat(ws->fd, "w", 0700) == 0 && mkdirat(ws->fd, "home", 0700) == 0 &&
-	       mkdirat(ws->fd, "tmp", 0700) == 0;
+	for (size_t i = 0; i < WORKSPACE_DIRS; i++)
+		if (mkdirat(ws->fd, workspace_dirs[i], 0700) != 0)
+			return false;
+	return true;
 }
 
 static int
@@ -348,7 +352,7 @@ workspace_count(int fd)
 }
 
 static bool
-workspace_is_empty_dir(int parent, const char *name)
+workspace_is_new_dir(int parent, const char *name)
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
@@ -362,15 +366,18 @@ workspace_is_empty_dir(int parent, const char *name)
 	return clean;
 }
 
-/* As good as one that was just made? */
+/* As good as one that was just made, but for what may be beside its directories? */
 static bool
-workspace_is_clean(int fd)
+workspace_is_clean(const struct mp_workspace *ws)
 {
 	struct stat st;
 
-	return lseek(fd, 0, SEEK_SET) == 0 && workspace_count(fd) == 3 && fstat(fd, &st) == 0 &&
-	       (st.st_mode & 07777) == 0700 && workspace_is_empty_dir(fd, "w") &&
-	       workspace_is_empty_dir(fd, "home") && workspace_is_empty_dir(fd, "tmp");
+	if (ws->haunted || fstat(ws->fd, &st) != 0 || (st.st_mode & 07777) != 0700)
+		return false;
+	for (size_t i = 0; i < WORKSPACE_DIRS; i++)
+		if (!workspace_is_new_dir(ws->fd, workspace_dirs[i]))
+			return false;
+	return true;
 }
 
 static bool
@@ -396,7 +403,8 @@ workspace_destroy(struct mp_workspace_root *r, struct mp_workspace *ws, struct m
 {
 	int rc;
 
-	if (workspace_is_clean(ws->fd) && root_give_clean(r, ws->name))
+	if (workspace_is_clean(ws) && workspace_rm_beside(ws->fd, NULL) == 0 &&
+		root_give_clean(r, ws->name))
 		return 0;
 	rc = workspace_rm_all(ws->fd, err);
 	if (rc == 0 && unlinkat(r->fd, ws->name, AT_REMOVEDIR) != 0)
@@ -420,23 +428,39 @@ root_leave_run(struct mp_workspace_root *r, const char *name)
 		(void)unlinkat(r->fd, run, AT_REMOVEDIR);
 }
 
+/* Frees what it owns, wherever its directory is now. */
+static void
+workspace_forget(struct mp_workspace_root *r, struct mp_workspace *ws)
+{
+	if (ws->fd >= 0) {
+		root_leave_run(r, ws->name);
+		(void)close(ws->fd);
+	}
+	free(ws->name);
+	free(ws->path);
+	*ws = (struct mp_workspace){.fd = -1};
+}
+
+bool
+mp_workspace_put_back(struct mp_workspace_root *root, struct mp_workspace *ws)
+{
+	if (lseek(ws->fd, 0, SEEK_SET) != 0 || workspace_count(ws->fd) != WORKSPACE_DIRS ||
+		!workspace_is_clean(ws) || !root_give_clean(root, ws->name))
+		return false;
+	workspace_forget(root, ws);
+	return true;
+}
+
 int
 mp_workspace_remove(
 	struct mp_workspace_root *root, struct mp_workspace *ws, bool keep, struct mp_error *err)
 {
 	int rc = 0;
 
-	if (ws->fd >= 0) {
-		if (!keep) {
-			rc = workspace_destroy(root, ws, err);
-			root_leave_run(root, ws->name);
-		}
-		(void)close(ws->fd);
-	}
+	if (ws->fd >= 0 && !keep)
+		rc = workspace_destroy(root, ws, err);
 	if (rc != 0)
 		(void)mp_wrap(err, "remove %s", ws->path);
-	free(ws->name);
-	free(ws->path);
-	*ws = (struct mp_workspace){.fd = -1};
+	workspace_forget(root, ws);
 	return rc;
 }

@@ -60,6 +60,7 @@ struct mp_workspace {
 	uid_t uid;  /* whose it is; 0: ours */
 	gid_t gid;
 	const struct mp_mask *mask; /* borrowed: secrets that may not leave; NULL: there are none */
+	bool haunted; /* a process that would not die may still write there: nobody else gets it */
 };
 
 /*
@@ -96,9 +97,13 @@ int mp_workspace_collect(struct mp_workspace *ws, struct mp_cache *cache,
 int mp_workspace_log(struct mp_workspace *ws, struct mp_cache *cache, const char *which,
 	uint64_t size, uint64_t keep_max, struct mp_hash *digest, struct mp_error *err);
 
-/* Removes it (or puts it back for the next one when it is as clean as a new one), and frees what
- * ws owns. keep: leaves the files where they are. What cannot be removed stays: the error, if any,
- * is for the log only. */
+/* When it is as clean as a new one: it is kept for the next, what ws owns is freed, and the answer
+ * is true. Else nothing happens. Quick, whatever is there. */
+bool mp_workspace_put_back(struct mp_workspace_root *root, struct mp_workspace *ws);
+
+/* Removes it (or keeps it for the next one when only what is beside w/, home/ and tmp/ has to go),
+ * and frees what ws owns. keep: leaves the files where they are. What cannot be removed stays: the
+ * error, if any, is for the log only. */
 int mp_workspace_remove(
 	struct mp_workspace_root *root, struct mp_workspace *ws, bool keep, struct mp_error *err);
 

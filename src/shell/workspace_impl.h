@@ -11,11 +11,18 @@
 /* The MP_E* of errno, with "what: reason". */
 int workspace_fail(struct mp_error *err, const char *what);
 
+/* What a workspace has before anything is laid. */
+#define WORKSPACE_DIRS 3
+extern const char *const workspace_dirs[WORKSPACE_DIRS];
+
 /* ---- workspace_rm.c ---- */
 
 /* Removes all in the directory fd: any depth, modes in the way included. MP_EIO: something is
  * left. */
 int workspace_rm_all(int fd, struct mp_error *err);
+
+/* The same, but for the workspace_dirs of this one, with all in them. */
+int workspace_rm_beside(int fd, struct mp_error *err);
 
 /* ---- workspace_lay.c ---- */
 

@@ -16,7 +16,8 @@
 #define RM_ROUNDS 8
 
 struct rm {
-	int top; /* where what is too deep is moved to */
+	int top;       /* where what is too deep is moved to */
+	bool skeleton; /* what a new workspace has stays */
 	unsigned moved;
 	int error; /* errno of the first thing that would not go */
 };
@@ -44,6 +45,17 @@ rm_open(int fd, const char *name)
 
 static void rm_entry(struct rm *r, int fd, const char *name, unsigned depth);
 
+static bool
+rm_stays(const struct rm *r, const char *name, unsigned depth)
+{
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return true;
+	for (size_t i = 0; r->skeleton && depth == 0 && i < WORKSPACE_DIRS; i++)
+		if (strcmp(name, workspace_dirs[i]) == 0)
+			return true;
+	return false;
+}
+
 /* Empties a directory. Takes the descriptor. */
 static void
 rm_content(struct rm *r, int fd, unsigned depth)
@@ -62,7 +74,7 @@ rm_content(struct rm *r, int fd, unsigned depth)
 		found = false;
 		rewinddir(dir);
 		while ((e = readdir(dir)) != NULL) {
-			if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			if (rm_stays(r, e->d_name, depth))
 				continue;
 			found = true;
 			rm_entry(r, dirfd(dir), e->d_name, depth);
@@ -112,10 +124,10 @@ rm_entry(struct rm *r, int fd, const char *name, unsigned depth)
 }
 
 /* A tree of any depth takes as many steps as it has stretches of RM_DEPTH_MAX. */
-int
-workspace_rm_all(int fd, struct mp_error *err)
+static int
+rm_run(int fd, bool skeleton, struct mp_error *err)
 {
-	struct rm r = {.top = fd};
+	struct rm r = {.top = fd, .skeleton = skeleton};
 	int dir = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	unsigned i;
 	char moved[32];
@@ -129,4 +141,16 @@ workspace_rm_all(int fd, struct mp_error *err)
 	}
 	errno = r.error;
 	return r.error == 0 ? 0 : workspace_fail(err, ".");
+}
+
+int
+workspace_rm_all(int fd, struct mp_error *err)
+{
+	return rm_run(fd, false, err);
+}
+
+int
+workspace_rm_beside(int fd, struct mp_error *err)
+{
+	return rm_run(fd, true, err);
 }

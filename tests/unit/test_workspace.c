@@ -558,6 +558,49 @@ test_clean_ones_are_used_again(void **state)
 	assert_int_equal(after.st_mode & 07777, 0700);
 }
 
+/* Were the directories of the workspace somebody else's before? Marks them for the next question.
+ */
+static bool
+was_used_before(struct fixture *f)
+{
+	const struct timespec mark[2] = {{.tv_sec = 7}, {.tv_sec = 7}};
+	struct stat st;
+	bool used;
+
+	assert_int_equal(fstatat(f->ws.fd, "w", &st, 0), 0);
+	used = st.st_mtim.tv_sec == 7;
+	assert_int_equal(utimensat(f->ws.fd, "w", mark, 0), 0);
+	return used;
+}
+
+static void
+test_what_is_beside_goes_alone(void **state)
+{
+	const struct mp_exec_dep dep = {.name = mp_span_str("a"), .result = mp_span_str("record")};
+	struct fixture *f = *state;
+
+	f->req.deps = &dep;
+	f->req.dep_count = 1;
+	must_lay(f);
+	assert_false(was_used_before(f));
+	write_text(f, "out", "said");
+	write_text(f, "value", "1");
+	assert_false(mp_workspace_put_back(f->root, &f->ws));
+	assert_int_equal(mp_workspace_remove(f->root, &f->ws, false, NULL), 0);
+	f->req.dep_count = 0;
+	must_lay(f);
+	assert_true(was_used_before(f));
+	assert_int_equal(count_entries(f->ws.path), 3);
+	assert_true(mp_workspace_put_back(f->root, &f->ws));
+	must_lay(f);
+	assert_true(was_used_before(f));
+	f->ws.haunted = true;
+	assert_false(mp_workspace_put_back(f->root, &f->ws));
+	assert_int_equal(mp_workspace_remove(f->root, &f->ws, false, NULL), 0);
+	must_lay(f);
+	assert_false(was_used_before(f));
+}
+
 static void
 test_run_folders_go(void **state)
 {
@@ -691,6 +734,7 @@ main(void)
 		T(test_value),
 		T(test_logs),
 		T(test_clean_ones_are_used_again),
+		T(test_what_is_beside_goes_alone),
 		T(test_run_folders_go),
 		T(test_keep),
 		T(test_deep_trees_go),
