@@ -47,6 +47,10 @@ void mp_ctl_request(
 /* The asker has gone; a submission goes on. */
 void mp_ctl_closed(struct mp_ctl *ctl, uint64_t request);
 
+/* A row of MP_TABLE_META, before the start: as mp_wait_restore(). */
+int mp_ctl_restore(
+	struct mp_ctl *ctl, struct mp_env *env, struct mp_span key, struct mp_span value);
+
 #define MP_TOKEN_CTL (0xf6ull << 56)
 /* MP_EV_LOG_READ, and MP_EV_BLOB_READ with such a token. */
 void mp_ctl_logged(struct mp_ctl *ctl, struct mp_env *env, const struct mp_event *ev);

@@ -43,7 +43,7 @@ gather_end(struct open *o, struct mp_env *env)
 	struct mp_cbor_w w;
 
 	if (o->r.number == MP_CTL_GRANT) {
-		open_answer_null(o, env);
+		open_answer_durable(o, env);
 		return;
 	}
 	mp_buf_init(&payload, env->alloc, MP_MSG_MAX);
@@ -184,6 +184,12 @@ open_pending(struct open *o, struct mp_env *env)
 		gather_begin(o, env);
 }
 
+int
+mp_ctl_restore(struct mp_ctl *ctl, struct mp_env *env, struct mp_span key, struct mp_span value)
+{
+	return mp_wait_restore(ctl->wait, env, key, value);
+}
+
 void
 open_grant(struct open *o, struct mp_env *env)
 {
@@ -193,7 +199,7 @@ open_grant(struct open *o, struct mp_env *env)
 		    o->r.token, &err) != 0)
 		open_fail(o, env, err.code, err.text);
 	else if (o->remote)
-		open_answer_null(o, env);
+		open_answer_durable(o, env);
 	else
 		gather_begin(o, env);
 }
@@ -206,9 +212,12 @@ ctl_grants_tell(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id 
 	struct mp_buf buf;
 
 	mp_buf_init(&buf, env->alloc, MP_MSG_MAX);
-	for (size_t i = 0; mp_wait_granted(ctl->wait, env, i, &id, &token); i++) {
-		if (mp_roster_find(ctl->parts.roster, &id) != NULL)
-			continue; /* it has come */
+	for (size_t i = 0; mp_wait_granted(ctl->wait, env, i, &id, &token);) {
+		if (mp_roster_find(ctl->parts.roster, &id) != NULL) {
+			mp_wait_came(ctl->wait, env, &id);
+			continue;
+		}
+		i++;
 		mp_buf_clear(&buf);
 		if (mp_ctl_grant_encode(&buf, &id, token) != 0 ||
 			ask_send(env, ++ctl->asks, mp_buf_span(&buf), peer, 1) != 0)

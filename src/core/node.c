@@ -239,6 +239,8 @@ restore_meta(struct mp_node *node, const struct mp_row *row)
 		rc = mp_roster_restore_meta(node->roster, row->key, row->value);
 	if (rc == MP_ENOENT)
 		rc = mp_dgram_restore(node->dgram, &node->env, row->key, row->value);
+	if (rc == MP_ENOENT)
+		rc = mp_ctl_restore(node->ctl, &node->env, row->key, row->value);
 	return rc == MP_ENOENT ? 0 : rc; /* a newer version's */
 }
 

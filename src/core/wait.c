@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/wait.h"
 
+#include "codec/cbor.h"
 #include "codec/token.h"
 
 struct place {
@@ -12,9 +13,14 @@ struct place {
 
 struct grant {
 	struct mp_node_id id;
-	mp_time until_ms; /* 0: free */
-	struct mp_buf token;
+	mp_time until_ms;    /* wall */
+	struct mp_buf token; /* empty: free, and there is no row */
 };
+
+static const char row_tag[] = "grant ";
+
+#define ROW_TAG  (sizeof(row_tag) - 1)
+#define ROW_SIZE (ROW_TAG + sizeof(struct mp_node_id))
 
 struct mp_wait {
 	const struct mp_alloc *alloc;
@@ -79,13 +85,21 @@ place_for(struct mp_wait *wait, const struct mp_env *env, const struct mp_node_i
 	return same < MP_WAIT_SOURCE_MAX ? vacant : NULL;
 }
 
+/* ---- grants ---- */
+
+static bool
+held(const struct grant *g, const struct mp_env *env)
+{
+	return g->token.n > 0 && g->until_ms > env->wall_ms;
+}
+
 static struct grant *
 grant_of(struct mp_wait *wait, const struct mp_env *env, const struct mp_node_id *id)
 {
 	for (size_t i = 0; i < MP_WAIT_GRANTS_MAX; i++) {
 		struct grant *g = &wait->grants[i];
 
-		if (g->until_ms > env->now_ms && mp_node_id_eq(&g->id, id))
+		if (held(g, env) && mp_node_id_eq(&g->id, id))
 			return g;
 	}
 	return NULL;
@@ -124,8 +138,25 @@ mp_wait_knock(struct mp_wait *wait, struct mp_env *env, struct mp_span request,
 
 /* Is it what an authority of ours gives to this one? */
 static int
+token_check(const struct mp_env *env, const struct mp_trust *trust, const struct mp_node_id *id,
+	const struct mp_token *token, struct mp_error *err)
+{
+	if (!mp_cluster_id_eq(&token->invite.cluster, &env->cluster))
+		return mp_fail(err, MP_ECLUSTER, "the token is of another cluster");
+	if (trust->authority != NULL &&
+		!mp_authority_has(trust->authority, token->invite.signer, MP_TIME_NEVER))
+		return mp_fail(err, MP_EAUTH, "the token is not signed by an authority");
+	if (!token->invite.bound || !mp_invite_is_for(&token->invite, id))
+		return mp_fail(err, MP_EAUTH, "the token is not for this key alone");
+	/* One that begins later is for other clocks than ours. */
+	return env->wall_ms <= token->invite.expires_ms
+		       ? 0
+		       : mp_invite_check_time(&token->invite, env->wall_ms, err);
+}
+
+static int
 grant_check(const struct mp_env *env, const struct mp_trust *trust, const struct mp_node_id *id,
-	struct mp_span text, struct mp_error *err)
+	struct mp_span text, mp_time *expires_ms, struct mp_error *err)
 {
 	struct mp_token *token = mp_realloc(env->alloc, NULL, 0, sizeof(*token));
 	struct mp_buf bytes;
@@ -135,13 +166,9 @@ grant_check(const struct mp_env *env, const struct mp_trust *trust, const struct
 		return mp_fail(err, MP_ENOMEM, "out of memory");
 	mp_buf_init(&bytes, env->alloc, MP_TOKEN_MAX);
 	rc = mp_token_decode(env->crypto, text, &bytes, token, err);
-	if (rc == 0 && !mp_cluster_id_eq(&token->invite.cluster, &env->cluster))
-		rc = mp_fail(err, MP_ECLUSTER, "the token is of another cluster");
-	if (rc == 0 && trust->authority != NULL &&
-		!mp_authority_has(trust->authority, token->invite.signer, MP_TIME_NEVER))
-		rc = mp_fail(err, MP_EAUTH, "the token is not signed by an authority");
-	if (rc == 0 && (!token->invite.bound || !mp_invite_is_for(&token->invite, id)))
-		rc = mp_fail(err, MP_EAUTH, "the token is not for this key alone");
+	if (rc == 0)
+		rc = token_check(env, trust, id, token, err);
+	*expires_ms = token->invite.expires_ms;
 	if (bytes.p != NULL)
 		env->crypto->wipe(bytes.p, bytes.cap);
 	mp_buf_fini(&bytes);
@@ -150,48 +177,127 @@ grant_check(const struct mp_env *env, const struct mp_trust *trust, const struct
 	return rc;
 }
 
-/* A free one, or the oldest. */
-static struct grant *
-grant_take(struct mp_wait *wait, const struct mp_env *env, const struct mp_node_id *id)
+static struct mp_span
+row_key(const struct mp_node_id *id, uint8_t out[ROW_SIZE])
 {
-	struct grant *best = grant_of(wait, env, id);
+	memcpy(out, row_tag, ROW_TAG);
+	memcpy(out + ROW_TAG, id->b, sizeof(id->b));
+	return mp_span(out, ROW_SIZE);
+}
 
-	for (size_t i = 0; best == NULL && i < MP_WAIT_GRANTS_MAX; i++) {
-		if (wait->grants[i].until_ms <= env->now_ms)
-			best = &wait->grants[i];
-	}
-	if (best != NULL)
-		return best;
-	best = &wait->grants[0];
-	for (size_t i = 1; i < MP_WAIT_GRANTS_MAX; i++) {
+static void
+grant_drop(struct grant *g, struct mp_env *env)
+{
+	uint8_t key[ROW_SIZE];
+
+	if (g->token.n > 0)
+		mp_out_delete(env->out, MP_TABLE_META, row_key(&g->id, key));
+	mp_buf_clear(&g->token);
+}
+
+static int
+grant_set(struct grant *g, const struct mp_node_id *id, mp_time until_ms, struct mp_span token)
+{
+	int rc;
+
+	mp_buf_clear(&g->token);
+	rc = mp_buf_append(&g->token, token.p, token.n);
+	g->id = *id;
+	g->until_ms = until_ms;
+	return rc;
+}
+
+static int
+row_put(struct mp_env *env, const struct grant *g)
+{
+	uint8_t key[ROW_SIZE];
+	struct mp_cbor_w w;
+
+	mp_cbor_w_init(&w, mp_out_scratch(env->out));
+	mp_cbor_w_array(&w, 2);
+	mp_cbor_w_int(&w, g->until_ms);
+	mp_cbor_w_span(&w, mp_buf_span(&g->token));
+	if (w.rc == 0)
+		mp_out_put(env->out, MP_TABLE_META, row_key(&g->id, key), mp_buf_span(w.buf));
+	return w.rc;
+}
+
+/* A free one; else the one that ends first, or has ended. */
+static struct grant *
+grant_take(struct mp_wait *wait, struct mp_env *env)
+{
+	struct grant *best = &wait->grants[0];
+
+	for (size_t i = 0; i < MP_WAIT_GRANTS_MAX; i++) {
+		if (wait->grants[i].token.n == 0)
+			return &wait->grants[i];
 		if (wait->grants[i].until_ms < best->until_ms)
 			best = &wait->grants[i];
 	}
+	grant_drop(best, env);
 	return best;
+}
+
+int
+mp_wait_restore(struct mp_wait *wait, struct mp_env *env, struct mp_span key, struct mp_span value)
+{
+	struct mp_node_id id;
+	struct mp_span token;
+	struct mp_cbor_r r;
+	mp_time until_ms;
+
+	if (key.n != ROW_SIZE || memcmp(key.p, row_tag, ROW_TAG) != 0)
+		return MP_ENOENT;
+	memcpy(id.b, key.p + ROW_TAG, sizeof(id.b));
+	mp_cbor_r_init(&r, value);
+	mp_cbor_r_array_exact(&r, 2);
+	until_ms = mp_cbor_r_int(&r);
+	token = mp_cbor_r_bytes(&r, MP_TOKEN_MAX);
+	if (mp_cbor_r_end(&r) != 0 || token.n == 0)
+		return 0;
+	return grant_set(grant_take(wait, env), &id, until_ms, token);
 }
 
 int
 mp_wait_grant(struct mp_wait *wait, struct mp_env *env, const struct mp_trust *trust,
 	const struct mp_node_id *id, struct mp_span token, struct mp_error *err)
 {
-	struct grant *g;
-	int rc = grant_check(env, trust, id, token, err);
+	struct grant *g = grant_of(wait, env, id);
+	mp_time until_ms = 0;
+	int rc;
 
+	if (g != NULL && mp_span_eq(token, mp_buf_span(&g->token)))
+		return 0; /* members tell each other again and again */
+	rc = grant_check(env, trust, id, token, &until_ms, err);
 	if (rc != 0)
 		return rc;
-	g = grant_take(wait, env, id);
-	g->until_ms = 0;
-	mp_buf_clear(&g->token);
-	rc = mp_buf_append(&g->token, token.p, token.n);
+	if (until_ms > env->wall_ms + MP_WAIT_GRANT_MS)
+		until_ms = env->wall_ms + MP_WAIT_GRANT_MS;
+	for (size_t i = 0; i < MP_WAIT_GRANTS_MAX; i++) {
+		if (!held(&wait->grants[i], env))
+			grant_drop(&wait->grants[i], env);
+	}
+	if (g == NULL)
+		g = grant_take(wait, env);
+	rc = grant_set(g, id, until_ms, token);
+	if (rc == 0)
+		rc = row_put(env, g);
 	if (rc != 0)
 		return mp_fail(err, rc, "out of memory");
-	g->id = *id;
-	g->until_ms = env->now_ms + MP_WAIT_GRANT_MS;
 	for (size_t i = 0; i < MP_WAIT_MAX; i++) {
 		if (mp_node_id_eq(&wait->places[i].shown.who.id, id))
 			wait->places[i].used = false;
 	}
 	return 0;
+}
+
+void
+mp_wait_came(struct mp_wait *wait, struct mp_env *env, const struct mp_node_id *id)
+{
+	struct grant *g = grant_of(wait, env, id);
+
+	if (g != NULL)
+		grant_drop(g, env);
 }
 
 bool
@@ -201,7 +307,7 @@ mp_wait_granted(const struct mp_wait *wait, const struct mp_env *env, size_t i,
 	for (size_t k = 0; k < MP_WAIT_GRANTS_MAX; k++) {
 		const struct grant *g = &wait->grants[k];
 
-		if (g->until_ms <= env->now_ms || i-- > 0)
+		if (!held(g, env) || i-- > 0)
 			continue;
 		*id = g->id;
 		*token = mp_buf_span(&g->token);
@@ -209,6 +315,8 @@ mp_wait_granted(const struct mp_wait *wait, const struct mp_env *env, size_t i,
 	}
 	return false;
 }
+
+/* ---- who waits ---- */
 
 const struct mp_waiting *
 mp_wait_at(struct mp_wait *wait, struct mp_env *env, size_t i)

@@ -130,8 +130,43 @@ tap_check 'killed again before that is fetched: it goes on by itself' until_true
 node_stop zeta
 node_stop second
 
-# Another cluster at the address that a node waits at.
+# Whoever admits is killed at once, before that is fetched: the only one there is, and all there are.
 node_start other
+wait_for eta join "$(node_address other)" --name eta
+until_true 20 listed other eta
+kill -STOP "$(node_pid eta)"
+ctl other admit "$(fingerprint eta)" >/dev/null 2>"$tap_tmp/err"
+tap_same 'the only node admits' 0 $?
+node_kill other
+node_start other
+kill -CONT "$(node_pid eta)"
+tap_check 'and is killed: who waits goes on by itself' until_true 30 is_ready eta
+node_stop eta
+wait_for theta join "$address" "$beta_address" --name theta
+until_true 20 listed beta theta
+kill -STOP "$(node_pid theta)"
+ctl alpha admit "$(fingerprint theta)" >/dev/null 2>"$tap_tmp/err"
+tap_same 'one of two admits' 0 $?
+node_kill alpha
+kill -CONT "$(node_pid theta)"
+tap_check 'is killed and stays down: the other one gives it' until_true 30 is_ready theta
+node_stop theta
+node_stop gamma
+node_start alpha
+wait_for iota join "$address" --name iota
+until_true 20 listed beta iota
+kill -STOP "$(node_pid iota)"
+ctl alpha admit "$(fingerprint iota)" >/dev/null 2>"$tap_tmp/err"
+tap_same 'one of two admits again' 0 $?
+node_kill beta
+node_kill alpha
+node_start beta
+node_start alpha
+kill -CONT "$(node_pid iota)"
+tap_check 'all are killed: who waits goes on by itself' until_true 30 is_ready iota
+node_stop iota
+
+# Another cluster at the address that a node waits at.
 wait_for epsilon join "$beta_address" --name epsilon
 until_true 20 said epsilon 'is of cluster'
 node_kill epsilon

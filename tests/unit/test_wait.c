@@ -4,6 +4,7 @@
 #include "codec/ctl_roles.h"
 #include "codec/msg_ctl.h"
 #include "codec/token.h"
+#include "core/out.h"
 #include "core/wait.h"
 
 static struct mp_env env;
@@ -14,7 +15,34 @@ room_open(void)
 {
 	env = (struct mp_env){
 		.alloc = &alloc, .crypto = c, .cluster = cluster, .now_ms = 1000, .wall_ms = NOW};
+	env.out = mp_out_new(&alloc, NULL, NULL, NULL);
+	assert_non_null(env.out);
+	mp_out_begin(env.out);
 	assert_int_equal(mp_wait_new(&env, &room), 0);
+}
+
+static void
+room_close(void)
+{
+	mp_wait_free(room);
+	mp_out_free(env.out);
+}
+
+/* Ends the step: the rows that it wrote. */
+static const struct mp_row *
+rows_of(size_t *n)
+{
+	const struct mp_effect *fx;
+	size_t count;
+
+	*n = 0;
+	mp_out_end(env.out, &fx, &count);
+	if (count == 0)
+		return NULL;
+	assert_int_equal(count, 1);
+	assert_int_equal(fx[0].kind, MP_FX_PERSIST);
+	*n = fx[0].u.persist.count;
+	return fx[0].u.persist.rows;
 }
 
 static struct mp_addr
@@ -84,7 +112,7 @@ test_knocks(void **state)
 	assert_int_equal(count(), 0);
 	assert_int_not_equal(mp_wait_knock(room, &env, mp_span("x", 1), &w->addr, &token, NULL), 0);
 	assert_int_equal(count(), 0);
-	mp_wait_free(room);
+	room_close();
 }
 
 static void
@@ -106,7 +134,7 @@ test_bounds(void **state)
 	env.now_ms += MP_WAIT_MS + 1;
 	assert_int_equal(knock(9999, 99, &token, NULL), 0);
 	assert_int_equal(count(), 1);
-	mp_wait_free(room);
+	room_close();
 }
 
 /* A token by that authority for that key, or for all. */
@@ -165,23 +193,83 @@ test_grants(void **state)
 	assert_true(mp_node_id_eq(&other, &id));
 	assert_true(mp_span_eq(token, mp_buf_span(&text)));
 	assert_false(mp_wait_granted(room, &env, 1, &other, &token));
-	env.now_ms += MP_WAIT_GRANT_MS;
+	env.wall_ms += MP_WAIT_GRANT_MS;
 	assert_false(mp_wait_granted(room, &env, 0, &other, &token));
 	assert_int_equal(knock(1, 1, &token, NULL), 0);
 	assert_int_equal(token.n, 0);
+	env.wall_ms = NOW;
+	mp_wait_came(room, &env, &id);
 	env.cluster.b[0] ^= 1;
 	assert_int_equal(
 		mp_wait_grant(room, &env, &trust, &id, mp_buf_span(&text), NULL), MP_ECLUSTER);
 	env.cluster = cluster;
 	for (uint32_t i = 0; i < MP_WAIT_GRANTS_MAX + 1; i++) { /* the oldest goes */
-		env.now_ms++;
+		env.wall_ms++;
 		memcpy(id.b, &i, sizeof(i));
 		token_make(AUTHORITY, &id, &text);
 		assert_int_equal(
 			mp_wait_grant(room, &env, &trust, &id, mp_buf_span(&text), NULL), 0);
 	}
 	mp_buf_fini(&text);
-	mp_wait_free(room);
+	room_close();
+}
+
+/* What is granted outlives the node, until it has been of use or has ended. */
+static void
+test_grants_kept(void **state)
+{
+	struct mp_trust trust = trust_of(NULL);
+	uint8_t key[64], value[MP_TOKEN_MAX];
+	struct mp_buf text = buf_new();
+	struct mp_span token, k, v;
+	const struct mp_row *row;
+	struct mp_node_id id;
+	size_t n;
+
+	(void)state;
+	room_open();
+	assert_int_equal(knock(1, 1, &token, &id), 0);
+	token_make(AUTHORITY, &id, &text);
+	for (int i = 0; i < 2; i++) /* told again, it is not written again */
+		assert_int_equal(
+			mp_wait_grant(room, &env, &trust, &id, mp_buf_span(&text), NULL), 0);
+	row = rows_of(&n);
+	assert_int_equal(n, 1);
+	assert_int_equal(row->op, MP_ROW_PUT);
+	memcpy(key, row->key.p, row->key.n);
+	memcpy(value, row->value.p, row->value.n);
+	k = mp_span(key, row->key.n);
+	v = mp_span(value, row->value.n);
+	room_close();
+
+	room_open();
+	assert_int_equal(mp_wait_restore(room, &env, mp_span_str("boot"), v), MP_ENOENT);
+	for (size_t i = 0; i < v.n; i += 7) /* damaged: it is as if there were none */
+		assert_int_equal(mp_wait_restore(room, &env, k, mp_span(v.p, i)), 0);
+	assert_int_equal(knock(1, 1, &token, NULL), 0);
+	assert_int_equal(token.n, 0);
+	assert_int_equal(mp_wait_restore(room, &env, k, v), 0);
+	assert_int_equal(knock(1, 1, &token, NULL), 0);
+	assert_true(mp_span_eq(token, mp_buf_span(&text)));
+	mp_wait_came(room, &env, &id);
+	assert_int_equal(knock(1, 1, &token, NULL), 0);
+	assert_int_equal(token.n, 0);
+	row = rows_of(&n);
+	assert_int_equal(n, 1);
+	assert_int_equal(row->op, MP_ROW_DELETE);
+	assert_true(mp_span_eq(row->key, k));
+	room_close();
+
+	room_open(); /* after its end */
+	env.wall_ms += MP_WAIT_GRANT_MS;
+	assert_int_equal(mp_wait_restore(room, &env, k, v), 0);
+	assert_int_equal(knock(1, 1, &token, NULL), 0);
+	assert_int_equal(token.n, 0);
+	env.wall_ms = invite_fields.expires_ms + 1;
+	assert_int_equal(
+		mp_wait_grant(room, &env, &trust, &id, mp_buf_span(&text), NULL), MP_EEXPIRED);
+	room_close();
+	mp_buf_fini(&text);
 }
 
 static int
@@ -268,6 +356,7 @@ main(void)
 		cmocka_unit_test(test_knocks),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_grants),
+		cmocka_unit_test(test_grants_kept),
 		cmocka_unit_test(test_roles),
 	};
 
