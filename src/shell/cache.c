@@ -13,6 +13,7 @@
 #include "crypto/hasher.h"
 #include "shell/cache_impl.h"
 #include "shell/heap.h"
+#include "util/fd.h"
 #include "util/sum.h"
 
 /* Chunks dropped in one transaction, so that others get their turn. */
@@ -580,6 +581,5 @@ mp_cache_sync(struct mp_cache *c, struct mp_error *err)
 {
 	if (fdatasync(c->wal_fd) == 0)
 		return 0;
-	return mp_fail(
-		err, errno == ENOSPC || errno == EDQUOT ? MP_EFULL : MP_EIO, "%s", strerror(errno));
+	return mp_fail(err, mp_sys_error(errno), "%s", strerror(errno));
 }

@@ -256,9 +256,9 @@ cache_sink_fd(void *ctx, struct mp_span bytes, struct mp_error *err)
 
 	if (mp_fd_write(*fd, bytes))
 		return 0;
-	if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-		return mp_fail(err, MP_EFULL, "%s", mp_strerror(MP_EFULL));
-	return mp_fail(err, MP_EIO, "%s", strerror(errno));
+	return mp_sys_error(errno) == MP_EFULL
+		       ? mp_fail(err, MP_EFULL, "%s", mp_strerror(MP_EFULL))
+		       : mp_fail(err, mp_sys_error(errno), "%s", strerror(errno));
 }
 
 int

@@ -13,6 +13,7 @@
 
 #include "shell/ctlsock_int.h"
 #include "shell/heap.h"
+#include "util/fd.h"
 
 #define FRAME_HEAD 4
 /* Read ahead of a request that is under way; more is left in the socket. */
@@ -466,8 +467,7 @@ bind_socket(const char *path, struct mp_error *err)
 	mask = umask(0177);
 	rc = fd >= 0 ? bind(fd, (const struct sockaddr *)&un, sizeof(un)) : -1;
 	if (rc != 0)
-		(void)mp_fail(
-			err, errno == ENOSPC ? MP_EFULL : MP_EIO, "%s: %s", path, strerror(errno));
+		(void)mp_fail(err, mp_sys_error(errno), "%s: %s", path, strerror(errno));
 	(void)umask(mask);
 	if (rc != 0 && fd >= 0) {
 		(void)close(fd);

@@ -274,7 +274,10 @@ exec_on_poll(uv_poll_t *poll, int status, int events)
 		if (rc != 0 && x->keeper_count > 0)
 			x->no_more = true; /* those that there are must do */
 		else if (rc != 0)
-			exec_fail_waiting(x, rc, "no process to supervise it can be made");
+			exec_fail_waiting(x, rc,
+				rc == MP_ENOMEM ? "no process can be made to supervise it: out of "
+						  "memory, descriptors or processes"
+						: "no process can be made to supervise it");
 	}
 	if (rc == MP_ECLOSED)
 		exec_lost(x);

@@ -155,7 +155,7 @@ keeper_ended(struct exec_keeper *k, const struct mp_keeper_msg *m)
 		a->end = m->u.exited;
 	} else {
 		a->report.status = MP_STATUS_NOT_STARTED;
-		(void)mp_fail(&a->err, MP_ENOENT, "%s", m->u.failed.text);
+		(void)mp_fail(&a->err, m->u.failed.code, "%s", m->u.failed.text);
 	}
 	if (m->kind == MP_KEEPER_EXITED && m->u.exited.left > 0)
 		exec_keeper_close(k);

@@ -16,8 +16,9 @@
 
 #include "shell/executor_keeper.h"
 #include "shell/executor_tree.h"
+#include "util/fd.h"
 
-/* Keepers of one node at a time. More: asking gives MP_EIO. */
+/* Keepers of one node at a time. More: asking gives MP_ENOMEM. */
 #define EXECUTOR_KEEPERS_MAX 1024
 
 /* How long mp_executor_lost() tries. */
@@ -347,8 +348,10 @@ mp_executor_recv(const struct mp_executor *x, int *keeper_fd, pid_t *keeper_pid)
 		return MP_EBUSY;
 	if (n != sizeof(answer))
 		return MP_ECLOSED;
-	if (answer.error != 0 || msg.msg_controllen < sizeof(struct cmsghdr))
-		return MP_EIO;
+	if (answer.error != 0)
+		return mp_sys_error(answer.error);
+	if (msg.msg_controllen < sizeof(struct cmsghdr))
+		return MP_ENOMEM; /* no descriptor was left for it here */
 	memcpy(keeper_fd, CMSG_DATA(&control.head), sizeof(*keeper_fd));
 	*keeper_pid = answer.pid;
 	return 0;

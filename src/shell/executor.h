@@ -42,7 +42,7 @@ int mp_executor_start(int keep_fd, struct mp_executor *out, struct mp_error *err
 int mp_executor_ask(const struct mp_executor *executor);
 
 /* One answer: *keeper_fd is the socket to a new keeper, *keeper_pid its process. MP_EBUSY: none
- * has come yet. MP_EIO: it could not be forked. MP_ECLOSED. */
+ * has come yet. MP_ENOMEM, MP_EIO: it could not be made. MP_ECLOSED. */
 int mp_executor_recv(const struct mp_executor *executor, int *keeper_fd, pid_t *keeper_pid);
 
 /* Closes the socket and waits until everything below is gone. Blocks. */

@@ -20,6 +20,7 @@
 #include "shell/executor_tree.h"
 #include "shell/heap.h"
 #include "util/clock.h"
+#include "util/fd.h"
 #include "util/mask.h"
 
 /* STARTED waits so long for an EXITED to travel with: most commands are short. */
@@ -117,6 +118,7 @@ job_failed(struct keeper *k, const struct mp_error *err)
 {
 	struct mp_keeper_msg m = {.kind = MP_KEEPER_FAILED, .id = k->job.spawn.id};
 
+	m.u.failed.code = err->code;
 	memcpy(m.u.failed.text, err->text, sizeof(m.u.failed.text));
 	keeper_say(k, &m);
 	keeper_flush(k);
@@ -186,7 +188,7 @@ job_spawn(struct keeper *k, struct mp_error *err)
 	if (spawn.out >= 0)
 		spawn.err = mp_spool_open(&j->err, s->err, s->keep_max);
 	if (spawn.err < 0)
-		(void)mp_fail(err, rc, "cannot start: %s", strerror(errno));
+		rc = mp_fail(err, mp_sys_error(errno), "cannot start: %s", strerror(errno));
 	else if ((rc = job_mask(j)) != 0)
 		(void)mp_fail(err, rc, "cannot mask its secrets: %s", mp_strerror(rc));
 	else

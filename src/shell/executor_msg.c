@@ -87,9 +87,10 @@ msg_items(enum mp_keeper_kind kind)
 	case MP_KEEPER_KILL:
 		return 2;
 	case MP_KEEPER_STARTED:
-	case MP_KEEPER_FAILED:
 	case MP_KEEPER_LEASE:
 		return 2 + 1;
+	case MP_KEEPER_FAILED:
+		return 2 + 2;
 	case MP_KEEPER_EXITED:
 		return 2 + 19;
 	}
@@ -123,6 +124,7 @@ mp_keeper_msg_encode(struct mp_buf *buf, const struct mp_keeper_msg *m)
 		msg_put_exited(&w, &m->u.exited);
 		break;
 	case MP_KEEPER_FAILED:
+		mp_cbor_w_int(&w, m->u.failed.code);
 		msg_put_str(&w, m->u.failed.text);
 		break;
 	case MP_KEEPER_LEASE:
@@ -287,6 +289,9 @@ msg_decode_body(struct mp_span body, struct mp_keeper_msg *m)
 		msg_get_exited(&r, &m->u.exited);
 		break;
 	case MP_KEEPER_FAILED:
+		m->u.failed.code = msg_get_int32(&r);
+		if (r.rc == 0 && m->u.failed.code >= 0)
+			r.rc = MP_EFORMAT;
 		msg_get_text(&r, m->u.failed.text, sizeof(m->u.failed.text));
 		break;
 	case MP_KEEPER_LEASE:

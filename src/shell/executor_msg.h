@@ -71,6 +71,7 @@ struct mp_keeper_msg {
 			uint64_t until_ms; /* as lease_ms of the spawn, and not 0 */
 		} lease;
 		struct {
+			int32_t code; /* MP_E*; MP_EFULL and MP_ENOMEM are this node's fault */
 			char text[MP_ERROR_TEXT_MAX];
 		} failed;
 	} u;

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "util/fd.h"
+
 enum spawn_stage {
 	SPAWN_USER = 1,
 	SPAWN_DIR,
@@ -143,15 +145,15 @@ spawn_fail(const struct mp_spawn *s, const struct spawn_failure *f, struct mp_er
 {
 	switch (f->stage) {
 	case SPAWN_USER:
-		return mp_fail(err, MP_EIO, "cannot become user %ld of --run-as: %s", (long)s->uid,
-			strerror(f->error));
+		return mp_fail(err, mp_sys_error(f->error),
+			"cannot become user %ld of --run-as: %s", (long)s->uid, strerror(f->error));
 	case SPAWN_DIR:
-		return mp_fail(err, MP_EIO, "%s: %s", s->dir, strerror(f->error));
+		return mp_fail(err, mp_sys_error(f->error), "%s: %s", s->dir, strerror(f->error));
 	case SPAWN_EXEC:
-		return mp_fail(err, f->error == ENOENT ? MP_ENOENT : MP_EIO, "%s: %s", s->argv[0],
-			strerror(f->error));
+		return mp_fail(err, f->error == ENOENT ? MP_ENOENT : mp_sys_error(f->error),
+			"%s: %s", s->argv[0], strerror(f->error));
 	default:
-		return mp_fail(err, MP_EIO, "cannot start: %s", strerror(f->error));
+		return mp_fail(err, mp_sys_error(f->error), "cannot start: %s", strerror(f->error));
 	}
 }
 
@@ -170,10 +172,10 @@ mp_spawn(const struct mp_spawn *s, pid_t *pid, struct mp_error *err)
 		file = found;
 	}
 	if (pipe2(fds, O_CLOEXEC) != 0)
-		return mp_fail(err, MP_EIO, "cannot start: %s", strerror(errno));
+		return mp_fail(err, mp_sys_error(errno), "cannot start: %s", strerror(errno));
 	child = spawn_fork(s, file, fds[1]);
 	if (child < 0)
-		rc = mp_fail(err, MP_EIO, "cannot start: %s", strerror(errno));
+		rc = mp_fail(err, mp_sys_error(errno), "cannot start: %s", strerror(errno));
 	(void)close(fds[1]);
 	if (child > 0 && spawn_has_failed(fds[0], &f)) {
 		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/fd.h"
+
 /* SQLite does not pass errno on from everywhere; the thread's own is what the failed call left. */
 static int
 sql_code(int rc, int sys)
@@ -35,7 +37,7 @@ sql_code(int rc, int sys)
 		return MP_EBUG;
 	case SQLITE_IOERR:
 	case SQLITE_CANTOPEN:
-		return sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? MP_EFULL : MP_EIO;
+		return mp_sys_error(sys);
 	default:
 		return MP_EIO;
 	}
@@ -222,8 +224,7 @@ sql_touch(const char *path, struct mp_error *err)
 
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return mp_fail(err, errno == ENOSPC || errno == EDQUOT ? MP_EFULL : MP_EIO, "%s",
-			strerror(errno));
+		return mp_fail(err, mp_sys_error(errno), "%s", strerror(errno));
 	(void)close(fd);
 	if (strlen(path) >= sizeof(folder))
 		return mp_fail(err, MP_EINVAL, "path too long");

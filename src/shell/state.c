@@ -40,11 +40,7 @@ mp_state_wall_ms(void)
 static int
 fail_errno(struct mp_error *err, const struct mp_state *state, const char *leaf)
 {
-	int code = errno == ENOSPC || errno == EDQUOT                    ? MP_EFULL
-		   : errno == EACCES || errno == EPERM || errno == EROFS ? MP_EAUTH
-									 : MP_EIO;
-
-	return mp_fail(err, code, "%s/%s: %s", state->dir, leaf, strerror(errno));
+	return mp_fail(err, mp_sys_error(errno), "%s/%s: %s", state->dir, leaf, strerror(errno));
 }
 
 int

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "shell/workspace_impl.h"
+#include "util/fd.h"
 #include "util/hex.h"
 
 /* Directories that are kept for the next attempts: making and removing one costs as much as a
@@ -45,9 +46,10 @@ struct mp_workspace_root {
 int
 workspace_fail(struct mp_error *err, const char *what)
 {
-	if (errno == ENOSPC || errno == EDQUOT)
-		return mp_fail(err, MP_EFULL, "%s: %s", what, mp_strerror(MP_EFULL));
-	return mp_fail(err, MP_EIO, "%s: %s", what, strerror(errno));
+	int code = mp_sys_error(errno);
+
+	return mp_fail(
+		err, code, "%s: %s", what, code == MP_EFULL ? mp_strerror(code) : strerror(errno));
 }
 
 /* ---- the root ---- */

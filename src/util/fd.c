@@ -18,3 +18,25 @@ mp_fd_write(int fd, struct mp_span bytes)
 	}
 	return true;
 }
+
+int
+mp_sys_error(int sys)
+{
+	switch (sys) {
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		return MP_EFULL;
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+	case EAGAIN:
+		return MP_ENOMEM;
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return MP_EAUTH;
+	default:
+		return MP_EIO;
+	}
+}

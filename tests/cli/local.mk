@@ -34,6 +34,7 @@ cli_tests = \
 	%D%/cluster_rotate.sh \
 	%D%/cluster_secrets.sh \
 	%D%/cluster_stall.sh \
+	%D%/cluster_starved.sh \
 	%D%/cluster_state.sh \
 	%D%/cluster_stranger.sh \
 	%D%/cluster_systemd.sh \

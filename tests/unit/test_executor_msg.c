@@ -101,6 +101,8 @@ test_every_kind(void **state)
 				.uid = 5,
 				.gid = 6,
 				.secrets = 1};
+		if (kind == MP_KEEPER_FAILED) /* 0 would be no failure */
+			in.u.failed.code = MP_ENOMEM;
 		mp_buf_clear(&b);
 		assert_int_equal(mp_keeper_msg_encode(&b, &in), 0);
 		mp_cbor_r_init(&r, mp_span(b.p + 4, b.n - 4));
@@ -111,6 +113,8 @@ test_every_kind(void **state)
 		if (kind == MP_KEEPER_SPAWN)
 			assert_true(out.u.spawn.uid == 5 && out.u.spawn.gid == 6 &&
 				    out.u.spawn.secrets == 1);
+		if (kind == MP_KEEPER_FAILED)
+			assert_int_equal(out.u.failed.code, MP_ENOMEM);
 		mp_keeper_msg_fini(&out);
 	}
 	mp_buf_fini(&b);
