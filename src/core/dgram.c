@@ -344,9 +344,10 @@ window_find(const struct mp_dgram *d, uint32_t slot)
 	return NULL;
 }
 
-/* The window of a member, made when there is none; NULL when memory is out. */
+/* The window of a member, made when there is none; NULL when memory is out. What came before the
+ * first datagram that it is made for may have been taken before this node has restarted. */
 static struct window *
-window_of(struct mp_dgram *d, uint32_t slot)
+window_of(struct mp_dgram *d, uint32_t slot, const struct head *head)
 {
 	struct window *win = window_find(d, slot);
 
@@ -355,7 +356,8 @@ window_of(struct mp_dgram *d, uint32_t slot)
 	win = mp_realloc(d->alloc, NULL, 0, sizeof(*win));
 	if (win == NULL)
 		return NULL;
-	*win = (struct window){.slot = slot};
+	*win = (struct window){.slot = slot, .boot = head->boot, .top = head->seq};
+	memset(win->seen, 0xff, sizeof(win->seen));
 	if (mp_map_add(&d->windows, &win->node, mp_hash64(&slot, sizeof(slot), 0)) != 0) {
 		mp_dealloc(d->alloc, win, sizeof(*win));
 		return NULL;
@@ -461,7 +463,7 @@ sender_check(struct mp_dgram *d, struct mp_env *env, const struct mp_member *m,
 	signed_hash(env, head, &m->id, &env->self, inner, &hash);
 	if (env->crypto->verify(m->id.b, sig, mp_span(hash.b, sizeof(hash.b))) != 0)
 		return drop(d, MP_COUNT_DGRAM_FORGED, MP_ESIG);
-	win = window_of(d, m->slot);
+	win = window_of(d, m->slot, head);
 	if (win == NULL)
 		return drop(d, MP_COUNT_NO_MEMORY, MP_ENOMEM);
 	window_mark(win, head->boot, head->seq);

@@ -17,8 +17,9 @@
  * last. What is dropped is counted by enum mp_counter (core/node.h).
  *
  * Replays: per sender the highest boot and, for it, a window over the last MP_DGRAM_WINDOW sequence
- * numbers. The window is memory: a receiver that restarts may take a datagram of a sender's present
- * boot a second time, so records must bear that (they do: they carry incarnations or sequences).
+ * numbers. The window is memory: a receiver that has restarted takes what it first hears of a
+ * sender's present boot and nothing older; the first may be one that it has taken before, so
+ * records must bear that (they do: they carry incarnations or sequences).
  */
 #ifndef MP_CORE_DGRAM_H
 #define MP_CORE_DGRAM_H

@@ -217,9 +217,9 @@ mp_diagnose_counter(struct mp_diagnosis *d, const char *name, uint64_t value)
 {
 	static const char *const refused[] = {"datagrams_junk", "datagrams_stranger",
 		"datagrams_forged", "datagrams_replayed", "datagrams_astray", "datagrams_revoked",
-		"streams_rejected", "streams_broken", "streams_crowded", "streams_throttled",
-		"streams_revoked", "joins_refused", "knocks_refused", "requests_refused",
-		"messages_refused"};
+		"streams_rejected", "streams_distrusted", "streams_broken", "streams_crowded",
+		"streams_throttled", "streams_revoked", "joins_refused", "knocks_refused",
+		"requests_refused", "messages_refused"};
 	struct mp_problem *p;
 	size_t at = strlen(d->refused);
 

@@ -48,6 +48,7 @@ say_counters(const struct mp_daemon *d, const struct mp_peers_stats *stats,
 {
 	const struct mp_ctl_counter of_shell[] = {
 		{.name = "streams_rejected", .value = stats->rejected},
+		{.name = "streams_distrusted", .value = stats->distrusted},
 		{.name = "streams_crowded", .value = stats->crowded},
 		{.name = "streams_throttled", .value = stats->throttled},
 		{.name = "streams_broken", .value = stats->broken},

@@ -97,7 +97,7 @@ struct mp_peers_config {
 /* A stream is watched for so long after its last message. */
 #define MP_PEERS_WATCH_MS 20000
 
-/* Why a stream that came in was not good. */
+/* Why a stream was not good. */
 enum mp_peers_refusal {
 	MP_REFUSED_HANDSHAKE_MALFORMED, /* not our protocol */
 	MP_REFUSED_HANDSHAKE_FORGED,    /* mangled, repeated, or for another cluster */
@@ -115,9 +115,10 @@ enum mp_peers_refusal {
 };
 
 struct mp_peers_stats {
-	uint64_t rejected; /* streams that came in and were not good: by reason, or for want of
-			    * memory or room */
-	uint64_t refused[MP_REFUSED_COUNT];
+	uint64_t rejected;   /* streams that came in and were not good: by reason, or for want of
+			      * memory or room */
+	uint64_t distrusted; /* that this node opened, and who answered was not good */
+	uint64_t refused[MP_REFUSED_COUNT]; /* of both */
 	uint64_t crowded;   /* that were closed for another one, by the bounds above */
 	uint64_t broken;    /* that were good, and closed for what came over them later */
 	uint64_t throttled; /* closed at once, because they came too fast */

@@ -69,7 +69,7 @@ mp_conn_proved(struct mp_conn *c)
 		mp_gate_give(&c->peers->gate, &c->addr);
 }
 
-/* Why a stream that came in is refused; judged: it is about who it is. */
+/* Why a stream is refused; judged: it is about who it is. */
 static enum mp_peers_refusal
 conn_refusal(bool judged, int code)
 {
@@ -96,6 +96,7 @@ conn_refusal(bool judged, int code)
 	case MP_EFORMAT:
 	case MP_ETRUNC:
 	case MP_EINVAL:
+	case MP_ELIMIT:
 		return judged ? MP_REFUSED_CERT_MALFORMED : MP_REFUSED_HANDSHAKE_MALFORMED;
 	default:
 		return MP_REFUSED_COUNT;
@@ -112,7 +113,10 @@ conn_count_refusal(const struct mp_conn *c, const struct mp_error *err)
 		stats->crowded++;
 		return;
 	}
-	stats->rejected++;
+	if (c->opener)
+		stats->distrusted++;
+	else
+		stats->rejected++;
 	if (why != MP_REFUSED_COUNT)
 		stats->refused[why]++;
 }
@@ -219,7 +223,7 @@ mp_conn_close(struct mp_conn *c, enum mp_link_state state, const struct mp_error
 	conn_end(c);
 	if (peers->closing)
 		return;
-	if (was == MP_CONN_GREETING && !c->opener)
+	if (was == MP_CONN_GREETING && (!c->opener || err != NULL))
 		conn_count_refusal(c, err);
 	else if (c->crowded)
 		peers->stats.crowded++;

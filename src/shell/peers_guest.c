@@ -66,7 +66,7 @@ mp_guest_client(struct mp_conn *c, const struct mp_session_event *ev, struct mp_
 	int rc = MP_EAUTH;
 
 	if (mp_peers_clients(peers) >= MP_PEERS_CLIENTS_MAX)
-		return mp_fail(err, MP_ELIMIT, "too many clients");
+		return mp_fail(err, MP_EBUSY, "too many clients");
 	if (peers->config.client != NULL)
 		rc = peers->config.client(peers->config.ctx, credential, &ev->peer, &guest, err);
 	if (rc == 0 && mp_buf_append(&c->credential, credential.p, credential.n) != 0)

@@ -1,25 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is tried against a node, one function each. They print what was not refused, and main() how
- * many attempts there were; whether the node counted them and lives is for the script to see.
+ * What is tried against a node, one function each, in kinds of attempts. Each attempt has to come
+ * to nothing, and to be counted by the node under a reason of its kind; whether the node lives is
+ * for the script to see.
  */
 #ifndef TESTS_ATTACK_ATTACK_H
 #define TESTS_ATTACK_ATTACK_H
 
 #include "wire.h"
 
-/* One attempt, and whether it came to nothing. */
-void tried(bool refused, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
 /* Where it goes, and what the peer has: a token, or the state directory of a node. */
 struct aim {
 	uint16_t port;
+	const char *victim; /* state directory of the node there, to ask what it has counted */
 	struct token token;
 	struct keys self;
 	struct bytes credential; /* of self */
 	int argc;                /* what else was given */
 	char **argv;
 };
+
+/*
+ * From here on attempts are of this kind, until the next one: the node counts each of them, and
+ * nothing else, by one of these counters (NULL ends them; texts are borrowed). NULL for counters:
+ * who tries looks itself whether the node has counted it, and it was not refused if not.
+ */
+void kind(const struct aim *a, const char *what, const char *const *counters);
+#define KIND(a, what, ...) kind(a, what, (const char *const[]){__VA_ARGS__, NULL})
+/* One attempt, and whether it came to nothing. */
+void tried(bool refused, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Ends the last kind, and prints a line for each. False when one is not as it should be. */
+bool kinds_end(const struct aim *a);
+
+#define HANDSHAKES                                                                                 \
+	"handshakes_malformed", "handshakes_forged", "handshakes_version", "handshakes_closed"
+#define CERTIFICATES                                                                               \
+	"certificates_malformed", "certificates_forged", "certificates_cluster",                   \
+		"certificates_expired", "certificates_role", "certificates_revoked",               \
+		"certificates_unproved"
 
 /* Makes an identity that was invited and is nobody yet. */
 void aim_stranger(struct aim *a, uint64_t seed, const char *name);
@@ -71,6 +89,9 @@ void member_learn_run(struct member *m);
 uint64_t message_kind(const struct bytes *message);
 bool message_await(struct stream *s, uint64_t kind, struct bytes *message);
 
+/* A request of a client, as well made as its number needs. */
+void request_of_client_put(struct bytes *ask, unsigned number);
+
 /* The sum of these counters (NULL ends them) of the node with this state directory. */
 uint64_t counted(const char *state, const char *const *names);
 
@@ -81,7 +102,10 @@ void attack_certificates(struct aim *a);
 void attack_knocks(struct aim *a);
 void attack_strangers(struct aim *a);
 void attack_lies(struct aim *a);
-void attack_clients(struct aim *a);
+void attack_people(struct aim *a);
+void attack_fingerprint(struct aim *a);
+void attack_invite_revoked(struct aim *a);
+void attack_authority_removed(struct aim *a);
 void attack_crowd(struct aim *a);
 void attack_slow(struct aim *a);
 void attack_frames(struct aim *a);

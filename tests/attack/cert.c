@@ -315,12 +315,19 @@ void
 attack_certificates(struct aim *a)
 {
 	aim_stranger(a, 2, "mallory");
+	KIND(a, "certificates self-signed, by another key, of another cluster", CERTIFICATES);
 	bad_signatures(a);
+	KIND(a, "certificates with roles and names that are not theirs", "certificates_role",
+		"certificates_malformed", "certificates_forged");
 	bad_fields(a);
+	KIND(a, "wrong chains: authority logs, invites", CERTIFICATES);
 	bad_logs(a);
 	bad_invites(a);
+	KIND(a, "admissions that no member made", CERTIFICATES);
 	bad_admissions(a);
+	KIND(a, "greetings that are none", CERTIFICATES, HANDSHAKES);
 	bad_greetings(a);
+	KIND(a, "credentials, each byte changed", CERTIFICATES);
 	bad_bytes(a);
 }
 
@@ -363,6 +370,7 @@ attack_knocks(struct aim *a)
 	struct bytes b = {0}, good = {0}, hello;
 
 	aim_stranger(a, 3, "mallory");
+	KIND(a, "knocks that are forged", CERTIFICATES, HANDSHAKES, "streams_broken");
 	knock(a, &b, false, "nothing");
 	hello = greeting(0, &a->credential);
 	knock(a, &hello, false, "a credential");

@@ -10,17 +10,14 @@
 
 #include "attack.h"
 
-/* So many are sent before the node is asked whether it has counted them. */
+/* So many are sent before the node is asked whether it has got them. */
 #define BATCH      64
 #define COUNTED_MS 10000
 
 struct sniper {
 	struct aim *a;
 	struct member m;
-	const char *victim; /* state directory */
-	uint16_t port;
-	uint64_t before, sent;
-	const char *what;
+	uint64_t before, sent; /* in this batch */
 };
 
 static const char *const drops[] = {"datagrams_junk", "datagrams_stranger", "datagrams_forged",
@@ -30,46 +27,44 @@ static const char *const drops[] = {"datagrams_junk", "datagrams_stranger", "dat
 static void
 shoot(struct sniper *s, const void *p, size_t n)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(s->port)};
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(s->a->port)};
 
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (sendto(s->m.udp, p, n, 0, (const struct sockaddr *)&in, sizeof(in)) < 0)
 		die("sendto");
 }
 
+/* All that was shot so far was dropped: more would be lost in the kernel. */
 static void
-nap(void)
+settle(struct sniper *s)
 {
-	(void)poll(NULL, 0, 10);
-}
-
-/* All that was shot so far was dropped and counted. */
-static void
-hit(struct sniper *s)
-{
-	uint64_t now = 0;
-
-	for (int ms = 0; s->sent > 0 && ms < COUNTED_MS; ms += 10) {
-		now = counted(s->victim, drops) - s->before;
-		if (now >= s->sent)
+	for (int ms = 0; ms < COUNTED_MS; ms += 2) {
+		if (counted(s->a->victim, drops) - s->before >= s->sent)
 			break;
-		nap();
+		(void)poll(NULL, 0, 2);
 	}
-	for (uint64_t i = 0; i < s->sent; i++)
-		tried(i < now, "%s", s->what);
 	s->sent = 0;
-	s->before = counted(s->victim, drops);
 }
 
+/* Whether it was dropped is for the counters to tell. */
 static void
 shot(struct sniper *s, const struct bytes *b, const char *what)
 {
-	if (s->what != what || s->sent == BATCH)
-		hit(s);
-	s->what = what;
+	if (s->sent == BATCH)
+		settle(s);
+	if (s->sent++ == 0)
+		s->before = counted(s->a->victim, drops);
 	shoot(s, b->p, b->n);
-	s->sent++;
+	tried(true, "%s", what);
 }
+
+static void
+aim_kind(struct sniper *s, const char *what, const char *const *counters)
+{
+	settle(s);
+	kind(s->a, what, counters);
+}
+#define SHOTS(s, what, ...) aim_kind(s, what, (const char *const[]){__VA_ARGS__, NULL})
 
 /* One that is good: from delta, to the node that is attacked. */
 static struct dgram
@@ -133,9 +128,9 @@ replayed(struct sniper *s)
 	struct bytes records = ping(s), b = {0}, inner = {0}, heard;
 
 	dgram_put(&b, &d, &records);
-	s->before = counted(s->victim, drops);
 	shoot(s, b.p, b.n);
 	heard = hear(s, &answer, &inner);
+	SHOTS(s, "datagrams replayed", "datagrams_replayed");
 	for (int i = 0; i < 200; i++)
 		shot(s, &b, "a datagram again");
 	d.boot = 1;
@@ -167,6 +162,7 @@ bent(struct sniper *s)
 	struct dgram d = good_dgram(s);
 	struct bytes records = ping(s), b = {0}, part;
 
+	SHOTS(s, "datagrams, each bit changed, cut, too long", "datagrams_junk");
 	dgram_put(&b, &d, &records);
 	for (size_t at = 0; at < b.n; at++) {
 		for (unsigned bit = 0; bit < 8; bit++) {
@@ -194,6 +190,8 @@ forged(struct sniper *s)
 	struct bytes records = ping(s), inner = {0}, b = {0};
 	struct dgram d = good_dgram(s);
 
+	SHOTS(s, "datagrams sealed well, and forged inside", "datagrams_forged",
+		"datagrams_malformed", "datagrams_stranger", "datagrams_astray");
 	dgram_sign(&inner, &d, &records);
 	for (size_t at = 0; at < inner.n; at++) {
 		for (unsigned bit = 0; bit < 8; bit++) {
@@ -240,6 +238,8 @@ redirected(struct sniper *s)
 	struct dgram d = good_dgram(s);
 	static const char *const names[] = {"beta", "gamma", "delta"};
 
+	SHOTS(s, "datagrams redirected, reflected", "datagrams_astray", "datagrams_stranger",
+		"datagrams_forged");
 	for (size_t i = 0; i < 3; i++) {
 		struct bytes records = ping(s);
 
@@ -256,7 +256,9 @@ redirected(struct sniper *s)
 	b.n = 0;
 	dgram_seal(&b, &d, &inner);
 	shot(s, &b, "its own datagram back to it, with its address on it");
+	SHOTS(s, "another's record, altered", "datagrams_forged", "datagrams_malformed");
 	memcpy(d.sender, member_id(&s->m, "beta"), 32);
+	d.boot = 1u << 20; /* so that it is no replay */
 	for (size_t at = 0; at + 64 < inner.n; at++) {
 		inner.p[at] ^= 1;
 		b.n = 0;
@@ -280,6 +282,8 @@ nonsense(struct sniper *s)
 		"\x9f\xff", "\xa1\x01\x01", "\x81\x1b"};
 	struct bytes b = {0};
 
+	SHOTS(s, "records that are none, in good datagrams", "datagrams_malformed",
+		"messages_refused");
 	for (size_t i = 2; i < sizeof(records) / sizeof(records[0]); i++) {
 		struct bytes record = {
 			.p = (uint8_t *)(uintptr_t)records[i], .n = strlen(records[i])};
@@ -295,9 +299,9 @@ nonsense(struct sniper *s)
 static void
 sniper_enter(struct sniper *s, struct aim *a)
 {
-	if (a->argc != 2)
-		die("usage: attack WHAT PORT TOKEN-FILE STATE VICTIMS-STATE");
-	*s = (struct sniper){.a = a, .victim = a->argv[1], .port = a->port};
+	if (a->argc != 1)
+		die("usage: attack WHAT PORT STATE TOKEN-FILE ENEMYS-STATE");
+	*s = (struct sniper){.a = a};
 	member_enter(&s->m, a, a->argv[0]);
 }
 
@@ -312,8 +316,9 @@ attack_revoked(struct aim *a)
 	sniper_enter(&s, a);
 	(void)puts("in");
 	(void)fflush(stdout);
+	kind(a, "streams open when their key is shut out", NULL);
 	tried(is_closed(s.m.control.fd, SIZE_MAX, 60000), "a stream that was open");
-	s.before = counted(s.victim, drops);
+	SHOTS(&s, "datagrams of a key that is shut out", "datagrams_revoked");
 	for (int i = 0; i < 200; i++) {
 		struct dgram d = good_dgram(&s);
 
@@ -323,7 +328,8 @@ attack_revoked(struct aim *a)
 		shot(&s, &b, "a datagram by a key that was shut out");
 		bytes_free(&records);
 	}
-	hit(&s);
+	settle(&s);
+	KIND(a, "streams of a key that is shut out", "streams_revoked");
 	hello = greeting(0, &s.m.credential);
 	for (int i = 0; i < 20; i++) {
 		struct stream stream;
@@ -348,6 +354,6 @@ attack_datagrams(struct aim *a)
 	forged(&s);
 	redirected(&s);
 	nonsense(&s);
-	hit(&s);
+	settle(&s);
 	stream_close(&s.m.control);
 }

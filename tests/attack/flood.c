@@ -15,6 +15,8 @@
 
 #define CROWD         10000
 #define CROWD_SOURCES 20
+#define CROWD_RATE    900.0
+#define CROWD_BURST   1000
 #define HELD_MAX      600 /* at a time; as descriptors allow */
 #define SLOW          40
 #define MESSAGE_MAX   (16u << 20)
@@ -31,7 +33,7 @@ now_s(void)
 
 /* ---- connections that wait ---- */
 
-/* May one who was invited speak, within some tries? */
+/* May one who was invited speak, within some tries? Those that fail are counted like the crowd. */
 static bool
 is_heard(struct aim *a)
 {
@@ -40,14 +42,16 @@ is_heard(struct aim *a)
 
 	put_array(&word, 1);
 	put_uint(&word, 36);
-	for (int i = 0; i < 40 && !heard; i++) {
+	for (int i = 0; i < 40; i++) {
 		struct stream s;
 
 		heard = stream_open(&s, a->port, &a->self, a->token.cluster, &hello) &&
 			message_send(&s, &word) && message_receive(&s, &answer, CLOSES_MS);
 		stream_close(&s);
-		if (!heard)
-			(void)poll(NULL, 0, 250);
+		if (heard)
+			break;
+		tried(true, "one who was invited, in the crowd");
+		(void)poll(NULL, 0, 250);
 	}
 	bytes_free(&hello);
 	bytes_free(&word);
@@ -68,33 +72,48 @@ descriptors(void)
 	return (size_t)limit.rlim_cur;
 }
 
-/* Connections that have said nothing, or a part of a greeting, as many as may be open at a time. */
-void
-attack_crowd(struct aim *a)
+/* Connections that have said nothing, or a part of a greeting, as many as may be open at a time;
+ * `rate` a second, from so many addresses. */
+static void
+crowd(struct aim *a, size_t count, double rate, size_t sources, const char *what)
 {
 	static int fds[HELD_MAX];
 	size_t held = descriptors() < HELD_MAX + 64 ? 256 : HELD_MAX;
 	struct bytes first = {0};
+	double since = now_s();
 	struct stream s;
 
-	aim_stranger(a, 5, "mallory");
 	stream_begin(&s, &a->self, a->token.cluster, 1, NULL, &first);
-	for (size_t i = 0; i < CROWD; i++) {
+	for (size_t i = 0; i < count; i++) {
 		int *fd = &fds[i % held];
 
+		while ((double)i > CROWD_BURST + rate * (now_s() - since))
+			(void)poll(NULL, 0, 2);
 		if (i >= held)
 			(void)close(*fd);
-		*fd = connect_from(a->port, INADDR_LOOPBACK + 1 + (uint32_t)(i % CROWD_SOURCES));
+		*fd = connect_from(a->port, INADDR_LOOPBACK + 1 + (uint32_t)(i % sources));
 		if (*fd < 0)
 			die("connection %zu is not even taken", i);
 		(void)send_all(*fd, first.p, i % (first.n + 1));
-		tried(true, "a connection that waits");
+		tried(true, "%s", what);
 	}
 	if (!is_heard(a))
 		tried(false, "a crowd that waits keeps out all others");
-	for (size_t i = 0; i < held; i++)
+	for (size_t i = 0; i < held && i < count; i++)
 		(void)close(fds[i]);
 	bytes_free(&first);
+}
+
+void
+attack_crowd(struct aim *a)
+{
+	aim_stranger(a, 5, "mallory");
+	KIND(a, "half-open connections, 600 at a time", "streams_crowded", "handshakes_closed",
+		"handshakes_timeout");
+	crowd(a, CROWD, CROWD_RATE, CROWD_SOURCES, "a connection that waits");
+	KIND(a, "half-open connections, as fast as they can", "streams_throttled",
+		"streams_crowded", "handshakes_closed", "handshakes_timeout");
+	crowd(a, CROWD / 2, 1e9, 1, "a connection that comes too fast");
 }
 
 /* A byte now and then, as long as it lasts. */
@@ -106,6 +125,7 @@ attack_slow(struct aim *a)
 	size_t open = SLOW;
 
 	aim_stranger(a, 6, "mallory");
+	KIND(a, "greetings of one byte now and then", "handshakes_timeout");
 	for (size_t i = 0; i < SLOW; i++) {
 		stream_begin(&s[i], &a->self, a->token.cluster, i, NULL, &first[i]);
 		s[i].fd = connect_calmly(a->port);
@@ -234,6 +254,7 @@ attack_frames(struct aim *a)
 	struct stream s;
 
 	aim_stranger(a, 7, "mallory");
+	KIND(a, "frames bent, repeated, too large", "streams_broken");
 	frame_types(a);
 	frame_bytes(a);
 	frame_order(a);
@@ -272,7 +293,7 @@ attack_junk(struct aim *a)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (a->argc != 3 || fd < 0)
-		die("usage: attack junk PORT TOKEN-FILE RATE SECONDS HINT");
+		die("usage: attack junk PORT STATE TOKEN-FILE RATE SECONDS HINT");
 	rate = strtod(a->argv[0], NULL);
 	seconds = strtod(a->argv[1], NULL);
 	hint[1] = (uint8_t)strtoul(a->argv[2], NULL, 16);
@@ -294,8 +315,7 @@ attack_junk(struct aim *a)
 		if (sendmmsg(fd, messages, BATCH, 0) == BATCH)
 			sent += BATCH;
 	}
-	for (unsigned long i = 0; i < sent; i++)
-		tried(true, "junk");
+	(void)printf("sent %lu %.0f\n", sent, (double)sent / (now_s() - since));
 	(void)close(fd);
 }
 
@@ -307,7 +327,7 @@ attack_hint(struct aim *a)
 	struct member m;
 
 	if (a->argc != 1)
-		die("usage: attack hint PORT TOKEN-FILE STATE");
+		die("usage: attack hint PORT STATE TOKEN-FILE ENEMYS-STATE");
 	member_enter(&m, a, a->argv[0]);
 	hash_bytes(hint, m.key, sizeof(m.key));
 	(void)printf("hint %02x\n", hint[0]);

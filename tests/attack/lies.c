@@ -38,22 +38,24 @@ attack_strangers(struct aim *a)
 	hello = greeting(0, &a->credential);
 	if (!stream_open(&s, a->port, &a->self, a->token.cluster, &hello))
 		die("an invited node may not even ask");
-	for (unsigned kind = 0; kind <= MESSAGE_LAST; kind++) {
+	KIND(a, "messages of one who is no member", "messages_refused", "messages_malformed",
+		"joins_refused");
+	for (unsigned number = 0; number <= MESSAGE_LAST; number++) {
 		for (unsigned more = 0; more < 4; more++) {
 			word.n = 0;
 			put_array(&word, 1 + more);
-			put_uint(&word, kind);
+			put_uint(&word, number);
 			for (unsigned i = 0; i < more; i++)
 				put_blob(&word, a->self.id, i == 0 ? 16 : 32);
-			tried(message_send(&s, &word), "message %u of one who is no member", kind);
+			tried(message_send(&s, &word), "message %u of one who is no member",
+				number);
 		}
 	}
 	word.n = 0;
 	put_array(&word, 1);
 	put_uint(&word, 36);
-	(void)message_send(&s, &word);
-	if (!settled(&s, 5)) /* and the four among those above */
-		tried(false, "one who is no member is answered");
+	tried(message_send(&s, &word) && settled(&s, 5), /* and the four among those above */
+		"one who is no member is answered");
 	bytes_free(&word);
 	bytes_free(&hello);
 	stream_close(&s);
@@ -64,7 +66,6 @@ attack_strangers(struct aim *a)
 struct liar {
 	struct aim *a;
 	struct member m;
-	const char *victim; /* state directory of the node that it speaks to */
 	struct bytes word;
 	uint64_t refused, malformed;
 };
@@ -84,8 +85,8 @@ judge(struct liar *l, uint64_t *refused, uint64_t *malformed)
 		"messages_refused", "messages_fenced", "joins_refused", NULL};
 	static const char *const nonsense[] = {"messages_malformed", NULL};
 
-	*refused = counted(l->victim, refusals);
-	*malformed = counted(l->victim, nonsense);
+	*refused = counted(l->a->victim, refusals);
+	*malformed = counted(l->a->victim, nonsense);
 }
 
 /* Says it, and how much more was refused, and found malformed, then. */
@@ -454,13 +455,13 @@ lie_of_members(struct liar *l)
 	put_array(&l->word, 0);
 	put_array(&l->word, 0);
 	lie(l, "says that another has left, by the way");
-	for (unsigned kind = 9; kind <= 10; kind++) {
-		say(l, kind, 3);
+	for (unsigned number = 9; number <= 10; number++) {
+		say(l, number, 3);
 		put_blob(&l->word, beta, 32);
 		put_uint(&l->word, (1ull << 32) + (1u << 30));
 		put_blob(&l->word, member_id(&l->m, "gamma"), 32);
 		rave(l, "accuses another of what cannot be");
-		say(l, kind, 3);
+		say(l, number, 3);
 		put_blob(&l->word, member_id(&l->m, "alpha"), 32);
 		put_uint(&l->word, UINT64_MAX);
 		put_blob(&l->word, beta, 32);
@@ -574,31 +575,6 @@ lie_of_joining(struct liar *l)
 
 /* ---- what only clients may ask ---- */
 
-/* A request of a client, passed on by a node. */
-static void
-control_put(struct bytes *ask, unsigned number)
-{
-	uint8_t zero[64] = {[17] = 1};
-
-	put_array(ask, number == 130 || number == 131 ? 4 : number < 120 || number == 132 ? 1 : 3);
-	put_uint(ask, number);
-	if (number == 120) {
-		put_blob(ask, zero, 64);
-		put_blob(ask, zero, 18);
-	} else if (number == 122) {
-		put_blob(ask, zero, 32);
-		put_text(ask, "mp1-none");
-	} else if (number == 130) {
-		put_text(ask, "beta");
-		put_text(ask, "because");
-		put_bool(ask, true);
-	} else if (number == 131) {
-		put_uint(ask, 1);
-		put_blob(ask, zero, 64);
-		put_null(ask);
-	}
-}
-
 static void
 lie_of_control(struct liar *l)
 {
@@ -607,7 +583,7 @@ lie_of_control(struct liar *l)
 
 	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
 		ask.n = 0;
-		control_put(&ask, asks[i]);
+		request_of_client_put(&ask, asks[i]);
 		say(l, 56, 3);
 		put_uint(&l->word, i);
 		put_uint(&l->word, 0);
@@ -616,7 +592,7 @@ lie_of_control(struct liar *l)
 	}
 	for (unsigned number = 150; number < 220; number++) {
 		ask.n = 0;
-		control_put(&ask, number);
+		request_of_client_put(&ask, number);
 		say(l, 56, 3);
 		put_uint(&l->word, number);
 		put_uint(&l->word, 0);
@@ -635,65 +611,35 @@ attack_lies(struct aim *a)
 {
 	struct liar l = {.a = a};
 
-	if (a->argc != 2)
-		die("usage: attack lies PORT TOKEN-FILE STATE VICTIMS-STATE");
+	if (a->argc != 1)
+		die("usage: attack lies PORT STATE TOKEN-FILE ENEMYS-STATE");
 	member_enter(&l.m, a, a->argv[0]);
-	l.victim = a->argv[1];
 	member_learn_run(&l.m);
 	member_settle(&l.m);
 	judge(&l, &l.refused, &l.malformed);
-	for (size_t i = 0; i < TERMS; i++) {
+	kind(a, "votes and beats of one who is no elector", NULL);
+	for (size_t i = 0; i < TERMS; i++)
 		lie_of_votes(&l, terms[i]);
+	kind(a, "entries for a log of others", NULL);
+	for (size_t i = 0; i < TERMS; i++)
 		lie_of_log(&l, terms[i]);
+	kind(a, "work from one who does not lead", NULL);
+	for (size_t i = 0; i < TERMS; i++)
 		lie_of_work(&l, terms[i]);
+	kind(a, "leaders by forged votes", NULL);
+	for (size_t i = 0; i < TERMS; i++)
 		lie_of_lead(&l, terms[i]);
-	}
+	kind(a, "forged run records, ends, takeovers", NULL);
 	lie_of_runs(&l);
 	lie_of_takeover(&l);
+	kind(a, "others' statements: where they are, that they left", NULL);
 	lie_of_members(&l);
+	kind(a, "revocations, authorities, gossip keys that are none", NULL);
 	lie_of_trust(&l);
+	kind(a, "joins and admissions for others", NULL);
 	lie_of_joining(&l);
+	kind(a, "requests that only clients or the owner may make", NULL);
 	lie_of_control(&l);
 	bytes_free(&l.word);
 	stream_close(&l.m.control);
-}
-
-/* ---- clients ---- */
-
-/* [class 2] with a certificate for people: asks all that there is, and gets what its role is for.
- */
-void
-attack_clients(struct aim *a)
-{
-	static const unsigned allowed[] = {
-		101, 102, 103, 104, 106, 108, 111, 121, 132, 151, 152, 154, 155};
-	struct bytes hello, credential, ask = {0}, answer = {0};
-	struct cert c;
-	struct stream s;
-
-	a->self = keys_make(8);
-	c = cert_of(&a->token, &a->self, "mallory");
-	c.roles = 4; /* observe */
-	credential = credential_of(&a->token, &c);
-	hello = greeting(2, &credential);
-	if (!stream_open(&s, a->port, &a->self, a->token.cluster, &hello))
-		die("one who may look may not");
-	for (unsigned number = 0; number < 260; number++) {
-		bool may = false;
-
-		for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++)
-			may = may || allowed[i] == number;
-		if (may)
-			continue;
-		ask.n = answer.n = 0;
-		control_put(&ask, number);
-		if (!message_send(&s, &ask) || !message_receive(&s, &answer, CLOSES_MS))
-			die("request %u ends the stream", number);
-		tried(message_kind(&answer) == 201, "request %u of one who may look", number);
-	}
-	bytes_free(&hello);
-	bytes_free(&credential);
-	bytes_free(&ask);
-	bytes_free(&answer);
-	stream_close(&s);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *	attack WHAT PORT TOKEN-FILE [ARG...]
+ *	attack WHAT PORT STATE TOKEN-FILE [ARG...]
  *
- * Tries WHAT against the node at 127.0.0.1:PORT, with what a token of its cluster tells. Prints a
- * line for each attempt that was not refused, and at last "attempts N". 0, or 1 when one was not
- * refused or could not even be tried.
+ * Tries WHAT against the node at 127.0.0.1:PORT, whose state directory is STATE, with what a token
+ * of its cluster tells. Prints a line for each attempt that was not refused, and at last one for
+ * each kind: "kind ATTEMPTED REFUSED COUNTED THROTTLED WHAT". 0, or 1 when an attempt was not
+ * refused, not counted, or could not even be made.
  */
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,10 @@ static const struct {
 	{"knocks", attack_knocks},
 	{"strangers", attack_strangers},
 	{"lies", attack_lies},
-	{"clients", attack_clients},
+	{"people", attack_people},
+	{"fingerprint", attack_fingerprint},
+	{"invite-revoked", attack_invite_revoked},
+	{"authority-removed", attack_authority_removed},
 	{"crowd", attack_crowd},
 	{"slow", attack_slow},
 	{"frames", attack_frames},
@@ -35,24 +38,6 @@ static const struct {
 	{"blobs", attack_blobs},
 	{"revoked", attack_revoked},
 };
-
-static unsigned long attempts, taken;
-
-void
-tried(bool refused, const char *fmt, ...)
-{
-	va_list ap;
-
-	attempts++;
-	if (refused)
-		return;
-	taken++;
-	(void)fputs("not refused: ", stdout);
-	va_start(ap, fmt);
-	(void)vprintf(fmt, ap);
-	va_end(ap);
-	(void)putchar('\n');
-}
 
 void
 aim_stranger(struct aim *a, uint64_t seed, const char *name)
@@ -68,19 +53,19 @@ aim_stranger(struct aim *a, uint64_t seed, const char *name)
 int
 main(int argc, char **argv)
 {
-	struct aim a = {.argc = argc - 4, .argv = argv + 4};
+	struct aim a = {.argc = argc - 5, .argv = argv + 5};
 
-	if (argc < 4 || sodium_init() < 0)
-		die("usage: attack WHAT PORT TOKEN-FILE [ARG...]");
+	if (argc < 5 || sodium_init() < 0)
+		die("usage: attack WHAT PORT STATE TOKEN-FILE [ARG...]");
 	(void)signal(SIGPIPE, SIG_IGN);
 	a.port = (uint16_t)strtoul(argv[2], NULL, 10);
-	a.token = token_read(argv[3]);
+	a.victim = argv[3];
+	a.token = token_read(argv[4]);
 	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
 		if (strcmp(attacks[i].name, argv[1]) != 0)
 			continue;
 		attacks[i].run(&a);
-		(void)printf("attempts %lu\n", attempts);
-		return taken == 0 ? 0 : 1;
+		return kinds_end(&a) ? 0 : 1;
 	}
 	die("%s: nobody knows how", argv[1]);
 }

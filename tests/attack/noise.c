@@ -48,6 +48,23 @@ keys_load(const char *state)
 	return k;
 }
 
+struct keys
+keys_load_signing(const char *path)
+{
+	struct bytes text = bytes_read(path);
+	struct keys k = {.id = {0}};
+	uint8_t seed[32];
+	char ed[65];
+
+	bytes_put(&text, "", 1);
+	if (sscanf((const char *)text.p, "meshpipe-key 1 signing ed25519 %64s", ed) != 1 ||
+		sodium_hex2bin(seed, 32, ed, 64, NULL, NULL, NULL) != 0)
+		die("%s: not a signing key", path);
+	bytes_free(&text);
+	(void)crypto_sign_seed_keypair(k.id, k.secret, seed);
+	return k;
+}
+
 void
 hash_of(uint8_t out[32], const struct bytes *parts, size_t n)
 {

@@ -114,10 +114,12 @@ attack_bytes(struct aim *a)
 	size_t size;
 
 	aim_stranger(a, 1, "mallory");
+	KIND(a, "preface and message 1, each bit flipped", HANDSHAKES);
 	for (size_t at = 0; at < PREFACE_SIZE + 2 + 32; at++) {
 		for (unsigned bit = 0; bit < 8; bit++)
 			flip_first(a, at, (uint8_t)(1u << bit));
 	}
+	KIND(a, "preface and message 1, truncated", "handshakes_closed");
 	for (size_t n = 0; n < PREFACE_SIZE + 2 + 32; n++) {
 		struct script x;
 
@@ -125,11 +127,14 @@ attack_bytes(struct aim *a)
 		(void)send_all(x.s.fd, x.first.p, n);
 		tried(script_refused(&x), "%zu bytes of the preface and message 1", n);
 	}
+	KIND(a, "message 3, each byte flipped", HANDSHAKES);
 	size = bend_last(a, 2, 0x80, 0);
 	for (size_t at = 0; at < size; at++)
 		(void)bend_last(a, at, (uint8_t)(1u << at % 8), 0);
+	KIND(a, "message 3, truncated", "handshakes_closed");
 	for (size_t n = 1; n < size; n++)
 		(void)bend_last(a, 0, 0, n);
+	KIND(a, "message 3, shortened", "handshakes_forged", "handshakes_malformed");
 	for (size_t n = 0; n < size - 2; n += n < 70 ? 1 : 7)
 		shorten_last(a, n);
 }
@@ -210,8 +215,10 @@ attack_order(struct aim *a)
 	both = piece(&all, 0, PREFACE_SIZE + 34);
 	node_preface = piece(&node, 0, PREFACE_SIZE);
 	reply = piece(&node, PREFACE_SIZE, node.n - PREFACE_SIZE);
+	KIND(a, "handshake replayed", "handshakes_forged");
 	for (int i = 0; i < 20; i++)
 		SAY(a, "a whole session again", &all);
+	KIND(a, "handshake reordered", HANDSHAKES);
 	SAY(a, "message 3 first", &preface, &last);
 	SAY(a, "message 3 before message 1", &preface, &last, &first);
 	SAY(a, "message 1 first", &first, &preface, &last);
@@ -220,6 +227,7 @@ attack_order(struct aim *a)
 	SAY(a, "message 1 twice, then 3", &both, &first, &last);
 	SAY(a, "message 3 twice", &both, &last, &last);
 	SAY(a, "two prefaces", &preface, &preface, &first, &last);
+	KIND(a, "handshake reflected", HANDSHAKES);
 	SAY(a, "its own message 2 as our 3", &both, &reply);
 	SAY(a, "its own message 2 as our 1", &preface, &reply);
 	SAY(a, "its own preface and message 2", &node);
@@ -255,6 +263,7 @@ attack_versions(struct aim *a)
 	static const unsigned some[] = {0, 2, 3, 255, 256, 257, 65535};
 
 	aim_stranger(a, 1, "mallory");
+	KIND(a, "versions that are none, downgraded on the way", HANDSHAKES);
 	for (unsigned i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
 		versions(a, some[i], some[i], false);
 		versions(a, some[i], some[i], true);

@@ -11,6 +11,12 @@
 
 /* ---- records ---- */
 
+uint64_t
+wall_ms(void)
+{
+	return (uint64_t)time(NULL) * 1000;
+}
+
 /* Hash of the tag, its NUL, and the body. */
 static void
 record_hash(uint8_t out[32], const char *tag, const struct bytes *body)
@@ -57,16 +63,16 @@ authority_put(struct bytes *out, const struct keys *key, const uint8_t previous[
 		put_blob(&body, signer, 32);
 	else
 		put_null(&body);
-	put_uint(&body, (uint64_t)time(NULL) * 1000);
+	put_uint(&body, wall_ms());
 	record_put(out, "mp-authority", &body, &by, 1, name);
 	bytes_free(&body);
 }
 
 void
-invite_put(struct bytes *out, const uint8_t cluster[32], const struct keys *key,
-	const uint8_t signer[32], const struct keys *by, uint8_t name[32])
+invite_terms_put(struct bytes *out, const uint8_t cluster[32], const struct keys *key,
+	const struct terms *terms, const uint8_t signer[32], const struct keys *by,
+	uint8_t name[32])
 {
-	uint64_t now_ms = (uint64_t)time(NULL) * 1000;
 	struct bytes body = {0};
 
 	put_array(&body, 11);
@@ -74,15 +80,25 @@ invite_put(struct bytes *out, const uint8_t cluster[32], const struct keys *key,
 	put_uint(&body, 1);
 	put_blob(&body, cluster, 32);
 	put_blob(&body, key->id, 32);
-	put_uint(&body, 1);
-	put_uint(&body, now_ms - 60000);
-	put_uint(&body, now_ms + 3600000);
+	put_uint(&body, terms->roles);
+	put_uint(&body, terms->from_ms);
+	put_uint(&body, terms->until_ms);
 	put_array(&body, 0);
 	put_blob(&body, "0123456789abcdef", 16);
 	put_uint(&body, 0);
 	put_blob(&body, signer, 32);
 	record_put(out, "mp-invite", &body, &by, 1, name);
 	bytes_free(&body);
+}
+
+void
+invite_put(struct bytes *out, const uint8_t cluster[32], const struct keys *key,
+	const uint8_t signer[32], const struct keys *by, uint8_t name[32])
+{
+	struct terms terms = {
+		.roles = 1, .from_ms = wall_ms() - 60000, .until_ms = wall_ms() + 3600000};
+
+	invite_terms_put(out, cluster, key, &terms, signer, by, name);
 }
 
 void
@@ -118,8 +134,7 @@ request_put(struct bytes *out, const struct keys *who, const char *name, const s
 	bytes_free(&body);
 }
 
-/* The hash that names a signed record. */
-static void
+void
 record_name(uint8_t out[32], const char *tag, const struct bytes *record)
 {
 	struct reader r = reader_of(record);
@@ -170,11 +185,8 @@ token_read(const char *path)
 struct cert
 cert_of(const struct token *t, const struct keys *node, const char *name)
 {
-	struct cert c = {.node = *node,
-		.name = name,
-		.roles = 1,
-		.serial = 1,
-		.issued_ms = (uint64_t)time(NULL) * 1000};
+	struct cert c = {
+		.node = *node, .name = name, .roles = 1, .serial = 1, .issued_ms = wall_ms()};
 
 	memcpy(c.cluster, t->cluster, sizeof(c.cluster));
 	memcpy(c.invite, t->invite_hash, sizeof(c.invite));

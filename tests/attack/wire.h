@@ -64,6 +64,8 @@ struct keys {
 struct keys keys_make(uint64_t seed);
 /* STATE/node.key. */
 struct keys keys_load(const char *state);
+/* The key of an authority, which is a file: its signing half only. */
+struct keys keys_load_signing(const char *path);
 
 /* BLAKE2b-256 of some parts. */
 void hash_of(uint8_t out[32], const struct bytes *parts, size_t n);
@@ -149,6 +151,9 @@ bool message_receive(struct stream *s, struct bytes *message, int ms);
 void record_put(struct bytes *out, const char *tag, const struct bytes *body,
 	const struct keys *const *signers, size_t n, uint8_t name[32]);
 
+/* The hash that names a signed record. */
+void record_name(uint8_t out[32], const char *tag, const struct bytes *record);
+
 struct token {
 	struct bytes cbor;        /* owns what follows */
 	struct bytes log, invite; /* as they travel */
@@ -160,6 +165,14 @@ struct token {
 /* An entry of an authority log that adds `key`, in the name of `signer` (NULL: the genesis). */
 void authority_put(struct bytes *out, const struct keys *key, const uint8_t previous[32],
 	const uint8_t signer[32], const struct keys *by, uint64_t index, uint8_t name[32]);
+/* What an invite is for, and from when to when, in wall time. */
+struct terms {
+	uint64_t roles, from_ms, until_ms;
+};
+
+void invite_terms_put(struct bytes *out, const uint8_t cluster[32], const struct keys *key,
+	const struct terms *terms, const uint8_t signer[32], const struct keys *by,
+	uint8_t name[32]);
 /* An invite of `key` for nodes, good now, in the name of `signer`. */
 void invite_put(struct bytes *out, const uint8_t cluster[32], const struct keys *key,
 	const uint8_t signer[32], const struct keys *by, uint8_t name[32]);
@@ -171,6 +184,7 @@ void request_put(
 	struct bytes *out, const struct keys *who, const char *name, const struct keys *by);
 
 struct token token_read(const char *path);
+uint64_t wall_ms(void);
 
 /* What a certificate says, and who signs it. */
 struct cert {

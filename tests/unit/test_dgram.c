@@ -114,6 +114,7 @@ test_replay(void **state)
 		sizes[i] = bytes.n;
 	}
 	/* Out of order is fine within the window, twice never is. */
+	assert_int_equal(take(net, 1, mp_span(kept[0], sizes[0])), 0);
 	assert_int_equal(take(net, 1, mp_span(kept[599], sizes[599])), 0);
 	for (size_t i = 0; i < 600; i++) {
 		int want = i + MP_DGRAM_WINDOW <= 599 || i == 599 ? MP_EREPLAY : 0;
@@ -151,6 +152,30 @@ test_old_boot_after_restart(void **state)
 	net_kill(net, 1);
 	assert_true(net_start(net, 1));
 	assert_int_equal(take(net, 1, mp_span(kept, n)), MP_EREPLAY);
+	net_free(net);
+}
+
+/* One that lost its window takes nothing that is older than what it hears first. */
+static void
+test_replay_after_restart(void **state)
+{
+	struct net *net = net_cluster(5, 2);
+	struct mp_node_id to = net_id(net, 1);
+	uint8_t kept[2][256];
+	size_t n[2];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct mp_span bytes = seal(net, 0, &to, "\x81\x01", 1);
+
+		memcpy(kept[i], bytes.p, bytes.n);
+		n[i] = bytes.n;
+	}
+	assert_int_equal(take(net, 1, mp_span(kept[0], n[0])), 0);
+	net_kill(net, 1);
+	assert_true(net_start(net, 1));
+	assert_int_equal(take(net, 1, mp_span(kept[1], n[1])), 0);
+	assert_int_equal(take(net, 1, mp_span(kept[0], n[0])), MP_EREPLAY);
 	net_free(net);
 }
 
@@ -301,6 +326,7 @@ main(void)
 		cmocka_unit_test(test_junk),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_old_boot_after_restart),
+		cmocka_unit_test(test_replay_after_restart),
 		cmocka_unit_test(test_stranger_and_forged),
 		cmocka_unit_test(test_malformed),
 		cmocka_unit_test(test_left_is_stranger),

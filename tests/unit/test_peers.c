@@ -315,6 +315,8 @@ another_cluster(void **state)
 	assert_int_equal(side[A].count, 0);
 	assert_true(had_trouble(C, MP_ESIG)); /* it is the first one to see a proof */
 	assert_int_equal(stats(A).rejected, 1);
+	assert_int_equal(stats(C).distrusted, 1);
+	assert_int_equal(stats(C).refused[MP_REFUSED_HANDSHAKE_FORGED], 1);
 	send_text(A, C, "hello");
 	spin(side[A].failed == 1);
 }
@@ -345,6 +347,8 @@ somebody_else_answers(void **state)
 	mp_peers_send(side[A].peers, &fx);
 	spin(side[A].failed == 1);
 	assert_int_equal(side[A].trouble.code, MP_EAUTH);
+	assert_int_equal(stats(A).distrusted, 1);
+	assert_int_equal(stats(A).refused[MP_REFUSED_CERT_UNPROVED], 1);
 	assert_int_equal(side[B].messages, 0);
 	mp_peers_connect(side[A].peers, &side[A].addr);
 	spin(side[A].failed == 2 && stats(A).rejected == 1);
@@ -442,6 +446,7 @@ malformed_greeting(void **state)
 		mp_session_fini(&s);
 		(void)close(fd);
 	}
+	assert_int_equal(stats(A).refused[MP_REFUSED_CERT_MALFORMED], stats(A).rejected);
 	assert_int_equal(side[A].count, 0);
 }
 
