@@ -76,7 +76,7 @@ struct mp_daemon_job {
 };
 
 /* Counters of the node and of the shell; bounds with how much of them is used. */
-#define MP_DAEMON_COUNTERS (MP_COUNTER_COUNT + MP_REFUSED_COUNT + 8)
+#define MP_DAEMON_COUNTERS (MP_COUNTER_COUNT + MP_REFUSED_COUNT + 9)
 #define MP_DAEMON_LIMITS   3
 
 struct mp_daemon {
