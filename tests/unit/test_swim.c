@@ -442,7 +442,7 @@ test_isolated(void **state)
 
 	(void)state;
 	net_cut(net, 1, true); /* node 0 alone */
-	net_until(net, 30000, mp_swim_isolated(net->nodes[0].swim));
+	net_until(net, 60000, mp_swim_isolated(net->nodes[0].swim));
 	assert_int_equal(mp_roster_state_count(net->nodes[0].roster, MP_MEMBER_DEAD), 0);
 	assert_int_equal(mp_swim_health(net->nodes[0].swim), 7);
 	net_until(net, 40000, net_agree(net, 0, MP_MEMBER_DEAD));
