@@ -288,6 +288,8 @@ struct mp_ctl_info {
 
 int mp_ctl_info_encode(struct mp_buf *buf, const struct mp_ctl_info *info);
 int mp_ctl_info_decode(struct mp_span payload, struct mp_ctl_info *out);
+/* The version alone, which is at its place in all versions, whatever else they say. */
+int mp_ctl_info_version(struct mp_span payload, char *out, size_t size);
 
 /* The payloads of the answers about the cache. */
 int mp_ctl_totals_encode(struct mp_buf *buf, const struct mp_cache_totals *totals);

@@ -232,3 +232,17 @@ mp_ctl_info_decode(struct mp_span payload, struct mp_ctl_info *out)
 		mp_cbor_r_skip(&r);
 	return mp_cbor_r_end(&r);
 }
+
+int
+mp_ctl_info_version(struct mp_span payload, char *out, size_t size)
+{
+	struct mp_cbor_r r;
+
+	mp_cbor_r_init(&r, payload);
+	if (mp_cbor_r_array(&r, 64) < 5)
+		return MP_EFORMAT;
+	for (int i = 0; i < 4; i++)
+		mp_cbor_r_skip(&r);
+	mp_cbor_r_str(&r, out, size);
+	return r.rc;
+}

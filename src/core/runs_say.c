@@ -46,8 +46,8 @@ mp_runs_resolve(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id
 		return mp_fail(err, rc, "%s is %s: only what may have run waits for this",
 			box->graph->modules[i].name,
 			mp_module_state_word(mp_run_module_state(&box->run, i)));
-	if (rc == MP_EBUSY)
-		return mp_fail(err, MP_EINVAL,
+	if (rc == MP_EBUSY) /* not this: the next elector would be asked */
+		return mp_fail(err, MP_EREFUSED,
 			"what was given up of %s may still be alive: try again in half a minute",
 			box->graph->modules[i].name);
 	return rc;

@@ -177,7 +177,7 @@ charter_get(struct mp_cmd_ctx *ctx, struct charter *out)
 		rc = mp_authority_open(&mp_crypto_sodium, mp_cbor_r_item(&logs), &out->a, NULL);
 	}
 	if (rc != 0 && ctx->err.code == 0)
-		(void)mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+		rc = mp_cmd_nonsense(ctx, rc, &ctx->err);
 	return rc;
 }
 
@@ -457,7 +457,7 @@ authority_show(struct mp_cmd_ctx *ctx, struct charter *c)
 			"two admins changed the log at once: of %zu branches this one "
 			"counts; what only the others said is to be said again",
 			c->c.log_count);
-	return rc == 0 ? 0 : mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+	return rc == 0 ? 0 : mp_cmd_nonsense(ctx, rc, &ctx->err);
 }
 
 /* ---- the command ---- */

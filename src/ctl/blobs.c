@@ -18,12 +18,6 @@ call_local(struct mp_cmd_ctx *ctx, const struct mp_ctl_local *m, const struct mp
 	return mp_cmd_call(ctx, mp_ctl_local_encode(&buf, m, digests), &buf, payload, err);
 }
 
-static int
-nonsense(struct mp_error *err)
-{
-	return mp_fail(err, MP_EFORMAT, "the node's answer makes no sense");
-}
-
 /* ---- sending ---- */
 
 static int
@@ -43,7 +37,7 @@ send_piece(struct mp_cmd_ctx *ctx, const struct mp_hash *digest, uint64_t total,
 		return rc;
 	mp_cbor_r_init(&r, payload);
 	*complete = mp_cbor_r_bool(&r);
-	return mp_cbor_r_end(&r) == 0 ? 0 : nonsense(err);
+	return mp_cbor_r_end(&r) == 0 ? 0 : mp_cmd_nonsense(ctx, MP_EFORMAT, err);
 }
 
 static int
@@ -61,7 +55,7 @@ send_bytes(struct mp_cmd_ctx *ctx, const struct mp_hash *digest, struct mp_span 
 		offset += n;
 		bytes = mp_span(n > 0 ? bytes.p + n : bytes.p, bytes.n - n);
 	} while (rc == 0 && !complete && offset < total);
-	return rc != 0 || complete ? rc : nonsense(err);
+	return rc != 0 || complete ? rc : mp_cmd_nonsense(ctx, MP_EFORMAT, err);
 }
 
 /* A whole chunk, or the rest of the file. */
@@ -146,7 +140,7 @@ send_batch(struct mp_cmd_ctx *ctx, const struct mp_inputs *in, size_t from, size
 			missing[i] = mp_cbor_r_peek(&r) == MP_CBOR_NULL;
 			mp_cbor_r_skip(&r);
 		}
-		rc = mp_cbor_r_end(&r) == 0 ? 0 : nonsense(err);
+		rc = mp_cbor_r_end(&r) == 0 ? 0 : mp_cmd_nonsense(ctx, MP_EFORMAT, err);
 	}
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		if (missing[i])
@@ -214,7 +208,7 @@ mp_blobs_read(struct mp_cmd_ctx *ctx, const struct mp_hash *digest, uint64_t off
 	all = mp_cbor_r_uint(&r, MP_BLOB_MAX);
 	*bytes = mp_cbor_r_bytes(&r, size);
 	if (mp_cbor_r_end(&r) != 0 || (bytes->n == 0 && offset < all))
-		return nonsense(err);
+		return mp_cmd_nonsense(ctx, MP_EFORMAT, err);
 	if (total != NULL)
 		*total = all;
 	return 0;

@@ -20,7 +20,7 @@ cache_call(struct mp_cmd_ctx *ctx, enum mp_ctl_local_number number, const struct
 static int
 senseless(struct mp_cmd_ctx *ctx, int rc)
 {
-	return rc == 0 ? 0 : mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+	return rc == 0 ? 0 : mp_cmd_nonsense(ctx, rc, &ctx->err);
 }
 
 static void

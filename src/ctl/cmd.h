@@ -118,6 +118,9 @@ int mp_cmd_connect(struct mp_cmd_ctx *ctx, struct mp_error *err);
  * finished. *payload is borrowed until the next call. */
 int mp_cmd_call(struct mp_cmd_ctx *ctx, int rc, struct mp_buf *buf, struct mp_span *payload,
 	struct mp_error *err);
+/* The node's answer makes no sense (rc is its decoder's): asks the node what it is, and says in err
+ * what to do. MP_EVERSION when it is of another version, or rc. */
+int mp_cmd_nonsense(struct mp_cmd_ctx *ctx, int rc, struct mp_error *err);
 /* The id of a run: an id or the start of one as it is, and of "last" the newest one's. */
 #define MP_CMD_RUN_SIZE (MP_NAME_MAX + 1)
 int mp_cmd_run_name(

@@ -157,6 +157,35 @@ mp_cmd_call(struct mp_cmd_ctx *ctx, int rc, struct mp_buf *buf, struct mp_span *
 	return rc;
 }
 
+int
+mp_cmd_nonsense(struct mp_cmd_ctx *ctx, int rc, struct mp_error *err)
+{
+	struct mp_ctl_local m = {.number = MP_CTL_INFO};
+	struct mp_error why = {0};
+	struct mp_span payload;
+	struct mp_buf buf;
+	char theirs[64];
+	int known;
+
+	mp_buf_init(&buf, ctx->alloc, 64);
+	known = mp_ctl_local_encode(&buf, &m, NULL);
+	known = mp_cmd_call(ctx, known, &buf, &payload, &why);
+	if (known != 0 || mp_ctl_info_version(payload, theirs, sizeof(theirs)) != 0)
+		return mp_fail(err, rc,
+			"the node's answer makes no sense: is it of the version of this mpctl, "
+			"%s? if not, take an mpctl of its version",
+			MP_VERSION);
+	if (strcmp(theirs, MP_VERSION) != 0)
+		return mp_fail(err, MP_EVERSION,
+			"the node's answer makes no sense: it is of version %s, and this mpctl of "
+			"%s; take an mpctl of its version, or update the node and start it again",
+			theirs, MP_VERSION);
+	return mp_fail(err, rc,
+		"the node's answer makes no sense: it says that it is of version %s, as this mpctl "
+		"is; if it runs since before an update, start it again, else this is a bug",
+		theirs);
+}
+
 void
 mp_cmd_run_hex(char out[33], const struct mp_run_id *run)
 {
@@ -190,7 +219,7 @@ mp_cmd_run_name(
 		return rc;
 	rc = mp_show_list_decode(payload, &list);
 	if (rc != 0)
-		return mp_fail(err, rc, "the node's answer makes no sense");
+		return mp_cmd_nonsense(ctx, rc, err);
 	while (mp_show_list_next(&list, &run)) {
 		if (run.submitted_ms > newest.submitted_ms)
 			newest = run;

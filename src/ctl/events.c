@@ -49,7 +49,7 @@ page(struct mp_cmd_ctx *ctx, const char *run, uint64_t from, uint64_t *next)
 	if (rc == 0 && *next != 0 && (*next <= from || *next > UINT32_MAX))
 		rc = MP_EFORMAT;
 	if (rc != 0)
-		return mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+		return mp_cmd_nonsense(ctx, rc, &ctx->err);
 	while (mp_show_events_next(&list, &e))
 		event_write(ctx->writer, &e);
 	return 0;

@@ -61,7 +61,7 @@ look_at_runs(struct health *h)
 	rc = mp_ctl_simple_encode(&buf, MP_CTL_RUNS, NULL);
 	rc = mp_cmd_call(h->ctx, rc, &buf, &payload, &h->ctx->err);
 	if (rc == 0 && (rc = mp_show_list_decode(payload, &list)) != 0)
-		(void)mp_fail(&h->ctx->err, rc, "the node's answer makes no sense");
+		rc = mp_cmd_nonsense(h->ctx, rc, &h->ctx->err);
 	while (rc == 0 && n < RUNS_MAX && mp_show_list_next(&list, &run)) {
 		if (!mp_run_state_ended(run.state))
 			open[n++] = run.run;
@@ -142,7 +142,7 @@ write_info(struct health *h)
 	rc = mp_ctl_local_encode(&buf, &m, NULL);
 	rc = mp_cmd_call(h->ctx, rc, &buf, &payload, &h->ctx->err);
 	if (rc == 0 && (rc = mp_ctl_info_decode(payload, &h->info)) != 0)
-		(void)mp_fail(&h->ctx->err, rc, "the node's answer makes no sense");
+		rc = mp_cmd_nonsense(h->ctx, rc, &h->ctx->err);
 	if (rc != 0)
 		return rc;
 	h->d.id = h->info.id;

@@ -164,6 +164,7 @@ int
 mp_identity_open(struct mp_identity *out, const struct mp_alloc *alloc, const char *path,
 	struct mp_error *err)
 {
+	struct mp_error why = {0};
 	struct mp_node_id id;
 	int rc;
 
@@ -173,12 +174,17 @@ mp_identity_open(struct mp_identity *out, const struct mp_alloc *alloc, const ch
 	if (strlen(path) > MP_PATH_MAX)
 		return mp_fail(err, MP_ELIMIT, "the path of the identity is too long");
 	memcpy(out->path, path, strlen(path) + 1);
-	rc = mp_key_load(&out->secret, MP_KEY_NODE, path, err);
+	rc = mp_key_load(&out->secret, MP_KEY_NODE, path, &why);
 	if (rc == MP_ENOENT)
 		return mp_fail(err, MP_ENOENT,
 			"%.300s: there is no such identity; mpctl identity new --out FILE makes "
 			"one",
 			path);
+	if (rc == MP_EFORMAT) /* not ours to have made */
+		rc = mp_fail(
+			err, MP_EINVAL, "%s; mpctl identity new --out FILE makes one", why.text);
+	else if (rc != 0)
+		(void)mp_fail(err, rc, "%s", why.text);
 	if (rc == 0)
 		rc = read_beside(path, "request", &out->request, err);
 	if (rc == 0)

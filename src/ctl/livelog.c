@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/livelog.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "codec/msg_blob.h"
@@ -36,18 +37,35 @@ struct mp_livelog {
 	enum mp_run_state state;
 	struct module_log *v;
 	uint32_t count;
+	int broken; /* errno of the first thing that could not be printed */
 	struct mp_error err;
 };
 
 /* ---- printing ---- */
 
 static void
+print(struct mp_livelog *l, struct mp_span bytes)
+{
+	if (bytes.n > 0 && fwrite(bytes.p, 1, bytes.n, l->config.out) != bytes.n && l->broken == 0)
+		l->broken = errno;
+}
+
+static void
+print_flush(struct mp_livelog *l)
+{
+	if (fflush(l->config.out) != 0 && l->broken == 0)
+		l->broken = errno;
+}
+
+static void
 print_line(struct mp_livelog *l, const char *name, struct mp_span line)
 {
-	if (name != NULL)
-		(void)fprintf(l->config.out, "%s | ", name);
-	(void)fwrite(line.p, 1, line.n, l->config.out);
-	(void)putc('\n', l->config.out);
+	if (name != NULL) {
+		print(l, mp_span_str(name));
+		print(l, mp_span_str(" | "));
+	}
+	print(l, line);
+	print(l, mp_span_str("\n"));
 }
 
 /* name NULL: as it is. */
@@ -56,7 +74,7 @@ print_bytes(struct mp_livelog *l, struct stream *s, const char *name, struct mp_
 {
 	s->at += bytes.n;
 	if (name == NULL) {
-		(void)fwrite(bytes.p, 1, bytes.n, l->config.out);
+		print(l, bytes);
 		return;
 	}
 	while (bytes.n > 0) {
@@ -151,7 +169,7 @@ print_tail(struct mp_livelog *l, struct stream *s, const char *name, uint32_t in
 		if (rc != 0)
 			return rc;
 		if (mp_ctl_logged_decode(payload, &offset, &bytes) != 0 || offset < s->at)
-			return mp_fail(&l->err, MP_EFORMAT, "the node's answer makes no sense");
+			return mp_cmd_nonsense(l->ctx, MP_EFORMAT, &l->err);
 		s->at = offset;
 		print_bytes(l, s, name, bytes);
 	} while (bytes.n > 0);
@@ -290,11 +308,17 @@ mp_livelog_poll(struct mp_livelog *l, enum mp_run_state *state, struct mp_error 
 		rc = mp_visit_one(l->ctx, l->config.run, l->config.module, &v, &l->err);
 	else
 		rc = mp_visit(l->ctx, l->config.run, &v, &l->err);
-	(void)fflush(l->config.out);
+	print_flush(l);
 	if (rc != 0)
 		return mp_fail(err, rc, "%s", l->err.text);
 	*state = l->state;
 	return 0;
+}
+
+int
+mp_livelog_broken(const struct mp_livelog *l)
+{
+	return l->broken;
 }
 
 void
@@ -307,7 +331,7 @@ mp_livelog_free(struct mp_livelog *l)
 		mp_buf_fini(&l->v[i].streams[0].line);
 		mp_buf_fini(&l->v[i].streams[1].line);
 	}
-	(void)fflush(l->config.out);
+	print_flush(l);
 	free(l->v);
 	free(l);
 }

@@ -30,6 +30,8 @@ int mp_livelog_new(
 /* *state is the run's. The errors of mp_visit(); what was printed is not printed again. */
 int mp_livelog_poll(struct mp_livelog *log, enum mp_run_state *state, struct mp_error *err);
 /* Prints lines that never ended, too. */
+/* errno of the first thing that could not be printed; 0: none. */
+int mp_livelog_broken(const struct mp_livelog *log);
 void mp_livelog_free(struct mp_livelog *log);
 
 /* The last `lines` lines of a stream that has ended, whose blob was brought (ctl/products.h), each

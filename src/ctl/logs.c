@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "codec/msg_blob.h"
@@ -7,6 +8,7 @@
 #include "ctl/commands.h"
 #include "ctl/livelog.h"
 #include "ctl/products.h"
+#include "util/fd.h"
 
 #define POLL_MS 250
 
@@ -99,16 +101,19 @@ logs_text(struct mp_cmd_ctx *ctx, const struct mp_livelog_config *config)
 	bool follow = mp_cmd_has(ctx, "follow");
 	enum mp_run_state state = MP_RUN_PENDING;
 	struct mp_livelog *log;
-	int rc = mp_livelog_new(ctx, config, &log);
+	int broken, rc = mp_livelog_new(ctx, config, &log);
 
 	if (rc != 0)
 		return mp_fail(&ctx->err, rc, "out of memory");
 	for (;;) {
 		rc = mp_livelog_poll(log, &state, &ctx->err);
-		if (rc != 0 || !follow || mp_run_state_ended(state) || ferror(config->out))
+		broken = mp_livelog_broken(log);
+		if (rc != 0 || !follow || mp_run_state_ended(state) || broken != 0)
 			break;
 		(void)nanosleep(&pause, NULL);
 	}
+	if (rc == 0 && broken != 0)
+		rc = mp_fail(&ctx->err, mp_sys_error(broken), "output: %s", strerror(broken));
 	mp_livelog_free(log);
 	return rc;
 }
@@ -135,7 +140,7 @@ logs_run(struct mp_cmd_ctx *ctx)
 	if (ctx->json)
 		return logs_json(ctx, run, ctx->args[1]);
 	rc = logs_text(ctx, &config);
-	return mp_cmd_done(ctx, rc == 0 ? MP_EXIT_DONE : mp_cmd_fail(ctx, &ctx->err));
+	return rc != 0 ? mp_cmd_fail(ctx, &ctx->err) : mp_cmd_done(ctx, MP_EXIT_DONE);
 }
 
 static const struct mp_option options[] = {

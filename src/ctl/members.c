@@ -58,7 +58,7 @@ visit_page(struct mp_cmd_ctx *ctx, struct visit *v)
 										      : NULL);
 		v->at++;
 	}
-	return rc == 0 ? 0 : mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+	return rc == 0 ? 0 : mp_cmd_nonsense(ctx, rc, &ctx->err);
 }
 
 int

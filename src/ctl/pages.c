@@ -26,7 +26,7 @@ mp_cmd_pages(struct mp_cmd_ctx *ctx, enum mp_ctl_number number, const char *run,
 		if (rc == 0 && next != 0 && (next <= before || next > UINT32_MAX))
 			rc = MP_EFORMAT;
 		if (rc != 0)
-			return mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+			return mp_cmd_nonsense(ctx, rc, &ctx->err);
 		while (rc == 0 && mp_ctl_proofs_next(&page, &item))
 			rc = each(arg, item);
 	} while (rc == 0 && next != 0);

@@ -40,7 +40,7 @@ write_cluster(struct mp_cmd_ctx *ctx)
 	rc = mp_ctl_local_encode(&buf, &m, NULL);
 	rc = mp_cmd_call(ctx, rc, &buf, &payload, &ctx->err);
 	if (rc == 0 && (rc = mp_ctl_info_decode(payload, &info)) != 0)
-		(void)mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+		rc = mp_cmd_nonsense(ctx, rc, &ctx->err);
 	if (rc != 0)
 		return rc;
 	for (size_t i = 0; i < sizeof(info.cluster.b); i++)

@@ -34,7 +34,7 @@ propose(struct mp_cmd_ctx *ctx, const char *why, struct mp_buf *body)
 	rc = mp_cbor_r_end(&r);
 	if (rc == 0)
 		rc = mp_buf_append(body, bytes.p, bytes.n);
-	return rc == 0 ? 0 : mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+	return rc == 0 ? 0 : mp_cmd_nonsense(ctx, rc, &ctx->err);
 }
 
 static int
@@ -46,7 +46,7 @@ sign_and_take(struct mp_cmd_ctx *ctx, struct mp_span body, const struct mp_signe
 	int rc = mp_revocation_decode(body, &revocation);
 
 	if (rc != 0)
-		return mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+		return mp_cmd_nonsense(ctx, rc, &ctx->err);
 	whose->subject = revocation.subject;
 	whose->trust =
 		(struct mp_trust){.crypto = &mp_crypto_sodium, .cluster = revocation.cluster};

@@ -46,7 +46,7 @@ runs_run(struct mp_cmd_ctx *ctx)
 	rc = mp_ctl_simple_encode(&buf, MP_CTL_RUNS, NULL);
 	rc = mp_cmd_call(ctx, rc, &buf, &payload, &ctx->err);
 	if (rc == 0 && (rc = mp_show_list_decode(payload, &list)) != 0)
-		(void)mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+		rc = mp_cmd_nonsense(ctx, rc, &ctx->err);
 	if (rc != 0)
 		return mp_cmd_fail(ctx, &ctx->err);
 	if (list.left == 0)

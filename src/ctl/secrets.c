@@ -67,7 +67,7 @@ ask(struct mp_cmd_ctx *ctx, const char *run, struct mp_span values, char names[]
 	rc = mp_ctl_secrets_encode(&buf, run, values);
 	rc = mp_cmd_call(ctx, rc, &buf, &payload, &ctx->err);
 	if (rc == 0 && (rc = mp_ctl_lacks_decode(payload, names, n)) != 0)
-		(void)mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+		rc = mp_cmd_nonsense(ctx, rc, &ctx->err);
 	return rc;
 }
 

@@ -48,9 +48,9 @@ submit_run(struct mp_cmd_ctx *ctx)
 	mp_w_raw(ctx->writer, mp_span_str(hex));
 	mp_w_raw(ctx->writer, mp_span_str("\n"));
 	code = mp_cmd_done(ctx, MP_EXIT_DONE);
-	if (code == MP_EXIT_DONE && waits)
-		code = follow(ctx, hex, timeout_ms);
-	return code;
+	if (code != MP_EXIT_DONE)
+		mp_cmd_error(ctx, "its id could not be printed, and run %s goes on", hex);
+	return code == MP_EXIT_DONE && waits ? follow(ctx, hex, timeout_ms) : code;
 }
 
 static const struct mp_option options[] = {

@@ -78,7 +78,7 @@ mp_submitter_send(
 				"mpctl runs on another node tells");
 	}
 	if (rc == 0 && (rc = mp_ctl_submitted_decode(payload, run)) != 0)
-		(void)mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+		rc = mp_cmd_nonsense(ctx, rc, &ctx->err);
 	return rc == 0 ? MP_EXIT_DONE : mp_cmd_fail(ctx, &ctx->err);
 }
 

@@ -26,7 +26,7 @@ propose(struct mp_cmd_ctx *ctx, const char *run, struct mp_takeover *t)
 	if (rc == 0)
 		rc = mp_takeover_decode(record, t);
 	if (rc != 0)
-		return mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+		return mp_cmd_nonsense(ctx, rc, &ctx->err);
 	return 0;
 }
 
@@ -53,7 +53,7 @@ sign_there(struct mp_cmd_ctx *ctx, struct mp_span record, struct mp_buf *signed_
 	rc = mp_cbor_r_end(&r);
 	if (rc == 0)
 		rc = mp_buf_append(signed_record, bytes.p, bytes.n);
-	return rc != 0 ? mp_fail(&ctx->err, rc, "the node's answer makes no sense") : 0;
+	return rc != 0 ? mp_cmd_nonsense(ctx, rc, &ctx->err) : 0;
 }
 
 static int

@@ -54,7 +54,7 @@ from_node(struct mp_cmd_ctx *ctx, const struct mp_ctl_local *m, struct mp_buf *t
 	rc = mp_cbor_r_end(&r);
 	if (rc == 0)
 		rc = mp_buf_append(token, text.p, text.n);
-	return rc != 0 ? mp_fail(&ctx->err, rc, "the node's answer makes no sense") : 0;
+	return rc != 0 ? mp_cmd_nonsense(ctx, rc, &ctx->err) : 0;
 }
 
 /* Where the node that is asked can be reached; empty when it does not know. */
@@ -74,7 +74,7 @@ node_seed(struct mp_cmd_ctx *ctx, char out[MP_ADDR_TEXT])
 		return rc;
 	rc = mp_ctl_info_decode(payload, &info);
 	if (rc != 0)
-		return mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+		return mp_cmd_nonsense(ctx, rc, &ctx->err);
 	out[0] = '\0';
 	if (info.addr.port != 0)
 		mp_addr_format(out, &info.addr);

@@ -91,7 +91,7 @@ find_runs(struct top *t)
 	rc = mp_ctl_simple_encode(&buf, MP_CTL_RUNS, NULL);
 	rc = mp_cmd_call(t->ctx, rc, &buf, &payload, &t->ctx->err);
 	if (rc == 0 && (rc = mp_show_list_decode(payload, &list)) != 0)
-		return mp_fail(&t->ctx->err, rc, "the node's answer makes no sense");
+		return mp_cmd_nonsense(t->ctx, rc, &t->ctx->err);
 	while (rc == 0 && mp_show_list_next(&list, &run)) {
 		if (mp_run_state_ended(run.state))
 			continue;

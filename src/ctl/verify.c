@@ -117,7 +117,7 @@ cluster_pin(struct verify *v, const struct mp_cluster_id *told)
 static int
 senseless(struct verify *v, int rc)
 {
-	return mp_fail(&v->ctx->err, rc, "the node's answer makes no sense");
+	return mp_cmd_nonsense(v->ctx, rc, &v->ctx->err);
 }
 
 static int

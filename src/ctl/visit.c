@@ -20,11 +20,12 @@ ask_page(struct mp_cmd_ctx *ctx, const char *run, uint32_t from, uint32_t count,
 }
 
 static int
-read_page(struct mp_span payload, struct mp_show *show, struct mp_error *err)
+read_page(
+	struct mp_cmd_ctx *ctx, struct mp_span payload, struct mp_show *show, struct mp_error *err)
 {
 	int rc = mp_show_decode(payload, show);
 
-	return rc == 0 ? 0 : mp_fail(err, rc, "the node's answer makes no sense");
+	return rc == 0 ? 0 : mp_cmd_nonsense(ctx, rc, err);
 }
 
 /* One page, in a buffer of its own so that the visitor may make other requests. */
@@ -39,7 +40,7 @@ get_page(struct mp_cmd_ctx *ctx, const char *run, uint32_t from, uint32_t count,
 		return rc;
 	mp_buf_clear(page);
 	rc = mp_buf_append(page, payload.p, payload.n);
-	return rc == 0 ? read_page(mp_buf_span(page), show, err)
+	return rc == 0 ? read_page(ctx, mp_buf_span(page), show, err)
 		       : mp_fail(err, rc, "%s", mp_strerror(rc));
 }
 
@@ -55,7 +56,7 @@ mp_visit_head(struct mp_cmd_ctx *ctx, const struct mp_run_id *run, mp_time patie
 	ctx->deadline_ms = mp_client_now_ms() + patience_ms;
 	rc = ask_page(ctx, hex, 0, 0, &payload, err);
 	ctx->deadline_ms = 0;
-	return rc == 0 ? read_page(payload, show, err) : rc;
+	return rc == 0 ? read_page(ctx, payload, show, err) : rc;
 }
 
 int
@@ -76,7 +77,7 @@ mp_visit(struct mp_cmd_ctx *ctx, const char *run, const struct mp_visitor *v, st
 			break;
 		total = v->module != NULL ? show.module_count : 0;
 		if (show.from != from && total > 0 && from < total)
-			rc = mp_fail(err, MP_EFORMAT, "the node's answer makes no sense");
+			rc = mp_cmd_nonsense(ctx, MP_EFORMAT, err);
 		if (rc == 0 && from == 0 && v->run != NULL)
 			rc = v->run(v->arg, &show);
 		if (rc == 0 && v->module != NULL && v->page != NULL)
@@ -84,7 +85,7 @@ mp_visit(struct mp_cmd_ctx *ctx, const char *run, const struct mp_visitor *v, st
 		while (rc == 0 && v->module != NULL && mp_show_module_next(&show.modules, &m))
 			rc = v->module(v->arg, at++, &m);
 		if (rc == 0 && at == from && at < total)
-			rc = mp_fail(err, MP_EFORMAT, "the node's answer makes no sense");
+			rc = mp_cmd_nonsense(ctx, MP_EFORMAT, err);
 	} while (rc == 0 && at < total);
 	mp_buf_fini(&page);
 	return rc;

@@ -32,5 +32,5 @@ mp_cmd_waiting(
 			one(arg, &w);
 	}
 	rc = mp_cbor_r_end(&r);
-	return rc == 0 ? 0 : mp_fail(&ctx->err, rc, "the node's answer makes no sense");
+	return rc == 0 ? 0 : mp_cmd_nonsense(ctx, rc, &ctx->err);
 }

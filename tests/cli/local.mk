@@ -45,7 +45,8 @@ cli_tests = \
 	%D%/cluster_wan.sh \
 	%D%/cluster_zones.sh \
 	%D%/files.sh \
-	%D%/node.sh
+	%D%/node.sh \
+	%D%/versions.sh
 
 check_PROGRAMS += tests/cli/poke
 tests_cli_poke_SOURCES = %D%/poke.c

@@ -187,6 +187,18 @@ tap_check 'long lines are cut' not grep -q "$(printf '%0500d' 0 | tr 0 x)" err
 exits 0 'submit --follow' "$mpctl" submit good.yaml --follow -q
 holds '^use | hello world$' err 'prints logs on stderr'
 holds '^[0-9a-f]\{32\}$' out 'and the id on stdout'
+# What cannot be printed is no reason to lose track of a run.
+if [ -c /dev/full ]; then
+	exits 70 'submit whose id cannot be printed' sh -c "'$mpctl' submit good.yaml >/dev/full"
+	holds 'No space left' err 'is said'
+	holds 'run [0-9a-f]\{32\} goes on' err 'and which run goes on'
+	exits 0 'a run that prints' "$mpctl" submit good.yaml --wait
+	exits 70 'logs that cannot be printed' sh -c "'$mpctl' logs last >/dev/full"
+	holds 'logs: output: No space left' err 'and why'
+fi
+exits 2 'an identity that is no file' "$mpctl" identity show --identity /dev/null
+holds 'not a regular file' err 'is said'
+
 exits 7 'submit --wait --timeout' "$mpctl" submit long.yaml --wait --timeout 1
 exits 2 'submit --timeout alone' "$mpctl" submit long.yaml --timeout 1
 "$mpctl" logs last --follow >live 2>live.err &

@@ -6,12 +6,16 @@
  *   poke unix PATH
  *   poke hold tcp|udp      takes a free port of 127.0.0.1, prints it, and keeps it for 20 s
  *   poke notify PATH       takes datagrams there, each a line on standard output, for 60 s
+ *   poke node PATH VERSION a control socket of a node whose answers nobody understands, but for its
+ *                          version, for 60 s
  *
  * Streams are then read to their end; at most 20 s pass. Datagrams have 1,200 bytes each. Prints
  * how many bytes came back. 0, or 1 when it could not even connect.
  */
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +89,56 @@ notify(const char *path)
 	return 0;
 }
 
+static bool
+read_whole(int fd, uint8_t *p, size_t n)
+{
+	return recv(fd, p, n, MSG_WAITALL) == (ssize_t)n;
+}
+
+/* One client: [200, 0] to all but INFO (codec/msg_ctl.h). */
+static void
+answer(int fd, const char *version)
+{
+	static const uint8_t zero[] = {0, 0, 0, 4, 0x82, 0x18, 200, 0};
+	uint8_t info[64] = {0, 0, 0, 0, 0x82, 0x18, 200, 0x85, 0, 0, 0, 0};
+	uint8_t head[4], request[4096];
+	size_t n = strlen(version);
+
+	info[3] = (uint8_t)(9 + n);
+	info[12] = (uint8_t)(0x60 + n);
+	memcpy(info + 13, version, n);
+	while (read_whole(fd, head, sizeof(head))) {
+		size_t size = (size_t)head[2] << 8 | head[3];
+		bool is_info;
+
+		if (size > sizeof(request) || !read_whole(fd, request, size))
+			break;
+		is_info = size > 2 && request[1] == 0x18 && request[2] == 154;
+		if (send(fd, is_info ? info : zero, is_info ? 13 + n : sizeof(zero), 0) < 0)
+			break;
+	}
+	(void)close(fd);
+}
+
+static int
+node(const char *path, const char *version)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int client, fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(un.sun_path) || strlen(version) > 20)
+		return 1;
+	memcpy(un.sun_path, path, strlen(path));
+	if (bind(fd, (const struct sockaddr *)&un, sizeof(un)) != 0 || listen(fd, 8) != 0) {
+		perror("poke");
+		return 1;
+	}
+	(void)alarm(60);
+	while ((client = accept(fd, NULL, NULL)) >= 0)
+		answer(client, version);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -99,6 +153,8 @@ main(int argc, char **argv)
 		return hold(strcmp(argv[2], "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM);
 	if (argc == 3 && strcmp(argv[1], "notify") == 0)
 		return notify(argv[2]);
+	if (argc == 4 && strcmp(argv[1], "node") == 0)
+		return node(argv[2], argv[3]);
 	if (argc == 3 && strcmp(argv[1], "tcp") == 0)
 		fd = open_inet(SOCK_STREAM, argv[2]);
 	else if (argc == 3 && strcmp(argv[1], "udp") == 0)
