@@ -203,10 +203,12 @@ leave_copying(struct mp_leave *leave, struct mp_env *env)
 		leave->phase = LEAVE_FAILED;
 	else if (!leave->last_page)
 		leave_list(leave, env);
-	else if (mp_swim_leave(leave->parts.swim, env) == 0)
-		leave->phase = LEAVE_ANNOUNCING;
-	else
+	else if (mp_swim_leave(leave->parts.swim, env) != 0)
 		leave->phase = LEAVE_FAILED;
+	else {
+		leave->phase = LEAVE_ANNOUNCING;
+		mp_runs_purge(leave->parts.runs, env);
+	}
 }
 
 /* Enough others know, if there are any, and this node does not forget it. */

@@ -206,16 +206,16 @@ node_shut(struct mp_node *node)
 {
 	const struct mp_revocation *r =
 		mp_charter_revoked(mp_roster_charter(node->roster), &node->env.self);
-	char why[MP_REVOCATION_WHY_MAX + 1] = "no reason was given";
+	char why[MP_REVOCATION_WHY_MAX + 1] = "";
+	struct mp_span text;
 
 	if (mp_swim_doubled(node->swim)) {
 		node_fatal(node, MP_EAUTH, "quarantine", DOUBLED_TEXT);
 		return;
 	}
-	if (r->why.n > 0) {
-		memcpy(why, r->why.p, r->why.n);
-		why[r->why.n] = '\0';
-	}
+	text = r->why.n > 0 ? r->why : mp_span_str("no reason was given");
+	memcpy(why, text.p, text.n);
+	mp_runs_purge(node->runs, &node->env);
 	node_fatal(node, MP_EAUTH, REVOKED_TEXT, why);
 }
 

@@ -167,6 +167,10 @@ struct mp_word {
 int mp_runs_resolve(struct mp_runs *runs, struct mp_env *env, const struct mp_run_id *run,
 	const struct mp_word *word, struct mp_raft_at *at, struct mp_error *err);
 
+/* This node is out of the cluster for ever, and will not hear of any end: what was sealed to it
+ * goes from its disk. */
+void mp_runs_purge(struct mp_runs *runs, struct mp_env *env);
+
 /* The secrets that a run waits for: none, or all that its pipeline declares, borrowed. MP_ENOENT;
  * MP_ENOTLEADER: ask mp_runs_whom(). */
 int mp_runs_lacks(

@@ -24,6 +24,13 @@ vault_drop(struct mp_env *env, struct known *k)
 	mp_out_delete(env->out, MP_TABLE_SECRET, mp_span(k->id.b, sizeof(k->id.b)));
 }
 
+void
+mp_runs_purge(struct mp_runs *runs, struct mp_env *env)
+{
+	for (struct known *k = runs->known; k != NULL; k = k->next)
+		vault_drop(env, k);
+}
+
 int
 vault_restore(struct mp_runs *runs, const struct mp_row *row)
 {

@@ -595,6 +595,7 @@ mp_control_open(
 		return mp_fail(err, MP_ENOMEM, "%s", mp_strerror(MP_ENOMEM));
 	c->config = *config;
 	c->tail = &c->head;
+	c->purge = true; /* the process before may have been killed when it was to be done */
 	c->async.data = c;
 	c->path = strdup(config->path);
 	rc = uv_mutex_init(&c->lock);

@@ -6,7 +6,7 @@
 
 /* The longest escape: a surrogate pair. */
 #define PENDING_MAX 12
-/* Line breaks inside base64 are skipped, one at a time: CR LF. */
+/* Between digits so many bytes are skipped: CR LF. */
 #define SKIPS_MAX 2
 /* Source bytes of one byte of a secret: \u0041, and of a base64 digit between line breaks. */
 #define STRETCH 6
@@ -138,15 +138,14 @@ cover_add(struct mp_masker *m, uint64_t from, uint64_t to)
 
 /* ---- reading ---- */
 
-/* Not all of base64 is in lines: before a line break there are MP_MASK_BASE64_MIN digits of what is
- * found, at least. */
+/* Before what parts its digits, there are enough of what is found. */
 static bool
 view_broken(const struct mp_masker *m, size_t form, uint32_t found)
 {
 	const struct view *v = &m->views[form];
 	uint64_t first = v->count - found;
 
-	for (uint32_t i = 1; i < MP_MASK_BASE64_MIN && i < found && form == MP_MASK_BASE64; i++) {
+	for (uint32_t i = 1; i < mp_mask_unparted((enum mp_mask_form)form) && i < found; i++) {
 		if (v->starts[(first + i) & m->starts_mask] !=
 			v->starts[(first + i - 1) & m->starts_mask] + 1)
 			return true;
@@ -172,14 +171,14 @@ view_push(struct mp_masker *m, size_t form, uint8_t byte, uint64_t from, uint64_
 		cover_add(m, v->starts[(v->count - found) & m->starts_mask], to);
 }
 
-/* A line break inside base64. */
+/* What parts digits of base64 or hex. */
 static void
 view_skip(struct mp_masker *m, size_t form)
 {
 	struct view *v = &m->views[form];
 
-	if (++v->skips > SKIPS_MAX ||
-		mp_match_depth(&m->mask->forms[form], v->state) < MP_MASK_BASE64_MIN)
+	if (++v->skips > SKIPS_MAX || mp_match_depth(&m->mask->forms[form], v->state) <
+					      mp_mask_unparted((enum mp_mask_form)form))
 		v->state = 0;
 }
 

@@ -6,18 +6,22 @@
  *   as it is     the value without line breaks at its end; of a value of several lines also each
  *                line of MP_MASK_LINE_MIN bytes or more; and with its quotes as a shell traces them
  *   URL          the value after %XX (digits of either case) and + for a space were undone
- *   JSON         the value after \" \\ \/ \b \f \n \r \t \uXXXX, surrogate pairs too, were undone
+ *   JSON         the value after \" \\ \/ \b \f \n \r \t \uXXXX, surrogate pairs too, were undone;
+ *                and \' \a \e \E \v \xXX \OOO as shells and Python have them
  *   base64       of either alphabet, padded or not, in lines or not: the value alone, and the
  *                digits that it alone decides wherever it stands in a longer text, where these are
  *                MP_MASK_BASE64_MIN or more. Two or four bits of a neighbour's digit stay readable.
+ *   hex          digits of either case of a value of MP_MASK_HEX_MIN bytes or more, in lines or
+ * not, with up to two blanks, colons or line breaks between bytes
  *
  * Escapes are undone one by one, so it does not matter which characters an encoder leaves alone.
  * What is encoded twice, encrypted, reversed or printed piece by piece is not found: masking is a
  * net for accidents, and no wall around a program that wants to tell.
  *
  * What could still become an occurrence is held back until it has or cannot any more, and no byte
- * longer; mp_masker_end() lets go of the rest. Pure; all memory is taken at the beginning, and
- * wiped at the end.
+ * longer; mp_masker_end() lets go of the rest. A line of less than MP_MASK_LINE_MIN bytes of a
+ * value of several, blanks around lines and line breaks at the end of a value are no occurrences.
+ * Pure; all memory is taken at the beginning, and wiped at the end.
  */
 #ifndef MP_UTIL_MASK_H
 #define MP_UTIL_MASK_H
@@ -27,6 +31,7 @@
 #define MP_MASK_TEXT       "***"
 #define MP_MASK_LINE_MIN   4
 #define MP_MASK_BASE64_MIN 4
+#define MP_MASK_HEX_MIN    3
 
 struct mp_mask;   /* what to look for; any number of maskers share it */
 struct mp_masker; /* of one stream */

@@ -112,10 +112,32 @@ undo_json_unit(const uint8_t *p, size_t n, bool end, uint8_t *out, size_t *used)
 	return rc < 0 || end ? undo_none(p[0], out, used) : 0;
 }
 
+/* \xXX or \OOO. */
+static size_t
+undo_byte(const uint8_t *p, size_t n, bool end, uint8_t *out, size_t *used)
+{
+	bool hex = p[1] == 'x';
+	unsigned v = 0;
+
+	for (size_t i = hex ? 2 : 1; i < 4; i++) {
+		int digit;
+
+		if (i == n)
+			return end ? undo_none(p[0], out, used) : 0;
+		digit = hex_digit(p[i]);
+		if (digit < 0 || (!hex && digit > (i == 1 ? 3 : 7)))
+			return undo_none(p[0], out, used);
+		v = v * (hex ? 16 : 8) + (unsigned)digit;
+	}
+	*out = (uint8_t)v;
+	*used = 4;
+	return 1;
+}
+
 static size_t
 undo_json(const uint8_t *p, size_t n, bool end, uint8_t *out, size_t *used)
 {
-	static const char names[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
+	static const char names[] = "\"\\/bfnrt'aeEv", means[] = "\"\\/\b\f\n\r\t'\a\033\033\v";
 	const char *at;
 
 	*used = 0;
@@ -125,6 +147,8 @@ undo_json(const uint8_t *p, size_t n, bool end, uint8_t *out, size_t *used)
 		return 0;
 	if (p[1] == 'u')
 		return undo_json_unit(p, n, end, out, used);
+	if (p[1] == 'x' || (p[1] >= '0' && p[1] <= '3'))
+		return undo_byte(p, n, end, out, used);
 	at = memchr(names, p[1], sizeof(names) - 1);
 	if (at == NULL)
 		return undo_none(p[0], out, used);
@@ -140,6 +164,15 @@ undo_base64(uint8_t byte, uint8_t *out, size_t *used)
 	return byte != '\n' && byte != '\r';
 }
 
+static size_t
+undo_hex(uint8_t byte, uint8_t *out, size_t *used)
+{
+	int digit = hex_digit(byte);
+
+	(void)undo_none(digit >= 10 ? byte | 0x20 : byte, out, used);
+	return byte != ' ' && byte != ':' && byte != '\n' && byte != '\r';
+}
+
 size_t
 mp_mask_undo(enum mp_mask_form form, const uint8_t *p, size_t n, bool end,
 	uint8_t out[MP_MASK_UNDO_MAX], size_t *used)
@@ -151,6 +184,8 @@ mp_mask_undo(enum mp_mask_form form, const uint8_t *p, size_t n, bool end,
 		return undo_json(p, n, end, out, used);
 	case MP_MASK_BASE64:
 		return undo_base64(p[0], out, used);
+	case MP_MASK_HEX:
+		return undo_hex(p[0], out, used);
 	case MP_MASK_PLAIN:
 	case MP_MASK_FORMS:
 		break;
@@ -159,6 +194,12 @@ mp_mask_undo(enum mp_mask_form form, const uint8_t *p, size_t n, bool end,
 }
 
 /* ---- what is looked for ---- */
+
+uint32_t
+mp_mask_unparted(enum mp_mask_form form)
+{
+	return form == MP_MASK_BASE64 ? MP_MASK_BASE64_MIN : form == MP_MASK_HEX ? 2 : 1;
+}
 
 size_t
 mp_mask_longest(const struct mp_mask *mask)
@@ -313,6 +354,28 @@ add_base64(struct mp_match *m, struct mp_span value)
 }
 
 static int
+add_hex(struct mp_match *m, struct mp_span value)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t *text;
+	int rc;
+
+	if (value.n < MP_MASK_HEX_MIN)
+		return 0;
+	text = mp_realloc(m->alloc, NULL, 0, value.n * 2);
+	if (text == NULL)
+		return MP_ENOMEM;
+	for (size_t i = 0; i < value.n; i++) {
+		text[2 * i] = (uint8_t)digits[value.p[i] >> 4];
+		text[2 * i + 1] = (uint8_t)digits[value.p[i] & 15];
+	}
+	rc = mp_match_add(m, mp_span(text, value.n * 2));
+	explicit_bzero(text, value.n * 2);
+	mp_dealloc(m->alloc, text, value.n * 2);
+	return rc;
+}
+
+static int
 add_value(struct mp_mask *mask, struct mp_span value)
 {
 	struct mp_match *plain = &mask->forms[MP_MASK_PLAIN];
@@ -335,6 +398,8 @@ add_value(struct mp_mask *mask, struct mp_span value)
 		rc = mp_match_add(&mask->forms[MP_MASK_JSON], value);
 	if (rc == 0)
 		rc = add_base64(&mask->forms[MP_MASK_BASE64], value);
+	if (rc == 0)
+		rc = add_hex(&mask->forms[MP_MASK_HEX], value);
 	return rc;
 }
 

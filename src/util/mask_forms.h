@@ -12,6 +12,7 @@ enum mp_mask_form {
 		      */
 	MP_MASK_JSON,
 	MP_MASK_BASE64,
+	MP_MASK_HEX,
 	MP_MASK_FORMS /* how many */
 };
 
@@ -28,6 +29,9 @@ struct mp_mask {
  */
 size_t mp_mask_undo(enum mp_mask_form form, const uint8_t *p, size_t n, bool end,
 	uint8_t out[MP_MASK_UNDO_MAX], size_t *used);
+
+/* Digits before what parts them, at least: view_skip() in mask.c. */
+uint32_t mp_mask_unparted(enum mp_mask_form form);
 
 /* The longest of all that is looked for. */
 size_t mp_mask_longest(const struct mp_mask *mask);

@@ -420,6 +420,8 @@ sim_client_reply(struct sim_host *host, uint64_t request, struct mp_span bytes, 
 	else if (r->what == MP_CTL_KNOCK || r->what == MP_CTL_PENDING)
 		check_stranger(sim, r, payload);
 	host->left = host->left || (r->what == MP_CTL_LEAVE && rc == 0);
+	if (host->left)
+		sim_check_secrets_left(host);
 	if (r->what == MP_CTL_WAIT && rc == 0)
 		sim_check_told_end(host, &sim->client->runs[r->run]);
 	sim->sometimes[SIM_ROTATED] += rc == 0 && r->what == MP_CTL_TRUST;

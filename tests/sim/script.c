@@ -6,6 +6,7 @@
  *   hosts N | slots N | witnesses N | modules N | electors N | copies N | seed N | drift PPM
  *   once PER_MILLE          so many modules may not start twice
  *   inputs yes              runs have input files
+ *   secrets yes             modules take secrets
  *   wide yes                no module needs another
  *   survivor yes            of two hosts, the mirror of a run may go on by itself
  *   contents N              so many different pipelines: submission N is submission 0 again
@@ -140,6 +141,16 @@ set_plan(struct script *s, const char *verb, const char *a, const char *b)
 		{"fsync", &s->plan.fsync_min, &s->plan.fsync_max},
 		{"delay", &s->plan.delay_min, &s->plan.delay_max},
 	};
+	const struct {
+		const char *verb;
+		bool *flag;
+	} flags[] = {
+		{"inputs", &s->plan.inputs},
+		{"wide", &s->plan.wide},
+		{"fresh", &s->plan.fresh},
+		{"survivor", &s->plan.survivor},
+		{"secrets", &s->plan.secrets},
+	};
 
 	for (size_t i = 0; i < mp_countof(ranges); i++) {
 		if (strcmp(verb, ranges[i].verb) != 0)
@@ -148,19 +159,14 @@ set_plan(struct script *s, const char *verb, const char *a, const char *b)
 		*ranges[i].max = seconds(b);
 		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");
 	}
-	if (strcmp(verb, "inputs") == 0 || strcmp(verb, "wide") == 0 ||
-		strcmp(verb, "fresh") == 0 || strcmp(verb, "seed") == 0 ||
-		strcmp(verb, "survivor") == 0) {
-		if (verb[0] == 'i')
-			s->plan.inputs = true;
-		else if (verb[0] == 'w')
-			s->plan.wide = true;
-		else if (verb[0] == 'f')
-			s->plan.fresh = true;
-		else if (strcmp(verb, "survivor") == 0)
-			s->plan.survivor = true;
-		else
-			s->plan.seed = strtoull(a, NULL, 10);
+	for (size_t i = 0; i < mp_countof(flags); i++) {
+		if (strcmp(verb, flags[i].verb) != 0)
+			continue;
+		*flags[i].flag = true;
+		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");
+	}
+	if (strcmp(verb, "seed") == 0) {
+		s->plan.seed = strtoull(a, NULL, 10);
 		return s->sim == NULL ? 0 : script_fail(s, "comes too late: the hosts run");
 	}
 	return set_number(s, verb, a);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* I14: a module that takes secrets starts with those of its submission and no others, no disk has
- * them in clear, and after the end of the run no disk has them at all. */
+ * them in clear, and after the end of the run, or when it has left for ever, no disk has them. */
 #include "check_int.h"
 
 #include <inttypes.h>
@@ -56,6 +56,14 @@ check_secrets_row(struct sim_host *host, const struct mp_row *row)
 	if (host->sim->plan.secrets && row->value.n > 0 &&
 		memmem(row->value.p, row->value.n, MARK, strlen(MARK)) != NULL)
 		sim_fail(host->sim, "I14: host %" PRIu32 " writes a secret in clear", host->index);
+}
+
+void
+sim_check_secrets_left(struct sim_host *host)
+{
+	if (sim_disk_count(host, MP_TABLE_SECRET) > 0)
+		sim_fail(host->sim, "I14: host %" PRIu32 " leaves for ever with secrets",
+			host->index);
 }
 
 bool

@@ -456,6 +456,8 @@ void sim_check_picture(struct sim *sim, FILE *f);
 
 /* Appends what the submitter of that run has. */
 void sim_secrets(uint32_t run_number, struct mp_buf *out);
+/* It has left for ever. */
+void sim_check_secrets_left(struct sim_host *host);
 
 /* ---- client.c ---- */
 

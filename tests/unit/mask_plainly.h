@@ -61,6 +61,24 @@ plainly_unit(const uint8_t *p, size_t n)
 	return n >= 6 && p[0] == '\\' && p[1] == 'u' ? plainly_hex(p + 2, n - 2, 4) : -1;
 }
 
+/* \xXX or \OOO */
+static inline int
+plainly_byte(const uint8_t *p, size_t n)
+{
+	int v = 0;
+
+	if (n < 4 || p[0] != '\\')
+		return -1;
+	if (p[1] == 'x')
+		return plainly_hex(p + 2, n - 2, 2);
+	for (size_t i = 1; i < 4; i++) {
+		if (p[i] < '0' || p[i] > '7')
+			return -1;
+		v = v * 8 + p[i] - '0';
+	}
+	return v < 256 ? v : -1;
+}
+
 static inline void
 plainly_read_json(struct plainly *t, const uint8_t *p, size_t n)
 {
@@ -68,16 +86,26 @@ plainly_read_json(struct plainly *t, const uint8_t *p, size_t n)
 		int u = plainly_unit(p + i, n - i);
 		int low = u >= 0xd800 && u < 0xdc00 ? plainly_unit(p + i + 6, n - i - 6) : -1;
 		const char *at = p[i] == '\\' && i + 1 < n && p[i + 1] != 0
-					 ? strchr("\"\\/bfnrt", p[i + 1])
+					 ? strchr("\"\\/bfnrt'aeEv", p[i + 1])
 					 : NULL;
 		long c = u;
 		size_t used = 6;
+		int byte = plainly_byte(p + i, n - i);
 
+		if (byte >= 0) {
+			plainly_put(t, (uint8_t)byte, i, i + 4);
+			i += 4;
+			continue;
+		}
 		if (low >= 0xdc00 && low < 0xe000) {
 			c = 0x10000 + (u - 0xd800) * 0x400L + (low - 0xdc00);
 			used = 12;
 		} else if (at != NULL) {
-			c = "\"\\/\b\f\n\r\t"[at - "\"\\/bfnrt"];
+			c = *at == 'v'          ? 11
+			    : *at == 'a'        ? 7
+			    : (*at | 32) == 'e' ? 27
+						: "\"\\/\b\f\n\r\t'"[strchr("\"\\/bfnrt'", *at) -
+								     "\"\\/bfnrt'"];
 			used = 2;
 		} else if (u < 0 || (u >= 0xd800 && u < 0xe000)) {
 			plainly_put(t, p[i], i, i + 1);
@@ -114,17 +142,25 @@ plainly_cover(const struct plainly *t, const uint8_t *pattern, size_t n, bool *c
 	}
 }
 
-/* As base64 in lines: up to two line breaks after the fourth digit of the pattern and later. */
+/* Digits, with up to two of `skips` after the first `least` of the pattern and later. */
 static inline void
-plainly_cover_lines(const uint8_t *p, size_t size, const uint8_t *pattern, size_t n, bool *covered)
+plainly_cover_lines(
+	const uint8_t *p, size_t size, const uint8_t *pattern, size_t n, bool hex, bool *covered)
 {
+	const char *skips = hex ? " :\n\r" : "\n\r";
+	size_t least = hex ? 2 : 4;
+
 	for (size_t i = 0; i < size; i++) {
 		size_t at = i, k = 0, breaks = 0;
 
 		for (; at < size && k < n; at++) {
-			uint8_t byte = p[at] == '-' ? '+' : p[at] == '_' ? '/' : p[at];
+			uint8_t byte = p[at];
 
-			if (k >= 4 && (byte == '\n' || byte == '\r') && ++breaks <= 2)
+			if (hex)
+				byte = byte >= 'A' && byte <= 'F' ? byte + 32 : byte;
+			else
+				byte = byte == '-' ? '+' : byte == '_' ? '/' : byte;
+			if (k >= least && byte != 0 && strchr(skips, byte) != NULL && ++breaks <= 2)
 				continue;
 			if (byte != pattern[k])
 				break;
@@ -134,6 +170,18 @@ plainly_cover_lines(const uint8_t *p, size_t size, const uint8_t *pattern, size_
 		while (k == n && at > i)
 			covered[--at] = true;
 	}
+}
+
+static inline void
+plainly_cover_hex(const uint8_t *p, size_t size, const uint8_t *value, size_t n, bool *covered)
+{
+	char *text = calloc(1, n * 2 + 1);
+
+	for (size_t i = 0; i < n; i++)
+		(void)snprintf(text + 2 * i, 3, "%02x", value[i]);
+	if (n >= 3)
+		plainly_cover_lines(p, size, (const uint8_t *)text, n * 2, true, covered);
+	free(text);
 }
 
 static inline void
@@ -159,7 +207,7 @@ plainly_cover_digits(const uint8_t *p, size_t size, const uint8_t *digits, size_
 {
 	for (size_t cut = 0; cut <= 3; cut++) {
 		if (cut == 0 || n >= cut + 8)
-			plainly_cover_lines(p, size, digits + cut, n - cut, covered);
+			plainly_cover_lines(p, size, digits + cut, n - cut, false, covered);
 	}
 }
 
@@ -252,6 +300,7 @@ plainly_cover_value(
 	plainly_cover(t, folded, value.n, covered);
 	free(folded);
 	plainly_cover_base64(p, size, value.p, value.n, covered);
+	plainly_cover_hex(p, size, value.p, value.n, covered);
 }
 
 /* The caller frees what is returned; *out_size tells how much it is. */

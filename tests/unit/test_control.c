@@ -684,6 +684,51 @@ test_secrets_wait_for_readers(void **state)
 	assert_int_equal(close_control(f), 0);
 }
 
+static void
+copy_file(struct fixture *f, const char *from, const char *to)
+{
+	static char bytes[1024 * 1024];
+	FILE *in = fopen(scratch_path(&f->scratch, from), "rb"), *out;
+	size_t n;
+
+	assert_non_null(in);
+	out = fopen(scratch_path(&f->scratch, to), "wb");
+	assert_non_null(out);
+	n = fread(bytes, 1, sizeof(bytes), in);
+	assert_true(n < sizeof(bytes) && fwrite(bytes, 1, n, out) == n);
+	assert_int_equal(fclose(in) | fclose(out), 0);
+}
+
+/* Killed when the row was deleted and the log not cut yet: the next start does that. */
+static void
+test_secrets_of_a_killed_process(void **state)
+{
+	struct mp_row row = {MP_ROW_DELETE, MP_TABLE_SECRET, mp_span_str("run"), {NULL, 0}};
+	struct fixture *f = *state;
+	sqlite3 *db = NULL;
+
+	must_open(f);
+	put(f, 1, MP_TABLE_SECRET, "run", "sealed-with-wax");
+	wait_durable(f, 1);
+	assert_int_equal(sqlite3_open(scratch_path(&f->scratch, "control.db"), &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "BEGIN; SELECT * FROM secret", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(mp_control_write(f->control, 2, &row, 1), 0);
+	wait_durable(f, 2);
+	copy_file(f, "control.db", "killed.db");
+	copy_file(f, "control.db-wal", "killed.db-wal");
+	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	assert_int_equal(close_control(f), 0);
+	copy_file(f, "killed.db", "control.db");
+	copy_file(f, "killed.db-wal", "control.db-wal");
+	assert_true(is_somewhere(f, "sealed-with-wax"));
+	must_open(f);
+	while (is_somewhere(f, "sealed-with-wax"))
+		(void)sched_yield();
+	assert_int_equal(close_control(f), 0);
+}
+
 int
 main(void)
 {
@@ -707,6 +752,7 @@ main(void)
 		T(test_killed_process_keeps_what_it_told),
 		T(test_secrets_leave_nothing),
 		T(test_secrets_wait_for_readers),
+		T(test_secrets_of_a_killed_process),
 	};
 #undef T
 

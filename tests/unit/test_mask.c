@@ -146,6 +146,32 @@ test_base64(void **state)
 }
 
 static void
+test_hex(void **state)
+{
+	(void)state;
+	check("hunter22", "68756e7465723232 68756E7465723232!", "*** ***!");
+	check("hunter22", "x=0x7868756e74657232327800", "x=0x78***7800");
+	/* xxd -p, od -An -tx1, openssl */
+	check("hunter22", "68756e74\r\n65723232\n", "***\n");
+	check("hunter22", " 68 75 6e 74\n 65 72 32 32\n", " ***\n");
+	check("hunter22", "68:75:6E:74:65:72:32:32", "***");
+	check("hunter22", "68   75 6e 74 65 72 32 32", "68   75 6e 74 65 72 32 32");
+	/* Less would be found where it is not. */
+	check("abc", "616263", "***");
+	check("ab", "6162", "6162");
+}
+
+static void
+test_escapes(void **state)
+{
+	(void)state;
+	check("it's\n\x01\xff", "$'it\\'s\\n\\001\\377' b'it\\'s\\n\\x01\\xFF'", "$'***' b'***'");
+	check("a\x1b\a\v", "a\\e\\a\\v a\\E\\x07\\013", "*** ***");
+	check("a\\x4", "a\\x4 a\\\\x4 \\x4", "*** *** \\x4");
+	check("pA", "p\\x41 p\\101 p\\10 p\\x4", "*** *** p\\10 p\\x4");
+}
+
+static void
 test_several(void **state)
 {
 	const struct mp_span values[] = {
@@ -224,7 +250,7 @@ static size_t
 random_form(struct mp_rng *rng, struct mp_span value, uint8_t *out)
 {
 	uint8_t text[64] = "xyz";
-	size_t before = mp_rng_below(rng, 4), n = 0, how = mp_rng_below(rng, 5);
+	size_t before = mp_rng_below(rng, 4), n = 0, how = mp_rng_below(rng, 7);
 
 	if (how == 0) {
 		memcpy(text + before, value.p, value.n);
@@ -232,7 +258,13 @@ random_form(struct mp_rng *rng, struct mp_span value, uint8_t *out)
 		return (before + value.n + 2) / 3 * 4 - mp_rng_below(rng, 2);
 	}
 	for (size_t i = 0; i < value.n; i++) {
-		if (how == 1 && mp_rng_below(rng, 2) == 0)
+		if (how == 5)
+			n += (size_t)snprintf((char *)out + n, 8,
+				mp_rng_below(rng, 4) == 0 ? "%02X " : "%02x", value.p[i]);
+		else if (how == 6 && mp_rng_below(rng, 2) == 0)
+			n += (size_t)snprintf((char *)out + n, 8,
+				mp_rng_below(rng, 2) == 0 ? "\\x%02x" : "\\%03o", value.p[i]);
+		else if (how == 1 && mp_rng_below(rng, 2) == 0)
 			n += (size_t)snprintf((char *)out + n, 8, "%%%02x", value.p[i]);
 		else if (how == 2 && mp_rng_below(rng, 2) == 0)
 			n += (size_t)snprintf((char *)out + n, 8, "\\u%04X", value.p[i]);
@@ -247,7 +279,8 @@ random_form(struct mp_rng *rng, struct mp_span value, uint8_t *out)
 static void
 random_case(struct mp_rng *rng)
 {
-	static const char *const alphabets[] = {"ab", "a'\n\\u0041 +%", "aB3-_=\nYW", "\"\\/nud8c"};
+	static const char *const alphabets[] = {
+		"ab", "a'\n\\u0041 +%", "aB3-_=\nYW", "\"\\/nud8c", "f6 :\n\r", "\\x061'"};
 	const char *alphabet = alphabets[mp_rng_below(rng, mp_countof(alphabets))];
 	size_t n = 1 + mp_rng_below(rng, 3), size = 0, want;
 	uint8_t mem[3][16], text[1024], *expect;
@@ -316,6 +349,8 @@ main(void)
 		cmocka_unit_test(test_url),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_escapes),
 		cmocka_unit_test(test_several),
 		cmocka_unit_test(test_prompt),
 		cmocka_unit_test(test_memory),
