@@ -84,6 +84,7 @@ struct mp_load {
 	uint32_t attempts; /* that it knows, with results that are not committed yet */
 	uint32_t leads;    /* runs that have not ended */
 	bool drained;      /* it drains, and none of these is left */
+	uint32_t runs;     /* a digest of the runs that it knows of; 0: it was not said */
 };
 
 /* Bounded text of a name on the wire and in JSON. */

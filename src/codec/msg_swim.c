@@ -68,7 +68,8 @@ read_u64_bytes(struct mp_cbor_r *r)
 }
 
 #define PING_WALL  5                   /* PING and ACK with a clock, */
-#define PING_ITEMS 8                   /* and with all that may be left out */
+#define PING_LOAD  8                   /* and with what it does, */
+#define PING_ITEMS 9                   /* and with all that may be left out */
 #define WALL_MAX   ((uint64_t)1 << 52) /* nobody's clock says more */
 
 /* Items that a record of each kind has at least. */
@@ -91,8 +92,10 @@ ping_items(const struct mp_swim_record *record)
 {
 	const struct mp_load *load = &record->u.ping.load;
 
-	if (load->attempts > 0 || load->leads > 0 || load->drained)
+	if (load->runs > 0)
 		return PING_ITEMS;
+	if (load->attempts > 0 || load->leads > 0 || load->drained)
+		return PING_LOAD;
 	return record->u.ping.wall_ms > 0 ? PING_WALL : record_items[record->kind];
 }
 
@@ -114,11 +117,13 @@ mp_swim_record_write(struct mp_cbor_w *w, const struct mp_swim_record *record)
 		mp_cbor_w_uint(w, load->used);
 		if (items >= PING_WALL)
 			mp_cbor_w_uint(w, (uint64_t)record->u.ping.wall_ms);
-		if (items < PING_ITEMS)
+		if (items < PING_LOAD)
 			return;
 		mp_cbor_w_uint(w, load->attempts);
 		mp_cbor_w_uint(w, load->leads);
 		mp_cbor_w_bool(w, load->drained);
+		if (items >= PING_ITEMS)
+			mp_cbor_w_uint(w, load->runs);
 		return;
 	case MP_SWIM_PING_REQ:
 		mp_cbor_w_uint(w, record->u.ask.seq);
@@ -158,11 +163,13 @@ read_record_body(struct mp_cbor_r *r, size_t items, struct mp_swim_record *out)
 		out->u.ping.load.used = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 		if (items >= PING_WALL)
 			out->u.ping.wall_ms = (mp_time)mp_cbor_r_uint(r, WALL_MAX);
-		if (items < PING_ITEMS)
+		if (items < PING_LOAD)
 			return;
 		out->u.ping.load.attempts = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 		out->u.ping.load.leads = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 		out->u.ping.load.drained = mp_cbor_r_bool(r);
+		if (items >= PING_ITEMS)
+			out->u.ping.load.runs = (uint32_t)mp_cbor_r_uint(r, UINT32_MAX);
 		return;
 	case MP_SWIM_PING_REQ:
 		out->u.ask.seq = mp_cbor_r_uint(r, UINT64_MAX);
@@ -215,7 +222,9 @@ mp_swim_record_read(struct mp_span bytes, struct mp_swim_record *out)
 	read_record_body(&r, items, &record);
 	known = record_items[kind];
 	if (kind <= MP_SWIM_ACK && items >= PING_WALL)
-		known = items >= PING_ITEMS ? PING_ITEMS : PING_WALL;
+		known = items >= PING_ITEMS  ? PING_ITEMS
+			: items >= PING_LOAD ? PING_LOAD
+					     : PING_WALL;
 	rc = read_end(&r, items - known);
 	if (rc == 0)
 		*out = record;

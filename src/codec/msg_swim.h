@@ -5,8 +5,8 @@
  * Records 1-29 travel in datagrams, several in one; any of them may also be a message of its own on
  * a control stream. Messages 32-39 travel on control streams only.
  *
- *   1 PING      [1, seq, view8, slots_used, wall_ms, attempts, leads, drained]      2 ACK, the
- *               same; the last three, or four, are left out when they are zero
+ *   1 PING      [1, seq, view8, slots_used, wall_ms, attempts, leads, drained, runs]    2 ACK, the
+ *               same; the last one, four, or five, are left out when they are zero
  *   3 PING_REQ  [3, seq, target32]               ask the receiver to ping target
  *   4 NACK      [4, seq]                         target has not answered the receiver so far
  *   5 IND_ACK   [5, seq]                         target answered the receiver

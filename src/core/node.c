@@ -764,7 +764,8 @@ mp_node_step(struct mp_node *node, const struct mp_event *event, const struct mp
 			node->swim, &(struct mp_load){.used = mp_worker_slots_used(node->worker),
 					    .attempts = (uint32_t)mp_worker_attempts(node->worker),
 					    .leads = (uint32_t)mp_runs_leading(node->runs),
-					    .drained = mp_drain_done(node->drain)});
+					    .drained = mp_drain_done(node->drain),
+					    .runs = mp_runs_say(node->runs, env)});
 	}
 	node_end(node);
 	mp_out_end(node->out, effects, effect_count);

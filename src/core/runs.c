@@ -5,7 +5,6 @@
 #include "core/pulse.h"
 #include "mp/limits.h"
 
-#define HAVE_MS 30000
 /* Openers give up sooner, whatever their clocks say. */
 #define FORGOTTEN_MS 600000
 
@@ -559,27 +558,9 @@ mp_runs_flush(struct mp_runs *runs, struct mp_env *env)
 		runs->leading += box_leads(active_box(l));
 }
 
-/* Another member that is there; NULL. */
-static const struct mp_member *
-other_at_random(const struct mp_runs *runs, struct mp_env *env)
-{
-	const struct mp_roster *roster = runs->parts.roster;
-	size_t members = mp_roster_count(roster), at = mp_rng_below(&env->rng, members + 1);
-
-	for (size_t i = 0; i < members; i++) {
-		const struct mp_member *m = mp_roster_at(roster, (at + i) % members);
-
-		if (m->state == MP_MEMBER_ALIVE && !mp_node_id_eq(&m->id, &env->self))
-			return m;
-	}
-	return NULL;
-}
-
 void
 mp_runs_tick(struct mp_runs *runs, struct mp_env *env)
 {
-	const struct mp_member *m;
-
 	mp_open_tick(runs->open, env);
 	load_tick(runs, env);
 	takeovers_tick(runs, env);
@@ -592,9 +573,7 @@ mp_runs_tick(struct mp_runs *runs, struct mp_env *env)
 	if (runs->have_ms > env->now_ms)
 		return;
 	runs->have_ms = env->now_ms + HAVE_MS;
-	m = other_at_random(runs, env);
-	if (m != NULL)
-		known_have(runs, env, &m->id);
+	known_compare(runs, env);
 }
 
 mp_time

@@ -132,6 +132,10 @@ int mp_runs_entries(
 /* Appends the list of all runs, the newest first. */
 int mp_runs_list(const struct mp_runs *runs, const struct mp_env *env, struct mp_buf *buf);
 
+/* What the next ping is to say of the runs that this node knows of, for struct mp_load: now and
+ * then a digest. Who hears of another one than its own asks over a stream. */
+uint32_t mp_runs_say(struct mp_runs *runs, const struct mp_env *env);
+
 /* No run is open in which this node takes part, and none is being opened? */
 bool mp_runs_quiet(const struct mp_runs *runs);
 

@@ -125,7 +125,9 @@ struct mp_runs {
 	bool draining;
 	size_t leading; /* see mp_runs_leading() */
 	bool started;
-	mp_time have_ms; /* when the next HAVE goes out */
+	mp_time have_ms; /* when it is next seen whether a HAVE is to go out */
+	uint32_t said;   /* the digest that goes out now; 0: none does */
+	mp_time say_ms;  /* until then; or not before */
 	struct mp_run_id aborted[ABORTED_KEEP];
 	size_t aborted_count;
 	struct want wants[WANT_KEEP];
@@ -215,6 +217,11 @@ int known_renew(
 void known_tell(struct mp_runs *runs, struct mp_env *env, const struct known *k,
 	const struct mp_node_id *to);
 void known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *to);
+/* Of what HAVE would say, never 0. */
+uint32_t known_digest(const struct mp_runs *runs);
+/* Now and then: HAVE to a member that knows something else, if there is one. */
+#define HAVE_MS 30000
+void known_compare(struct mp_runs *runs, struct mp_env *env);
 int known_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes, uint64_t kind);
 /* The run of a stored row, which has its signed record: the one that is known, or a new one. 0;

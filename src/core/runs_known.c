@@ -288,6 +288,65 @@ known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *to
 	runs_send(env, to, buf, mp_msg_run_have_encode(buf, list, n));
 }
 
+/* Does not depend on the order, which is by the clocks of those who submitted. */
+uint32_t
+known_digest(const struct mp_runs *runs)
+{
+	uint64_t sum = 0;
+	uint32_t digest;
+	size_t n = 0;
+
+	for (const struct known *k = runs->known; k != NULL && n < MP_RUN_HAVE_MAX; k = k->next) {
+		struct mp_run_have have;
+
+		if (!known_opened(k))
+			continue;
+		have = known_as_have(k);
+		sum += mp_hash64(have.run.b, sizeof(have.run.b),
+			mp_hash64(have.naming, sizeof(have.naming),
+				have.generation * 2 + have.ended));
+		n++;
+	}
+	digest = (uint32_t)(sum ^ sum >> 32);
+	return digest != 0 ? digest : 1;
+}
+
+/* For as long as some pings take, every so often. */
+uint32_t
+mp_runs_say(struct mp_runs *runs, const struct mp_env *env)
+{
+	if (!runs->started || (runs->said == 0 && env->now_ms < runs->say_ms))
+		return 0;
+	if (runs->said == 0) {
+		runs->said = known_digest(runs);
+		runs->say_ms = env->now_ms + 2 * env->profile->probe_interval_ms;
+	} else if (env->now_ms >= runs->say_ms) {
+		runs->said = 0;
+		runs->say_ms = env->now_ms + HAVE_MS;
+	}
+	return runs->said;
+}
+
+/* What was heard longer ago says too little: it may know by now. */
+void
+known_compare(struct mp_runs *runs, struct mp_env *env)
+{
+	const struct mp_roster *roster = runs->parts.roster;
+	size_t members = mp_roster_count(roster), at = mp_rng_below(&env->rng, members + 1);
+	uint32_t digest = known_digest(runs);
+
+	for (size_t i = 0; i < members; i++) {
+		const struct mp_member *m = mp_roster_at(roster, (at + i) % members);
+
+		if (m->state != MP_MEMBER_ALIVE || mp_node_id_eq(&m->id, &env->self) ||
+			m->load.runs == 0 || m->load.runs == digest ||
+			env->now_ms - m->last_heard_ms > HAVE_MS)
+			continue;
+		known_have(runs, env, &m->id);
+		return;
+	}
+}
+
 /* The other side named what it has: it gets what it lacks, and hears what we lack. */
 static int
 on_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,

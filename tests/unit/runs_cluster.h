@@ -19,6 +19,19 @@ step_begin(struct cluster *c, int node)
 	mp_out_begin(c->nodes[node].env.out);
 }
 
+/* What its pings tell the others. */
+static void
+step_say(struct cluster *c, int node)
+{
+	struct cluster_node *n = &c->nodes[node];
+	uint32_t runs = mp_runs_say(n->runs, &n->env);
+
+	if (runs == 0 || n->deaf)
+		return;
+	c->roster.members[node].load.runs = runs;
+	c->roster.members[node].last_heard_ms = c->now_ms;
+}
+
 static void
 step_end(struct cluster *c, int node)
 {
@@ -28,6 +41,7 @@ step_end(struct cluster *c, int node)
 	size_t count;
 
 	mp_runs_flush(n->runs, &n->env);
+	step_say(c, node);
 	while (mp_out_loop(n->env.out, &bytes))
 		cluster_say(c, node, node, bytes);
 	mp_out_end(n->env.out, &fx, &count);
