@@ -2,6 +2,7 @@
 #include "codec/caps.h"
 
 #include "codec/cbor.h"
+#include "codec/tool.h"
 #include "util/utf8.h"
 
 #define CAPS_ITEMS     8 /* of the first version */
@@ -197,11 +198,15 @@ mp_caps_decode(struct mp_span bytes, struct mp_caps *out)
 }
 
 const char *
-mp_caps_tool(const struct mp_caps *caps, const char *name)
+mp_caps_tool(const struct mp_caps *caps, const char *asked)
 {
+	size_t n = mp_tool_name_size(asked);
+
 	for (uint32_t i = 0; i < caps->tool_count; i++) {
-		if (strcmp(caps->tools[i].name, name) == 0)
-			return caps->tools[i].version;
+		const struct mp_tool *tool = &caps->tools[i];
+
+		if (strncmp(tool->name, asked, n) == 0 && tool->name[n] == '\0')
+			return tool->version;
 	}
 	return NULL;
 }

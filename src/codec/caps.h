@@ -24,8 +24,9 @@ int mp_caps_encode(const struct mp_caps *caps, struct mp_buf *buf);
  */
 int mp_caps_decode(struct mp_span bytes, struct mp_caps *out);
 
-/* The version of a tool, "" when it is there without one, NULL when it is not there. */
-const char *mp_caps_tool(const struct mp_caps *caps, const char *name);
+/* The version of a tool (codec/tool.h, whatever version is asked for), "" when it is there without
+ * one, NULL when it is not there. */
+const char *mp_caps_tool(const struct mp_caps *caps, const char *asked);
 bool mp_caps_tag(const struct mp_caps *caps, const char *tag);
 /* How many of a resource there are; 0 of one that it has not got. */
 uint64_t mp_caps_resource(const struct mp_caps *caps, const char *name);

@@ -74,5 +74,7 @@ libmp_codec_a_SOURCES += \
 	%D%/pipeline_text.c \
 	%D%/pipeline_text.h \
 	%D%/pipeline_value.h \
+	%D%/tool.c \
+	%D%/tool.h \
 	%D%/yaml.c \
 	%D%/yaml.h

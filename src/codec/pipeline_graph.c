@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the pipeline as written, and parameters, to the graph that is scheduled. */
 #include "codec/pipeline_text.h"
+#include "codec/tool.h"
 #include "mp/limits.h"
 #include "util/arena.h"
 #include "util/glob.h"
@@ -228,6 +229,18 @@ expand_labels(struct expansion *e, const struct mp_texts *list)
 	return (struct mp_names_list){.v = v, .n = v == NULL ? 0 : list->n};
 }
 
+static struct mp_names_list
+expand_tools(struct expansion *e, const struct mp_texts *list)
+{
+	struct mp_names_list tools = expand_labels(e, list);
+	struct mp_error err;
+
+	for (uint32_t i = 0; i < tools.n && !e->failed; i++)
+		if (tools.v[i] != NULL && mp_tool_check(tools.v[i], &err) != 0)
+			fail(e, list->v[i].pos, "%s", err.text);
+	return tools;
+}
+
 /* ---- environment ---- */
 
 /* Keeps slots sorted by strcmp; one that is there already gets the new value. */
@@ -450,7 +463,7 @@ expand_instance(struct expansion *e, const struct mp_pipeline_module *m, uint32_
 	if (m->requires != NULL) {
 		out->os = expand_label(e, &m->requires->os);
 		out->arch = expand_label(e, &m->requires->arch);
-		out->tools = expand_labels(e, &m->requires->tools);
+		out->tools = expand_tools(e, &m->requires->tools);
 		out->tags = expand_labels(e, &m->requires->tags);
 	}
 	out->resources = e->demands;

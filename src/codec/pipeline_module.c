@@ -2,6 +2,7 @@
 /* The keys of a module, and of `defaults`. */
 #include "codec/pipeline_read.h"
 #include "codec/pipeline_text.h"
+#include "codec/tool.h"
 #include "mp/limits.h"
 
 /* ---- keys that modules and defaults share ---- */
@@ -198,7 +199,15 @@ read_arch(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
 static void
 read_tools(struct mp_pipeline_reader *r, void *into, const struct mp_value *v)
 {
-	read_labels(r, v, "a list of tools", &((struct mp_requires *)into)->tools);
+	struct mp_texts *out = &((struct mp_requires *)into)->tools;
+	struct mp_error err;
+
+	read_labels(r, v, "a list of tools", out);
+	for (uint32_t i = 0; i < out->n; i++) {
+		if (!mp_text_has_ref(out->v[i].s) && mp_is_label(out->v[i].s) &&
+			mp_tool_check(out->v[i].s, &err) != 0)
+			mp_pipeline_reader_fail(r, out->v[i].pos, "%s", err.text);
+	}
 }
 
 static void

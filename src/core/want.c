@@ -2,6 +2,7 @@
 #include "core/want.h"
 
 #include "codec/caps.h"
+#include "codec/tool.h"
 #include "util/map.h"
 
 static uint64_t
@@ -63,6 +64,31 @@ why_append(struct mp_error *why, const char *kind, const char *word)
 		why, why->code, "%s%s%s %s", before, before[0] != '\0' ? ", " : "", kind, word);
 }
 
+static void
+why_version(struct mp_error *why, const char *version)
+{
+	char before[MP_ERROR_TEXT_MAX];
+
+	if (why == NULL)
+		return;
+	memcpy(before, why->text, sizeof(before));
+	(void)mp_fail(why, why->code, "%s (it has %s)", before,
+		version[0] != '\0' ? version : "one of no known version");
+}
+
+static bool
+lacks_tool(const char *asked, const struct mp_caps *caps, struct mp_error *why)
+{
+	const char *version = mp_caps_tool(caps, asked);
+
+	if (version != NULL && mp_tool_fits(asked, version))
+		return false;
+	why_append(why, "tool", asked);
+	if (version != NULL)
+		why_version(why, version);
+	return true;
+}
+
 uint32_t
 mp_want_lacks(const struct mp_graph_module *want, const struct mp_caps *caps, struct mp_error *why)
 {
@@ -76,12 +102,8 @@ mp_want_lacks(const struct mp_graph_module *want, const struct mp_caps *caps, st
 		why_append(why, "arch", want->arch);
 		lacks++;
 	}
-	for (uint32_t i = 0; i < want->tools.n; i++) {
-		if (mp_caps_tool(caps, want->tools.v[i]) != NULL)
-			continue;
-		why_append(why, "tool", want->tools.v[i]);
-		lacks++;
-	}
+	for (uint32_t i = 0; i < want->tools.n; i++)
+		lacks += lacks_tool(want->tools.v[i], caps, why);
 	for (uint32_t i = 0; i < want->tags.n; i++) {
 		if (mp_caps_tag(caps, want->tags.v[i]))
 			continue;

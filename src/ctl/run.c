@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "codec/msg_ctl.h"
+#include "codec/tool.h"
 #include "core/want.h"
 #include "ctl/commands.h"
 #include "ctl/embedded.h"
@@ -122,6 +123,21 @@ take_options(struct mp_cmd_ctx *ctx, struct mp_settings *settings, mp_time *time
 	return mp_follow_timeout(ctx, timeout_ms, &ctx->err);
 }
 
+/* To find them out takes a moment. */
+static bool
+asks_for_versions(const struct mp_graph *graph)
+{
+	for (uint32_t i = 0; i < graph->module_count; i++) {
+		const struct mp_names_list *tools = &graph->modules[i].tools;
+
+		for (uint32_t k = 0; k < tools->n; k++) {
+			if (tools->v[k][mp_tool_name_size(tools->v[k])] != '\0')
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Nobody else will ever come to run what this machine cannot. */
 static int
 check_placeable(
@@ -131,11 +147,14 @@ check_placeable(
 	const struct mp_graph_module *first = NULL;
 	struct mp_error lacks = {0};
 	uint32_t count = 0;
+	atomic_bool never = false;
 
 	if (caps == NULL)
 		return mp_fail(&ctx->err, MP_ENOMEM, "out of memory");
 	mp_caps_probe(caps, NULL);
 	mp_tools_find(caps, settings);
+	if (asks_for_versions(graph))
+		mp_tools_versions(caps, settings, false, &never);
 	(void)mp_settings_apply(settings, caps, NULL);
 	for (uint32_t i = 0; i < graph->module_count; i++) {
 		const struct mp_graph_module *m = &graph->modules[i];

@@ -94,9 +94,30 @@ ctl alpha wait "$run" 2>/dev/null
 tap_same 'after SIGHUP somebody can' 0 $?
 tap_same 'that one did' '["beta","beta"]' "$(run_field beta "$run" '[.modules[].node] | tostring')"
 tap_check 'with the version' until_true 10 caps_are alpha beta .tools.frobnicate '"1.2.3"'
+
+# One that is too old.
+cat >"$tap_tmp/newer.yaml" <<'END'
+meshpipe: 1
+modules:
+  a: { requires: { tools: [frobnicate>=2, frobnicate<3] }, run: "true" }
+END
+run=$(ctl beta submit "$tap_tmp/newer.yaml")
+tap_check 'nobody has it in that version' until_true 20 unplaceable
+ctl beta show "$run" >"$tap_tmp/why"
+tap_check 'it is said which one there is' \
+	grep -q 'tool frobnicate>=2 (it has 1\.2\.3)' "$tap_tmp/why"
+tap_diag <"$tap_tmp/why"
 tool 2.0.1
 kill -HUP "$(node_pid beta)"
 tap_check 'a newer one is seen' until_true 60 caps_are alpha beta .tools.frobnicate '"2.0.1"'
+ctl alpha wait "$run" 2>/dev/null
+tap_same 'and what has waited for it runs' 0 $?
+sed 's/frobnicate<3/frobnicate<=3/' "$tap_tmp/newer.yaml" >"$tap_tmp/wrong.yaml"
+ctl beta validate "$tap_tmp/wrong.yaml" 2>"$tap_tmp/said"
+tap_same 'what is no version is refused' 3 $?
+tap_check 'where it stands' grep -q "wrong.yaml:3:.*, as in gcc>=12; found 'frobnicate<=3'" \
+	"$tap_tmp/said"
+tap_diag <"$tap_tmp/said"
 echo 'slots four' >"$tap_tmp/beta/node.conf"
 kill -HUP "$(node_pid beta)"
 wrong()

@@ -396,6 +396,11 @@ tests_unit_test_addr_SOURCES = %D%/test_addr.c
 tests_unit_test_addr_CPPFLAGS = $(SHELL_CPPFLAGS)
 tests_unit_test_addr_LDADD = $(SHELL_LIBS)
 
+unit_tests += tests/unit/test_tool
+tests_unit_test_tool_SOURCES = %D%/test_tool.c
+tests_unit_test_tool_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_tool_LDADD = $(UNIT_LIBS)
+
 unit_tests += tests/unit/test_resolve
 tests_unit_test_resolve_SOURCES = %D%/test_resolve.c
 tests_unit_test_resolve_CPPFLAGS = $(SHELL_CPPFLAGS)
