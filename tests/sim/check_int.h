@@ -142,7 +142,7 @@ void check_mute(struct sim_host *host, const struct mp_msg_raft *m);
 const char *check_run_text(const struct mp_run_id *id);
 struct check_run *check_run_find(const struct sim_check *check, const struct mp_run_id *id);
 uint32_t check_majority(const struct check_run *run);
-/* So many of its electors are not lost for good that they decide. */
+/* So many of its electors are not lost for good, and have not lost its rows, that they decide. */
 bool check_decides(struct sim *sim, const struct check_run *run);
 /* An entry on a disk; p NULL when it is not. */
 struct mp_span check_entry_row(

@@ -89,8 +89,11 @@ check_decides(struct sim *sim, const struct check_run *run)
 {
 	uint32_t left = 0;
 
-	for (uint32_t i = 0; i < run->record.elector_count; i++)
-		left += !sim_host_of(sim, &run->record.electors[i])->gone;
+	for (uint32_t i = 0; i < run->record.elector_count; i++) {
+		const struct sim_host *host = sim_host_of(sim, &run->record.electors[i]);
+
+		left += !host->gone && !check_lost(sim, run, host->index);
+	}
 	return left >= check_majority(run);
 }
 
