@@ -77,3 +77,32 @@ mp_node_env(const struct mp_node *node)
 {
 	return &node->env;
 }
+
+mp_time
+mp_node_deadline(const struct mp_node *node)
+{
+	mp_time due[10], first = MP_TIME_NEVER;
+	size_t n = 0;
+
+	if (node->phase == NODE_JOINING)
+		return mp_join_deadline(node->join);
+	if (node->phase == NODE_QUARANTINED)
+		return mp_swim_deadline(node->swim);
+	if (node->phase != NODE_RUNNING && node->phase != NODE_STOPPING)
+		return MP_TIME_NEVER;
+	due[n++] = mp_swim_deadline(node->swim);
+	due[n++] = mp_pulse_deadline(node->pulse);
+	due[n++] = mp_runs_deadline(node->runs);
+	due[n++] = mp_worker_deadline(node->worker);
+	due[n++] = mp_fetch_deadline(node->fetch);
+	due[n++] = mp_hold_deadline(node->hold);
+	due[n++] = mp_shelf_deadline(node->shelf);
+	due[n++] = mp_leave_deadline(node->leave);
+	due[n++] = mp_ctl_deadline(node->ctl);
+	due[n++] = mp_drain_deadline(node->drain);
+	while (n-- > 0) {
+		if (due[n] < first)
+			first = due[n];
+	}
+	return first;
+}
