@@ -2,6 +2,7 @@
 #include "core/drain.h"
 
 #include "codec/cbor.h"
+#include "core/mutant.h"
 
 /* How often leaderships are offered again. */
 #define AGAIN_MS 500
@@ -138,7 +139,8 @@ mp_drain_tick(struct mp_drain *drain, struct mp_env *env)
 	if (mp_drain_deadline(drain) > env->now_ms)
 		return;
 	drain->again_ms = env->now_ms + AGAIN_MS;
-	mp_runs_hand_over(drain->parts.runs, env);
+	if (!MP_MUTANT(DRAIN_LEADS))
+		mp_runs_hand_over(drain->parts.runs, env);
 }
 
 mp_time

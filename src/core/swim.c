@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "codec/caps.h"
+#include "core/mutant.h"
 #include "core/swim_impl.h"
 
 #define PROTO_MIN 1
@@ -181,7 +182,8 @@ first_incarnation(const struct mp_swim *swim, struct mp_env *env)
 {
 	if (swim->own.incarnation > 0)
 		return swim->own.incarnation + 1;
-	return env->boot << 32 | mp_rng_below(&env->rng, SWIM_FIRST_MAX);
+	return (MP_MUTANT(BOOT_FORGOTTEN) ? 1 : env->boot) << 32 |
+	       mp_rng_below(&env->rng, SWIM_FIRST_MAX);
 }
 
 int
@@ -264,7 +266,8 @@ mp_swim_start(struct mp_swim *swim, struct mp_env *env)
 	if (rc != 0)
 		return rc;
 	incarnation = first_incarnation(swim, env);
-	if (me->statement.n > 0 && me->signed_incarnation >= incarnation)
+	if (me->statement.n > 0 && me->signed_incarnation >= incarnation &&
+		!MP_MUTANT(BOOT_FORGOTTEN))
 		incarnation = me->signed_incarnation + 1;
 	swim->peers[me->slot].unverified = false;
 	(void)mp_swim_trust_changed(swim);

@@ -126,7 +126,8 @@ mp_swim_unverified(const struct mp_swim *swim)
 static bool
 sums_will_do(const struct mp_swim *swim)
 {
-	return swim->peer_count > SWIM_FEW && !swim->sums_asked && !mp_swim_unverified(swim);
+	return swim->peer_count > SWIM_FEW && (!swim->sums_asked || MP_MUTANT(SUMS_ONLY)) &&
+	       !mp_swim_unverified(swim);
 }
 
 static void
@@ -345,7 +346,7 @@ sums_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *sender
 		mp_swim_trust_send(swim, env, sender, true);
 	sums_make(swim, sums, msg.sums.n / 4);
 	for (size_t i = 0; i < msg.sums.n / 4; i++) {
-		if (memcmp(sums + 4 * i, msg.sums.p + 4 * i, 4) != 0)
+		if (memcmp(sums + 4 * i, msg.sums.p + 4 * i, 4) != 0 && !MP_MUTANT(SUMS_EQUAL))
 			differ[i / 8] |= (uint8_t)(1u << i % 8);
 	}
 	view_send(swim, env, sender, mp_span(differ, msg.sums.n / 32));

@@ -274,7 +274,7 @@ statement_news(struct mp_swim *swim, struct mp_env *env, struct mp_member *m,
 	int rc;
 
 	swim->stats[MP_SWIM_STAT_VERIFIED]++;
-	rc = mp_statement_verify(bytes, s, env->crypto);
+	rc = MP_MUTANT(UNSIGNED_BELIEVED) ? 0 : mp_statement_verify(bytes, s, env->crypto);
 	if (rc == 0)
 		rc = mp_roster_state_word(swim->roster, env, m, s, bytes);
 	if (rc != 0)
@@ -538,7 +538,7 @@ mp_swim_excuse(struct mp_swim *swim, const struct mp_env *env, mp_time late_ms)
 		if (peer->expire_ms == MP_TIME_NEVER)
 			continue;
 		lost = lost_since(env, peer->suspect_ms, late_ms);
-		peer->suspect_ms += lost;
+		peer->suspect_ms += MP_MUTANT(EXCUSE_UNDONE) ? 0 : lost;
 		peer->expire_ms += lost;
 		if (peer->expire_ms < swim->suspicion_ms)
 			swim->suspicion_ms = peer->expire_ms;

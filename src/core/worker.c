@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/worker.h"
 
+#include "core/mutant.h"
 #include "core/roster.h"
 #include "core/worker_int.h"
 #include "mp/limits.h"
@@ -483,7 +484,7 @@ mp_worker_drain(struct mp_worker *worker, struct mp_env *env, bool on)
 {
 	if (worker->draining == on || worker->stopping)
 		return;
-	worker->draining = on;
+	worker->draining = on && !MP_MUTANT(DRAIN_IGNORED);
 	if (on)
 		worker_give_back(worker, env, MP_REJECT_BUSY);
 }

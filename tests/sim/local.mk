@@ -128,10 +128,11 @@ table: tests/sim/mpsim
 
 # Historical bugs, built in one after the other: the simulator has to find each.
 mutant_units = tests/unit/test_raft tests/unit/test_swim tests/unit/test_swim_late \
-	tests/unit/test_swim_turns
+	tests/unit/test_swim_sums tests/unit/test_swim_turns
 mutant_objects = test_raft: $(tests_unit_test_raft_OBJECTS); \
 	test_swim: $(tests_unit_test_swim_OBJECTS); \
 	test_swim_late: $(tests_unit_test_swim_late_OBJECTS); \
+	test_swim_sums: $(tests_unit_test_swim_sums_OBJECTS); \
 	test_swim_turns: $(tests_unit_test_swim_turns_OBJECTS)
 mutants: tests/sim/mpsim $(mutant_units)
 	top_srcdir=$(top_srcdir) CC='$(CC)' compile='$(DEFS) $(AM_CPPFLAGS) $(CPPFLAGS) \
