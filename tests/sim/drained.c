@@ -2,9 +2,8 @@
 /*
  * Hosts are taken out of work for a while, and stay so over restarts.
  *
- *   I16  once a host has acknowledged that it drains, no attempt begins on it, but of a `once`
- *        module that has begun by the log; and, with all in order, it does not go on leading a
- *        run that another elector can lead
+ *   I16  once a host has acknowledged that it drains, no attempt begins on it; and, with all in
+ *        order, it does not go on leading a run that another elector can lead
  */
 #include "check_int.h"
 

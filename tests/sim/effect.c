@@ -216,8 +216,7 @@ check_exec(struct sim_host *host, const struct mp_exec_request *req)
 	check_secrets_exec(host, run, module, req);
 	if (module->once)
 		check_once_exec(host, run, req);
-	else
-		check_drain_exec(host);
+	check_drain_exec(host);
 	for (size_t i = 0; i < run->stale_count; i++) {
 		if (run->stale[i].host == host->index &&
 			mp_attempt_eq(&run->stale[i].attempt, &req->key.attempt))
