@@ -327,7 +327,7 @@ refused_in(struct mp_join *join, struct mp_env *env, const struct mp_node_id *se
 	rc = mp_join_refused_read(bytes, &code, text);
 	if (rc == 0 && code != MP_EBUSY) {
 		join->refused = true;
-		(void)mp_fail(&join->error, MP_EAUTH, "%s", text);
+		(void)mp_fail(&join->error, code == MP_EEXIST ? MP_EEXIST : MP_EAUTH, "%s", text);
 	}
 	seed_next(join, env);
 	return rc;
@@ -416,7 +416,9 @@ join_check(struct mp_join *join, const struct mp_cert *cert, const struct mp_mem
 	if (*m == NULL && named != NULL &&
 		(named->state == MP_MEMBER_ALIVE || named->state == MP_MEMBER_SUSPECT))
 		return mp_fail(err, MP_EEXIST,
-			"there is a node named %s already; choose another --name", cert->name.s);
+			"there is a node named %s already; choose another --name, or try again "
+			"where that is what this machine was: it is dead within a minute",
+			cert->name.s);
 	return 0;
 }
 

@@ -367,7 +367,8 @@ static void
 node_joining(struct mp_node *node)
 {
 	if (mp_join_state(node->join) == MP_JOIN_REFUSED)
-		node_fatal(node, MP_EAUTH, "join refused", mp_join_error(node->join)->text);
+		node_fatal(node, mp_join_error(node->join)->code, "join refused",
+			mp_join_error(node->join)->text);
 	else if (mp_join_done(node->join))
 		node_run(node);
 }

@@ -73,7 +73,7 @@ tap_check 'all know all' until_true 20 knows alpha 2
 
 begin gamma join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/token" --name beta
 ended gamma
-tap_same 'a name that is taken: refused, for good' 3 $?
+tap_same 'a name that is taken: refused, though not for good' 1 $?
 tap_check 'a name that is taken: it says what to do' said gamma 'another --name'
 begin gamma join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/token" --name gamma
 tap_check 'with another name it joins' until_true 20 is_ready gamma
@@ -231,6 +231,32 @@ until_true 20 is_ready first
 ctl first invite >"$tap_tmp/token2"
 begin second join "$(node_address first)" --listen 127.0.0.1:0 --token-file "$tap_tmp/token2"
 tap_check 'a second node of one machine needs no --name' until_true 20 knows first 2
+
+# A machine that lost its state, and is back before anybody has missed it: its name is its own
+# again when the one that it was is dead, and who starts it again and again has not to think of it.
+joins_anew()
+{
+	begin phoenix join "$(node_address first)" --listen 127.0.0.1:0 --name phoenix \
+		--token-file "$tap_tmp/token2"
+	until_true 20 ready_or_over
+}
+ready_or_over()
+{
+	is_ready phoenix || ! kill -0 "$(node_pid phoenix)" 2>/dev/null
+}
+joins_anew
+node_kill phoenix
+rm -rf "$tap_tmp/phoenix"
+joins_anew
+ended phoenix
+tap_same 'its name is taken at first' 1 $?
+for try in $(seq 60); do
+	is_ready phoenix && break
+	lasts 1
+	joins_anew
+done
+tap_check "and free when it is dead (after $try tries)" is_ready phoenix
+node_stop phoenix
 node_stop second
 node_stop first
 if grep -q '^00000000000000000000000000000001 ' /proc/net/if_inet6 2>/dev/null; then
