@@ -83,7 +83,8 @@ struct mp_exec_report {
 	enum mp_exec_phase phase;
 	/* The rest with DONE only. */
 	enum mp_status status;
-	bool trouble;       /* not OK because disk or memory of this node are full */
+	bool trouble;       /* not OK because disk or memory of this node are full, or its copy of
+			     * what the command reads is damaged */
 	int32_t exit_code;  /* -1 when it did not exit by itself */
 	int32_t signal;     /* 0 when it was not killed by one */
 	mp_time started_ms; /* wall */

@@ -414,9 +414,14 @@ static bool
 exec_trouble(const struct exec_attempt *a)
 {
 	enum mp_status status = a->report.status;
+	int rc = a->err.code;
 
+	/* What it reads was here, and is damaged or gone now: it is fetched anew next time. */
+	if (status == MP_STATUS_NOT_STARTED && !a->spawned &&
+		(rc == MP_ECORRUPT || rc == MP_ENOENT))
+		return true;
 	return (status == MP_STATUS_NOT_STARTED || status == MP_STATUS_NO_OUTPUT) &&
-	       (a->err.code == MP_EFULL || a->err.code == MP_ENOMEM);
+	       (rc == MP_EFULL || rc == MP_ENOMEM);
 }
 
 static bool

@@ -8,6 +8,7 @@ cli_tests = \
 	%D%/cluster_cache.sh \
 	%D%/cluster_caps.sh \
 	%D%/cache.sh \
+	%D%/cluster_damage.sh \
 	%D%/cluster_double.sh \
 	%D%/cluster_drain.sh \
 	%D%/cluster_embedded.sh \

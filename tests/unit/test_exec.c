@@ -387,6 +387,19 @@ test_bad_requests(void **state)
 	expect_status(f, run(f, &t), MP_STATUS_NOT_STARTED, "../x");
 }
 
+/* That this node's copy of an input is gone is not the module's fault. */
+static void
+test_input_is_gone(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_file in = {mp_span_str("x"), MP_FILE_REGULAR, 1, {{7}}};
+	struct todo t = {.argv = {"true"}, .req = {.files = &in, .file_count = 1}};
+	const struct mp_exec_report *r = run(f, &t);
+
+	expect_status(f, r, MP_STATUS_NOT_STARTED, "no such blob");
+	assert_true(r->trouble);
+}
+
 static void
 test_conflict(void **state)
 {
@@ -621,6 +634,7 @@ main(void)
 		T(test_environment),
 		T(test_failures),
 		T(test_bad_requests),
+		T(test_input_is_gone),
 		T(test_conflict),
 		T(test_many_at_a_time),
 		T(test_kill),
