@@ -15,10 +15,10 @@
  * that a member tells needs a signer that ever was one, on any branch: it was new at some member,
  * which has asked this, and what one member believes all have to, or they would never agree again
  * when a key is removed on one side while it revokes on the other. So a key that was removed shuts
- * nobody out any more without a member's help. That is the price of a union: if only signers in force
- * counted, to remove a key would let in again whom it had shut out, by itself, and at each node when
- * it hears of that; who was told that it is shut out has stopped. Of two for the same subject the
- * one with the lower hash stays.
+ * nobody out any more without a member's help. That is the price of a union: if only signers in
+ * force counted, to remove a key would let in again whom it had shut out, by itself, and at each
+ * node when it hears of that; who was told that it is shut out has stopped. Of two for the same
+ * subject the one with the lower hash stays.
  *
  * Rows: MP_TABLE_META "authority" -> [log...], the one that counts first; MP_TABLE_REVOKED, subject
  * -> the signed record.

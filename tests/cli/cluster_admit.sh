@@ -130,7 +130,7 @@ tap_check 'killed again before that is fetched: it goes on by itself' until_true
 node_stop zeta
 node_stop second
 
-# Whoever admits is killed at once, before that is fetched: the only one there is, and all there are.
+# Whoever admits is killed at once, before that is fetched: the only one there is; one; all.
 node_start other
 wait_for eta join "$(node_address other)" --name eta
 until_true 20 listed other eta

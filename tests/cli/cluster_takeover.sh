@@ -23,13 +23,34 @@ stalled()
 }
 tap_check 'without it the run is stalled' until_true 30 stalled
 remember alpha "$run"
+# far NAME ARG...: mpctl as that person, from a machine that is no node
+far()
+{
+	far_who=$1
+	shift
+	MP_STATE="$tap_tmp/no node" timeout 50 "$mpctl" --node "$(node_address alpha)" \
+		--identity "$tap_tmp/$far_who" "$@"
+}
+for name in ada sam; do
+	"$mpctl" identity new --out "$tap_tmp/$name" --name "$name" >/dev/null 2>&1
+	role=submit
+	[ $name = sam ] || role=admin
+	ctl alpha admit --request "$tap_tmp/$name.request" --role "$role" >"$tap_tmp/token"
+	"$mpctl" identity accept "$tap_tmp/token" --identity "$tap_tmp/$name" >/dev/null
+done
 ctl alpha authority export --to "$tap_tmp/authority" >/dev/null
-ctl alpha takeover "$run" 2>"$tap_tmp/taken"
-tap_same 'without the authority nothing is taken over' 5 $?
 ctl alpha authority new --to "$tap_tmp/stranger" >/dev/null
-ctl alpha takeover "$run" --authority "$tap_tmp/stranger" 2>"$tap_tmp/taken"
-tap_same 'nor with the key of somebody else' 5 $?
-ctl alpha takeover "$run" --authority "$tap_tmp/authority" 2>"$tap_tmp/taken" ||
+for where in 'ctl alpha' 'far ada'; do
+	$where takeover "$run" 2>"$tap_tmp/taken"
+	tap_same "$where: without the authority nothing is taken over" 5 $?
+	tap_check 'it says what to do' grep -q -e '--authority' "$tap_tmp/taken"
+	$where takeover "$run" --authority "$tap_tmp/stranger" 2>"$tap_tmp/taken"
+	tap_same "$where: nor with the key of somebody else" 5 $?
+	tap_check 'it says why' grep -q 'no authority of this cluster' "$tap_tmp/taken"
+done
+far sam takeover "$run" --authority "$tap_tmp/authority" 2>"$tap_tmp/taken"
+tap_same 'nor by somebody who may only submit' 5 $?
+far ada takeover "$run" --authority "$tap_tmp/authority" 2>"$tap_tmp/taken" ||
 	cli_die "mpctl takeover: $(cat "$tap_tmp/taken")"
 tap_same 'what begins is said' 1 "$(grep -c 'generation 2 begins after entry' "$tap_tmp/taken")"
 survived alpha "$run"
