@@ -139,6 +139,7 @@ void mp_daemon_on_peer(void *ctx, struct mp_event *ev);
 int mp_daemon_on_check_peer(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
 	struct mp_node_id *id, bool *joiner, struct mp_error *err);
 struct mp_span mp_daemon_on_credential(void *ctx);
+bool mp_daemon_member_at(void *ctx, const struct mp_addr *source);
 bool mp_daemon_member(void *ctx, const struct mp_node_id *id);
 bool mp_daemon_quiet(void *ctx);
 void mp_daemon_on_trouble(void *ctx, const struct mp_addr *addr, const struct mp_error *err);

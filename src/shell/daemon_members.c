@@ -102,3 +102,22 @@ mp_daemon_watch_members(struct mp_daemon *d)
 			member_changed(d, m, &seen->said[m->slot]);
 	}
 }
+
+bool
+mp_daemon_member_at(void *ctx, const struct mp_addr *source)
+{
+	const struct mp_daemon *d = ctx;
+	const struct mp_roster *roster = mp_node_roster(d->node);
+
+	for (size_t i = 0; i < mp_roster_count(roster); i++) {
+		const struct mp_member *m = mp_roster_slot(roster, (uint32_t)i);
+
+		for (uint32_t k = 0; k < m->addr_count && m->state != MP_MEMBER_LEFT; k++) {
+			struct mp_addr there = mp_addr_source(&m->addrs[k]);
+
+			if (mp_addr_eq(&there, source))
+				return true;
+		}
+	}
+	return false;
+}

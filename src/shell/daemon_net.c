@@ -60,6 +60,7 @@ new_peers(struct mp_daemon *d)
 		.quiet = mp_daemon_quiet,
 		.check = mp_daemon_on_check_peer,
 		.member = mp_daemon_member,
+		.member_at = mp_daemon_member_at,
 		.client = mp_daemon_on_client,
 		.guest = mp_daemon_on_guest,
 		.guest_gone = mp_daemon_on_guest_gone,

@@ -14,29 +14,34 @@ bucket_fill(struct mp_gate_bucket *b, uint64_t now_ms, uint64_t rate, uint64_t b
 		b->thousandths = burst * ONE;
 }
 
-static struct mp_gate_bucket *
-gate_find(struct mp_gate *gate, const struct mp_addr *source)
+static size_t
+gate_find(const struct mp_gate *gate, const struct mp_addr *source)
 {
-	for (size_t i = 0; i < MP_GATE_SOURCES; i++) {
-		if (gate->sources[i].at_ms != 0 && mp_addr_eq(&gate->sources[i].source, source))
-			return &gate->sources[i];
-	}
-	return NULL;
+	size_t i = 0;
+
+	while (i < MP_GATE_SOURCES &&
+		(gate->sources[i].at_ms == 0 || !mp_addr_eq(&gate->sources[i].source, source)))
+		i++;
+	return i;
 }
 
 static struct mp_gate_bucket *
-gate_of(struct mp_gate *gate, const struct mp_addr *source)
+gate_of(struct mp_gate *gate, const struct mp_addr *source, uint64_t now_ms)
 {
-	struct mp_gate_bucket *b = gate_find(gate, source);
+	size_t at = gate_find(gate, source);
+	struct mp_gate_bucket *b = &gate->sources[at < MP_GATE_SOURCES ? at : 0];
 
-	if (b != NULL)
-		return b;
-	b = &gate->sources[0];
-	for (size_t i = 1; i < MP_GATE_SOURCES; i++) {
-		if (gate->sources[i].at_ms < b->at_ms)
-			b = &gate->sources[i];
+	if (at == MP_GATE_SOURCES) {
+		for (size_t i = 1; i < MP_GATE_SOURCES; i++) {
+			if (gate->sources[i].at_ms < b->at_ms)
+				b = &gate->sources[i];
+		}
+		*b = (struct mp_gate_bucket){.source = *source};
 	}
-	*b = (struct mp_gate_bucket){.source = *source};
+	if (b->asked_ms == 0 || now_ms - b->asked_ms >= MP_GATE_MEMBER_MS) {
+		b->asked_ms = now_ms;
+		b->member = gate->member != NULL && gate->member(gate->ctx, source);
+	}
 	return b;
 }
 
@@ -44,14 +49,15 @@ bool
 mp_gate_take(struct mp_gate *gate, const struct mp_addr *addr, uint64_t now_ms)
 {
 	struct mp_addr source = mp_addr_source(addr);
-	struct mp_gate_bucket *b = gate_of(gate, &source);
+	struct mp_gate_bucket *b = gate_of(gate, &source, now_ms);
+	struct mp_gate_bucket *all = b->member ? &gate->members : &gate->all;
 
 	bucket_fill(b, now_ms, MP_GATE_SOURCE_RATE, MP_GATE_SOURCE_BURST);
-	bucket_fill(&gate->all, now_ms, MP_GATE_ALL_RATE, MP_GATE_ALL_BURST);
-	if (b->thousandths < ONE || gate->all.thousandths < ONE)
+	bucket_fill(all, now_ms, MP_GATE_ALL_RATE, MP_GATE_ALL_BURST);
+	if (b->thousandths < ONE || all->thousandths < ONE)
 		return false;
 	b->thousandths -= ONE;
-	gate->all.thousandths -= ONE;
+	all->thousandths -= ONE;
 	return true;
 }
 
@@ -59,9 +65,19 @@ void
 mp_gate_give(struct mp_gate *gate, const struct mp_addr *addr)
 {
 	struct mp_addr source = mp_addr_source(addr);
-	struct mp_gate_bucket *b = gate_find(gate, &source);
+	size_t at = gate_find(gate, &source);
+	bool member = at < MP_GATE_SOURCES && gate->sources[at].member;
 
-	if (b != NULL)
-		b->thousandths += ONE;
-	gate->all.thousandths += ONE;
+	if (at < MP_GATE_SOURCES)
+		gate->sources[at].thousandths += ONE;
+	(member ? &gate->members : &gate->all)->thousandths += ONE;
+}
+
+bool
+mp_gate_is_member(const struct mp_gate *gate, const struct mp_addr *addr)
+{
+	struct mp_addr source = mp_addr_source(addr);
+	size_t at = gate_find(gate, &source);
+
+	return at < MP_GATE_SOURCES && gate->sources[at].member;
 }

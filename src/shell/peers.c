@@ -6,7 +6,7 @@
 #include "shell/peers_int.h"
 
 #define SWEEP_MS       1000
-#define LISTEN_BACKLOG 128
+#define LISTEN_BACKLOG 1024
 
 static void on_connection(uv_stream_t *listener, int status);
 
@@ -159,12 +159,14 @@ mp_peers_clients(const struct mp_peers *peers)
 	return n;
 }
 
-/* Does it greet, and for longer than `other` (which may be NULL)? What has greeted already is
- * spared while there is something that has not. */
+/* Is it to go rather than `other` (which may be NULL), which came before it? Strangers before who
+ * comes from where a member is, and what greets before what has greeted. */
 static bool
 goes_first(const struct mp_conn *c, const struct mp_conn *other)
 {
-	return other == NULL || (c->state == MP_CONN_GREETING && other->state != MP_CONN_GREETING);
+	if (other == NULL || c->stranger != other->stranger)
+		return other == NULL || c->stranger;
+	return c->state == MP_CONN_GREETING && other->state != MP_CONN_GREETING;
 }
 
 /* There is one more stream that has proved nothing: the bounds hold again. */
@@ -227,6 +229,7 @@ on_connection(uv_stream_t *listener, int status)
 		mp_conn_fail(c, MP_EBUSY, "streams come too fast");
 		return;
 	}
+	c->stranger = !mp_gate_is_member(&peers->gate, &c->addr);
 	make_room(peers, c);
 	mp_conn_greet(c);
 }
@@ -253,6 +256,8 @@ mp_peers_new(const struct mp_peers_config *config, struct mp_peers **out)
 	if (peers == NULL)
 		return MP_ENOMEM;
 	peers->config = *config;
+	peers->gate.member = config->member_at;
+	peers->gate.ctx = config->ctx;
 	mp_dlist_init(&peers->conns);
 	mp_dlist_init(&peers->dirty);
 	(void)uv_timer_init(config->loop, &peers->sweep); /* these three cannot fail */

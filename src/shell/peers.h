@@ -75,6 +75,8 @@ struct mp_peers_config {
 	void (*guest_gone)(void *ctx, uint64_t number);
 	/* Has this joiner become a member? */
 	bool (*member)(void *ctx, const struct mp_node_id *id);
+	/* Does a member say that it is at this source (mp_addr_source())? May be NULL. */
+	bool (*member_at)(void *ctx, const struct mp_addr *source);
 	struct mp_span (*credential)(void *ctx);
 	/* LINK and MESSAGE events, without times; borrowed for the call. LINK that is not UP may be
 	 * called from inside mp_peers_send() and the like. */
@@ -85,8 +87,9 @@ struct mp_peers_config {
 };
 
 /* Bounds: accepted streams that have not proved membership yet; one source (mp_addr_source()) may
- * have a part of them. More: the one that has greeted for longest is closed for the new one, so
- * that whoever holds many does not keep out who needs a moment. How fast they are taken: gate.h. */
+ * have a part of them. More: the one that has greeted for longest is closed for the new one, those
+ * from where no member is before the others, so that whoever holds many does not keep out who needs
+ * a moment. How fast they are taken: gate.h. */
 #define MP_PEERS_GREETING_MAX        256
 #define MP_PEERS_GREETING_SOURCE_MAX 64
 /* To greet, or path_ms if that is more; for a joiner to become a member. */

@@ -41,6 +41,7 @@ struct mp_conn {
 	bool opener;    /* we opened it */
 	bool joiner;    /* it proved an invite only, so far */
 	bool unproved;  /* counted in peers->unproved */
+	bool stranger;  /* accepted, and from where no member is */
 	bool unreached; /* an address before this one did not even refuse */
 	bool crowded;   /* another one is to have its place */
 	bool judged;    /* the handshake is good: it is about who it is */

@@ -95,6 +95,23 @@ tap_check 'and the node lives' alive
 printf 'meshpipe: 1\nmodules: { a: { run: [echo, fine] } }\n' >"$tap_tmp/p.yaml"
 ctl alpha submit "$tap_tmp/p.yaml" --wait >/dev/null 2>&1
 tap_same 'and still runs pipelines' 0 $?
+
+# Thousands of streams a second from eight addresses, at both nodes: one of them restarts, and works
+# for the other one as soon as if nothing were.
+throttled=$(counter streams_throttled)
+node_kill beta
+for node in alpha beta; do
+	at=$(node_address $node)
+	"$poke" flood "${at##*:}" &
+	cli_pids="$cli_pids $!"
+done
+tap_check 'a flood of streams is held back' until_true 10 counted streams_throttled "$throttled"
+node_start beta --tag late
+printf 'meshpipe: 1\nmodules: { a: { requires: { tags: [late] }, run: [echo, fine] } }\n' \
+	>"$tap_tmp/p.yaml"
+cli_patience=10 ctl alpha submit "$tap_tmp/p.yaml" --wait >/dev/null 2>&1
+tap_same 'a member that restarts meanwhile works' 0 $?
+tap_check 'while it goes on' counted streams_throttled "$throttled"
 node_stop alpha
 tap_same 'and stops cleanly' 0 $?
 tap_end

@@ -8,6 +8,8 @@
  *   poke notify PATH       takes datagrams there, each a line on standard output, for 60 s
  *   poke node PATH VERSION a control socket of a node whose answers nobody understands, but for its
  *                          version, for 60 s
+ *   poke flood PORT        thousands of streams a second from 127.0.0.2 to 127.0.0.9, which say
+ *                          nothing and are cut after a while, for 20 s
  *
  * Streams are then read to their end; at most 20 s pass. Datagrams have 1,200 bytes each. Prints
  * how many bytes came back. 0, or 1 when it could not even connect.
@@ -21,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static int
@@ -139,6 +142,31 @@ node(const char *path, const char *version)
 	return 0;
 }
 
+static _Noreturn void
+flood(const char *port)
+{
+	static int held[512];
+	struct timespec pause = {.tv_nsec = 1000000};
+	struct sockaddr_in to = {.sin_family = AF_INET}, from = {.sin_family = AF_INET};
+	struct linger cut = {.l_onoff = 1};
+
+	to.sin_port = htons((uint16_t)strtoul(port, NULL, 10));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (size_t i = 0;; i++) {
+		int *fd = &held[i % (sizeof(held) / sizeof(held[0]))];
+
+		if (*fd > 0)
+			(void)close(*fd);
+		*fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + (uint32_t)(i % 8));
+		(void)setsockopt(*fd, SOL_SOCKET, SO_LINGER, &cut, sizeof(cut));
+		(void)bind(*fd, (const struct sockaddr *)&from, sizeof(from));
+		(void)connect(*fd, (const struct sockaddr *)&to, sizeof(to));
+		if (i % 8 == 7)
+			(void)nanosleep(&pause, NULL);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -155,6 +183,8 @@ main(int argc, char **argv)
 		return notify(argv[2]);
 	if (argc == 4 && strcmp(argv[1], "node") == 0)
 		return node(argv[2], argv[3]);
+	if (argc == 3 && strcmp(argv[1], "flood") == 0)
+		flood(argv[2]);
 	if (argc == 3 && strcmp(argv[1], "tcp") == 0)
 		fd = open_inet(SOCK_STREAM, argv[2]);
 	else if (argc == 3 && strcmp(argv[1], "udp") == 0)

@@ -230,6 +230,22 @@ on_quiet(void *ctx)
 	return !s->busy;
 }
 
+static inline struct mp_addr
+loopback(uint16_t port)
+{
+	return (struct mp_addr){
+		.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, .port = port};
+}
+
+static inline bool
+on_member_at(void *ctx, const struct mp_addr *source)
+{
+	const struct mp_addr home = loopback(0);
+
+	(void)ctx;
+	return mp_addr_eq(source, &home);
+}
+
 static inline void
 side_init(int i)
 {
@@ -261,6 +277,7 @@ side_config(int i)
 		.quiet = on_quiet,
 		.check = on_check,
 		.member = on_member,
+		.member_at = on_member_at,
 		.credential = on_credential,
 		.event = on_event,
 		.trouble = on_trouble,
@@ -281,13 +298,6 @@ free_port(void)
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &n), 0);
 	(void)close(fd);
 	return ntohs(in.sin_port);
-}
-
-static inline struct mp_addr
-loopback(uint16_t port)
-{
-	return (struct mp_addr){
-		.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, .port = port};
 }
 
 static inline int
@@ -392,16 +402,26 @@ stats(int i)
 
 /* ---- a plain socket ---- */
 
+/* From 127.0.0.host. */
 static inline int
-raw_connect(const struct mp_addr *to)
+raw_connect_from(uint8_t host, const struct mp_addr *to)
 {
+	struct sockaddr_in from = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host)};
 	struct sockaddr_storage ss;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
 	mp_addr_to_sockaddr(&ss, to);
 	assert_int_equal(connect(fd, (struct sockaddr *)&ss, sizeof(struct sockaddr_in)), 0);
 	return fd;
+}
+
+static inline int
+raw_connect(const struct mp_addr *to)
+{
+	return raw_connect_from(1, to);
 }
 
 /* Has the other side closed? Reads what is there. */

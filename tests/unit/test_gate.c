@@ -88,6 +88,57 @@ who_proves_itself_is_free(void **state)
 	assert_int_equal(pass(addr, 1000, 5), MP_GATE_SOURCE_BURST);
 }
 
+static bool
+lives_at_seven(void *ctx, const struct mp_addr *source)
+{
+	*(int *)ctx += 1;
+	return source->ip[15] == 7 || (source->ip[0] == 0x20 && source->ip[5] == 7);
+}
+
+/* Strangers, from however many sources, use up nothing of members, nor members of them. */
+static void
+members_have_theirs(void **state)
+{
+	int asked = 0;
+
+	(void)state;
+	gate.member = lives_at_seven;
+	gate.ctx = &asked;
+	for (unsigned i = 0; i < 2 * MP_GATE_SOURCES; i++)
+		(void)pass(v6((uint8_t)(8 + i % 240), 1), MP_GATE_SOURCE_BURST, 5);
+	assert_int_equal(pass(v4(1), 1, 5), 0);
+	assert_int_equal(pass(v4(7), 1000, 5), MP_GATE_SOURCE_BURST);
+	assert_int_equal(pass(v6(7, 1), 1, 5), 1); /* its network is enough */
+	assert_true(mp_gate_is_member(
+		&gate, &(struct mp_addr){.ip = {0x20, 0x01, 0x0d, 0xb8, [5] = 7, [15] = 200}}));
+	assert_false(mp_gate_is_member(&gate, &(struct mp_addr){.port = 1}));
+	assert_int_equal(pass(v4(1), 1000, 105), MP_GATE_ALL_RATE / 10);
+	/* What proves itself gives back where it took. */
+	for (size_t i = 0; i < 10000; i++) {
+		struct mp_addr addr = v6(7, 1);
+
+		assert_true(mp_gate_take(&gate, &addr, 105));
+		mp_gate_give(&gate, &addr);
+	}
+	assert_int_equal(pass(v4(1), 1, 105), 0);
+}
+
+/* Who is a member is asked once in a while only. */
+static void
+members_are_looked_up(void **state)
+{
+	int asked = 0;
+
+	(void)state;
+	gate.member = lives_at_seven;
+	gate.ctx = &asked;
+	(void)pass(v4(1), 1000, 5);
+	(void)pass(v4(1), 1000, 4 + MP_GATE_MEMBER_MS);
+	assert_int_equal(asked, 1);
+	(void)pass(v4(1), 1000, 5 + MP_GATE_MEMBER_MS);
+	assert_int_equal(asked, 2);
+}
+
 /* The source that came longest ago goes, and comes back as new. */
 static void
 many_sources(void **state)
@@ -107,6 +158,8 @@ main(void)
 		cmocka_unit_test_setup(a_network_is_one, setup),
 		cmocka_unit_test_setup(all_have_theirs, setup),
 		cmocka_unit_test_setup(who_proves_itself_is_free, setup),
+		cmocka_unit_test_setup(members_have_theirs, setup),
+		cmocka_unit_test_setup(members_are_looked_up, setup),
 		cmocka_unit_test_setup(many_sources, setup),
 	};
 

@@ -541,6 +541,26 @@ a_crowd(void **state)
 	assert_int_equal(stats(A).unproved, 0);
 }
 
+/* Strangers from many sources have to make room, and not who comes from where a member is. */
+static void
+strangers_go_first(void **state)
+{
+	int fds[MP_PEERS_GREETING_MAX + 20], member = raw_connect(&side[A].addr);
+
+	(void)state;
+	for (size_t i = 0; i < mp_countof(fds); i++)
+		fds[i] = raw_connect_from((uint8_t)(2 + i % 8), &side[A].addr);
+	spin(stats(A).crowded == 21);
+	assert_int_equal(stats(A).unproved, MP_PEERS_GREETING_MAX);
+	assert_false(raw_closed(member));
+	for (size_t i = 0; i < 21; i++)
+		assert_true(raw_closed(fds[i]));
+	(void)close(member);
+	for (size_t i = 0; i < mp_countof(fds); i++)
+		(void)close(fds[i]);
+	spin(stats(A).unproved == 0);
+}
+
 static uint64_t
 all_refused(void)
 {
@@ -630,6 +650,7 @@ main(void)
 		TEST(slow_reader),
 		TEST(silent_peer),
 		TEST(a_crowd),
+		TEST(strangers_go_first),
 		TEST(a_flood),
 		TEST(joiners),
 		TEST(ports),
