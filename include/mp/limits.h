@@ -41,8 +41,9 @@
 #define MP_RUNS_RESTING_MAX     8
 #define MP_RUNS_RESTING_MODULES 10000u
 
-/* Runs of which a node keeps the record and the end. More: the oldest ended ones are forgotten,
- * with their logs. */
+/* Runs of which a node keeps the record and the end. More: of the member that has opened most of
+ * them the oldest ended one is forgotten, with its log; if none has ended, one that this node only
+ * knows of. */
 #define MP_RUNS_KNOWN_MAX 20000
 
 /* Modules of one expanded pipeline, and edges between them. */

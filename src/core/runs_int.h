@@ -65,9 +65,10 @@ struct known {
 	struct mp_map_node in_map;
 	struct known *next; /* newest first */
 	struct mp_run_id id;
-	struct mp_buf record;     /* signed */
-	struct mp_run_record rec; /* borrows from record */
-	struct mp_buf end;        /* signed; empty until the run has ended */
+	struct mp_buf record;           /* signed */
+	struct mp_run_record rec;       /* borrows from record */
+	const struct mp_member *opener; /* NULL: not known any more */
+	struct mp_buf end;              /* signed; empty until the run has ended */
 	struct mp_buf sealed; /* of an elector or the mirror, until then: codec/record_secret.h */
 	struct mp_end ending;
 	bool opened; /* a majority of its electors took it: its opener cannot give it up any more */

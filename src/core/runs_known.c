@@ -69,23 +69,58 @@ known_unlink(struct mp_runs *runs, struct known *k)
 	runs->known_count--;
 }
 
-/* The oldest that has ended and is not in memory makes room. */
+static bool
+known_is_spare(const struct known *k, const struct mp_env *env)
+{
+	return k->box == NULL && (k->ended || !mp_node_id_eq(&k->rec.opener, &env->self));
+}
+
+/* How many each member has opened, by slot; those of nobody known come last. */
+static uint32_t *
+count_openers(const struct mp_runs *runs, struct mp_env *env, size_t members)
+{
+	uint32_t *counts = mp_out_mem(env->out, (members + 1) * sizeof(*counts));
+
+	for (const struct known *k = runs->known; counts != NULL && k != NULL; k = k->next)
+		counts[k->opener != NULL ? k->opener->slot : members]++;
+	return counts;
+}
+
+/* Whoever opens more than all others pushes out its own: of who has opened most the oldest that has
+ * ended, or is only known of, makes room. */
+static struct known *
+known_spare(const struct mp_runs *runs, struct mp_env *env)
+{
+	size_t members = mp_roster_count(runs->parts.roster);
+	const uint32_t *counts = count_openers(runs, env, members);
+	uint32_t most = 0, n;
+	struct known *best = NULL;
+
+	for (struct known *k = runs->known; counts != NULL && k != NULL; k = k->next) {
+		if (!known_is_spare(k, env))
+			continue;
+		n = counts[k->opener != NULL ? k->opener->slot : members];
+		if (best != NULL && (n < most || (n == most && best->ended && !k->ended)))
+			continue;
+		best = k;
+		most = n;
+	}
+	return best;
+}
+
 static void
 known_make_room(struct mp_runs *runs, struct mp_env *env)
 {
-	struct known *oldest = NULL;
+	struct known *spare;
 
 	if (runs->known_count < MP_RUNS_KNOWN_MAX)
 		return;
-	for (struct known *k = runs->known; k != NULL; k = k->next) {
-		if (k->ended && k->box == NULL)
-			oldest = k;
-	}
-	if (oldest != NULL) {
-		if (oldest->away)
-			box_delete_rows(env, &oldest->id);
-		known_remove(runs, env, oldest);
-	}
+	spare = known_spare(runs, env);
+	if (spare == NULL)
+		return;
+	if (spare->away)
+		box_delete_rows(env, &spare->id);
+	known_remove(runs, env, spare);
 }
 
 struct known *
@@ -111,6 +146,7 @@ known_add(struct mp_runs *runs, struct mp_env *env, const struct mp_run_record *
 		mp_dealloc(runs->alloc, k, sizeof(*k));
 		return NULL;
 	}
+	k->opener = mp_roster_find(runs->parts.roster, &k->rec.opener);
 	known_link(runs, k);
 	if (persist)
 		known_put(env, k);

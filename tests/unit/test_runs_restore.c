@@ -182,6 +182,78 @@ test_no_memory(void **state)
 	cluster_free(c);
 }
 
+/* n1 or n2 says that it has opened its i-th run, which n1 decides and which may have ended. */
+static struct mp_run_id
+tell_run(struct cluster *c, int opener, size_t i, bool ended)
+{
+	struct mp_run_record rec = {.cluster = c->nodes[0].env.cluster,
+		.opener = c->nodes[opener].env.self,
+		.submitted_ms = 1700000000000 + (mp_time)i,
+		.name = "run",
+		.elector_count = 1,
+		.electors = {c->nodes[1].env.self},
+		.copies = 1};
+	struct mp_end end = {.cluster = rec.cluster,
+		.generation = 1,
+		.term = 1,
+		.leader = rec.electors[0],
+		.outcome = MP_OUTCOME_SUCCEEDED,
+		.ended_ms = rec.submitted_ms,
+		.last_index = 1};
+	struct mp_buf record, bytes, message;
+	struct mp_msg_run_known m;
+
+	mp_buf_init(&record, &c->alloc, MP_SIGNED_RECORD_MAX);
+	mp_buf_init(&bytes, &c->alloc, MP_SIGNED_END_MAX);
+	mp_buf_init(&message, &c->alloc, MP_MSG_MAX);
+	memcpy(rec.nonce, &i, sizeof(i));
+	assert_int_equal(
+		mp_run_record_sign(&fake_crypto, &c->nodes[opener].secret, &rec, &record), 0);
+	end.run = rec.id;
+	if (ended)
+		assert_int_equal(mp_end_sign(&fake_crypto, &c->nodes[1].secret, &end, &bytes), 0);
+	m = (struct mp_msg_run_known){mp_buf_span(&record), mp_buf_span(&bytes)};
+	assert_int_equal(mp_msg_run_known_encode(&message, &m), 0);
+	step_begin(c, 0);
+	assert_int_equal(mp_runs_message(c->nodes[0].runs, &c->nodes[0].env,
+				 &c->nodes[opener].env.self, mp_buf_span(&message)),
+		0);
+	mp_out_end(c->nodes[0].env.out, &(const struct mp_effect *){NULL}, &(size_t){0});
+	mp_buf_fini(&record);
+	mp_buf_fini(&bytes);
+	mp_buf_fini(&message);
+	return rec.id;
+}
+
+/* One that opens more runs than all others makes the node forget its own, of which those that have
+ * ended go first, and none of the others'. */
+static void
+test_busy_opener(void **state)
+{
+	struct mp_run_id others[50], busy[100], last;
+	struct cluster *c = cluster_new(3);
+	const struct mp_runs *runs = c->nodes[0].runs;
+
+	(void)state;
+	for (size_t i = 0; i < mp_countof(others); i++)
+		others[i] = tell_run(c, 1, i, i % 2 == 0);
+	for (size_t i = 0; i < mp_countof(busy); i++)
+		busy[i] = tell_run(c, 2, 1000 + i, i == 7);
+	for (size_t i = mp_countof(others) + mp_countof(busy); i < MP_RUNS_KNOWN_MAX; i++)
+		(void)tell_run(c, 2, 1000 + i, false);
+	assert_int_equal(mp_runs_have(runs, &busy[0]), MP_RUNS_HAVE_RECORD);
+	(void)tell_run(c, 2, 100000, false);
+	assert_int_equal(mp_runs_have(runs, &busy[7]), MP_RUNS_HAVE_NOTHING);
+	for (size_t i = 0; i < 99; i++)
+		last = tell_run(c, 2, 100001 + i, false);
+	for (size_t i = 0; i < mp_countof(busy); i++)
+		assert_int_equal(mp_runs_have(runs, &busy[i]), MP_RUNS_HAVE_NOTHING);
+	for (size_t i = 0; i < mp_countof(others); i++)
+		assert_int_equal(mp_runs_have(runs, &others[i]), MP_RUNS_HAVE_RECORD);
+	assert_int_equal(mp_runs_have(runs, &last), MP_RUNS_HAVE_RECORD);
+	cluster_free(c);
+}
+
 int
 main(void)
 {
@@ -190,6 +262,7 @@ main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_flipped),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_busy_opener),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
