@@ -30,6 +30,8 @@ struct mp_member {
 	const struct mp_caps *caps; /* NULL until pulled */
 	bool caps_old;              /* those from before: the ones it names now are not here yet */
 	struct mp_load load;        /* as it said last */
+	uint32_t runs;              /* what it said of runs when it last did, */
+	mp_time runs_ms;            /* and when */
 	uint32_t rtt_ms;            /* of the last direct probe; 0 not known */
 	int64_t skew_ms; /* its clock less ours, as of that probe, give or take half the round trip
 			  */

@@ -518,6 +518,9 @@ mp_runs_link(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *
 void
 mp_runs_members(struct mp_runs *runs, struct mp_env *env)
 {
+	/* Whoever comes, or comes back, may know something else. */
+	if (runs->said == 0)
+		runs->say_ms = env->now_ms;
 	for (struct mp_dlist *l = runs->active.next; l != &runs->active; l = l->next) {
 		if (active_box(l)->lead != NULL)
 			mp_lead_members(active_box(l)->lead, env);

@@ -221,7 +221,8 @@ void known_have(struct mp_runs *runs, struct mp_env *env, const struct mp_node_i
 /* Of what HAVE would say, never 0. */
 uint32_t known_digest(const struct mp_runs *runs);
 /* Now and then: HAVE to a member that knows something else, if there is one. */
-#define HAVE_MS 30000
+#define HAVE_MS 10000
+#define SAY_MS  30000
 void known_compare(struct mp_runs *runs, struct mp_env *env);
 int known_message(struct mp_runs *runs, struct mp_env *env, const struct mp_node_id *from,
 	struct mp_span bytes, uint64_t kind);

@@ -358,7 +358,7 @@ mp_runs_say(struct mp_runs *runs, const struct mp_env *env)
 		runs->say_ms = env->now_ms + 2 * env->profile->probe_interval_ms;
 	} else if (env->now_ms >= runs->say_ms) {
 		runs->said = 0;
-		runs->say_ms = env->now_ms + HAVE_MS;
+		runs->say_ms = env->now_ms + SAY_MS;
 	}
 	return runs->said;
 }
@@ -375,8 +375,7 @@ known_compare(struct mp_runs *runs, struct mp_env *env)
 		const struct mp_member *m = mp_roster_at(roster, (at + i) % members);
 
 		if (m->state != MP_MEMBER_ALIVE || mp_node_id_eq(&m->id, &env->self) ||
-			m->load.runs == 0 || m->load.runs == digest ||
-			env->now_ms - m->last_heard_ms > HAVE_MS)
+			m->runs == 0 || m->runs == digest || env->now_ms - m->runs_ms > SAY_MS)
 			continue;
 		known_have(runs, env, &m->id);
 		return;

@@ -319,6 +319,10 @@ soft_in(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m,
 	if (MP_MUTANT(LOAD_GOSSIPED) && m->load.used != record->u.ping.load.used)
 		mp_swim_tell(swim, env, m->slot, NEWS_STATEMENT);
 	swim_edit(swim, m)->load = record->u.ping.load;
+	if (record->u.ping.load.runs != 0) {
+		swim_edit(swim, m)->runs = record->u.ping.load.runs;
+		swim_edit(swim, m)->runs_ms = env->now_ms;
+	}
 	swim->compared = true;
 	if (record->u.ping.view == swim->digest || MP_MUTANT(DIGEST_IGNORED)) {
 		swim->mismatches = 0;

@@ -28,8 +28,8 @@ step_say(struct cluster *c, int node)
 
 	if (runs == 0 || n->deaf)
 		return;
-	c->roster.members[node].load.runs = runs;
-	c->roster.members[node].last_heard_ms = c->now_ms;
+	c->roster.members[node].runs = runs;
+	c->roster.members[node].runs_ms = c->now_ms;
 }
 
 static void
