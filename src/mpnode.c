@@ -405,7 +405,7 @@ come_back(const struct options *o, struct mp_state *state, struct mp_error *err)
 	return 0;
 }
 
-/* The seeds that were given are not asked, and may be another cluster's. */
+/* The seeds that were given only help to find the others, and may be another cluster's. */
 static void
 say_member(const struct mp_state *state)
 {
@@ -457,8 +457,12 @@ command_join(const struct options *o)
 	rc = o->again ? come_back(o, &state, &err) : take_token(o, &state, &err);
 	if (rc != 0)
 		return abandon(&state, &err);
-	if (o->seed_count > 0 && !state.waiting && !state.joining)
+	if (o->seed_count > 0 && !state.waiting && !state.joining) {
 		say_member(&state);
+		rc = mp_state_hint(&state, (const char *const *)o->seeds, o->seed_count, &err);
+		if (rc != 0)
+			return abandon(&state, &err);
+	}
 	return state.waiting ? await_and_serve(o, &state) : serve(o, &state, false);
 }
 

@@ -14,6 +14,7 @@ struct mp_join {
 	struct mp_swim *swim;
 	enum mp_join_state state;
 	bool waiting; /* CONNECTING: for the deadline, not for a stream */
+	bool finds;   /* CONNECTING: this node is a member, and only wants to be told of others */
 	mp_time deadline_ms, backoff_ms;
 	struct mp_addr seeds[MP_SEEDS_MAX];
 	size_t seed_count, seed_at;
@@ -132,6 +133,12 @@ void
 mp_join_seeds(
 	struct mp_join *join, struct mp_env *env, const struct mp_addr *seeds, size_t seed_count)
 {
+	if (join->state == MP_JOIN_IDLE && mp_swim_started(join->swim)) {
+		join->state = MP_JOIN_CONNECTING;
+		join->finds = join->waiting = true;
+		join->seed_count = join->seed_at = 0;
+		join->backoff_ms = BACKOFF_MIN_MS;
+	}
 	if (seed_count == 0 || (join->state != MP_JOIN_CONNECTING && join->state != MP_JOIN_ASKING))
 		return;
 	join->fresh_count = mp_min_size(seed_count, MP_SEEDS_MAX);
@@ -159,6 +166,22 @@ mp_join_done(struct mp_join *join)
 		return false;
 	join->state = MP_JOIN_IDLE;
 	return true;
+}
+
+/* Is it one of the others? It knows more, or is told. */
+static void
+found(struct mp_join *join, struct mp_env *env, const struct mp_node_id *peer)
+{
+	const struct mp_member *m = mp_roster_find(join->roster, peer);
+
+	if (m == NULL || mp_node_id_eq(peer, &env->self)) {
+		seed_next(join, env);
+		return;
+	}
+	mp_swim_meet(join->swim, env, m);
+	join->state = MP_JOIN_IDLE;
+	join->finds = false;
+	join->deadline_ms = MP_TIME_NEVER;
 }
 
 static void
@@ -193,7 +216,9 @@ mp_join_link(struct mp_join *join, struct mp_env *env, const struct mp_node_id *
 	if (klass != MP_CLASS_CONTROL)
 		return;
 	if (join->state == MP_JOIN_CONNECTING && !join->waiting) {
-		if (state == MP_LINK_UP)
+		if (state == MP_LINK_UP && join->finds)
+			found(join, env, peer);
+		else if (state == MP_LINK_UP)
 			ask(join, env, peer);
 		else if (mp_addr_eq(addr, &join->seeds[join->seed_at]))
 			seed_next(join, env);

@@ -10,6 +10,9 @@
  *   IDLE -> CONNECTING -> ASKING -> SAVING -> DONE        with back-off from seed to seed;
  *                 ^----------'                            REFUSED when a member said no
  *
+ * A member that was told of seeds connects to them in the same way, until one is reached, and then
+ * pulls its view: where all others have other addresses by now, nothing else leads to them.
+ *
  * Names of seeds may not be known yet, or change what they stand for, so after every round in which
  * no seed was of help the shell is asked anew where they are.
  */
@@ -47,8 +50,7 @@ int mp_join_start(struct mp_join *join, struct mp_env *env, const struct mp_addr
 	size_t seed_count, struct mp_span credential);
 
 /* MP_EV_SEEDS. From the next round on these are asked, if there are any; at once, if none was
- * known.
- */
+ * known. A member begins to look for them. */
 void mp_join_seeds(
 	struct mp_join *join, struct mp_env *env, const struct mp_addr *seeds, size_t seed_count);
 

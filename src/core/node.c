@@ -527,7 +527,7 @@ node_tick(struct mp_node *node)
 {
 	struct mp_env *env = &node->env;
 
-	if (node->phase == NODE_JOINING)
+	if (node->phase == NODE_JOINING || node->phase == NODE_RUNNING)
 		mp_join_tick(node->join, env);
 	if (node->phase >= NODE_RUNNING && node->phase <= NODE_QUARANTINED &&
 		mp_swim_deadline(node->swim) <= env->now_ms)

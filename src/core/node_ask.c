@@ -81,7 +81,7 @@ mp_node_env(const struct mp_node *node)
 mp_time
 mp_node_deadline(const struct mp_node *node)
 {
-	mp_time due[10], first = MP_TIME_NEVER;
+	mp_time due[11], first = MP_TIME_NEVER;
 	size_t n = 0;
 
 	if (node->phase == NODE_JOINING)
@@ -91,6 +91,7 @@ mp_node_deadline(const struct mp_node *node)
 	if (node->phase != NODE_RUNNING && node->phase != NODE_STOPPING)
 		return MP_TIME_NEVER;
 	due[n++] = mp_swim_deadline(node->swim);
+	due[n++] = node->phase == NODE_RUNNING ? mp_join_deadline(node->join) : MP_TIME_NEVER;
 	due[n++] = mp_pulse_deadline(node->pulse);
 	due[n++] = mp_runs_deadline(node->runs);
 	due[n++] = mp_worker_deadline(node->worker);

@@ -81,6 +81,9 @@ void mp_swim_spread_credential(
 int mp_swim_take_statement(struct mp_swim *swim, struct mp_env *env,
 	const struct mp_node_id *sender, struct mp_span statement);
 
+/* That member has been found where somebody said that it is: pulls its view. */
+void mp_swim_meet(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m);
+
 /* Where datagrams to that member go now; NULL: nowhere. */
 const struct mp_addr *mp_swim_where(const struct mp_swim *swim, const struct mp_member *m);
 

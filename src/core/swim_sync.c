@@ -177,6 +177,12 @@ mp_swim_want(struct mp_swim *swim, struct mp_env *env, const struct mp_member *f
 		swim->pull_about = *about;
 }
 
+void
+mp_swim_meet(struct mp_swim *swim, struct mp_env *env, const struct mp_member *m)
+{
+	mp_swim_want(swim, env, m, NULL);
+}
+
 /* Above 32 members it is done less often: 30 s times ceil(log2 n) - 4. */
 static mp_time
 push_pull_interval(const struct mp_swim *swim, const struct mp_env *env)

@@ -43,8 +43,8 @@ look_at_state(struct mp_diagnosis *d, const struct mp_snap_member *m, const char
 				"%s is dead: nothing was heard of it since this node started",
 				name);
 		mp_problem_advise(p, "start it again (mpnode start there); if it runs, both ways "
-				     "between it and this "
-				     "node must let UDP and TCP through");
+				     "between it and this node must let UDP and TCP through; if "
+				     "all have new addresses: mpnode join HOST:PORT there");
 	} else if (m->state == MP_MEMBER_SUSPECT) {
 		p = mp_problem_add(&d->problems, "suspect", false, name);
 		mp_problem_say(p, "%s does not answer and is suspected to be dead", name);

@@ -120,6 +120,10 @@ daemon_ready(struct mp_daemon *d)
 	int n;
 
 	mp_peers_accept(d->peers);
+	if (d->config.state->joining)
+		mp_daemon_resolve_end(d);
+	else
+		mp_daemon_resolve(d); /* where an operator says that others are */
 	daemon_joined(d);
 	mp_hex(hex, d->config.state->id.b, sizeof(d->config.state->id.b));
 	if (d->advertised_count > 0)

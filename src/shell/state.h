@@ -64,7 +64,7 @@ struct mp_state {
 	uint16_t port; /* as used last; 0 none */
 	struct mp_state_network network;
 	mp_time returned_ms; /* wall: when it came back without its control.db; 0: it never did */
-	char seeds[MP_STATE_SEEDS_MAX][MP_STATE_SEED_SIZE]; /* joining, waiting: to ask */
+	char seeds[MP_STATE_SEEDS_MAX][MP_STATE_SEED_SIZE]; /* to ask, or to look at */
 	size_t seed_count;
 	/* What mp_state_open() has made, for mp_state_abandon(): */
 	bool fresh;           /* all that is in the directory */
@@ -114,6 +114,10 @@ int mp_state_pin(struct mp_state *state, const struct mp_cluster_id *cluster, st
 /* Is what is here a cluster of its own, of which nothing would be missed? The errors of reading
  * control.db. */
 int mp_state_is_alone(const struct mp_state *state, bool *alone, struct mp_error *err);
+
+/* Where others may be, for a member; none: as before. In memory only. MP_EINVAL. */
+int mp_state_hint(
+	struct mp_state *state, const char *const *seeds, size_t count, struct mp_error *err);
 
 /* Other seeds than those kept. MP_EINVAL, MP_EIO, MP_EFULL. */
 int mp_state_set_seeds(

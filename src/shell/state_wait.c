@@ -72,7 +72,7 @@ waiting_write(struct mp_state *state, struct mp_error *err)
 }
 
 int
-mp_state_wait(struct mp_state *state, const char *const *seeds, size_t count, struct mp_error *err)
+mp_state_hint(struct mp_state *state, const char *const *seeds, size_t count, struct mp_error *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		size_t n = strlen(seeds[i]);
@@ -85,7 +85,15 @@ mp_state_wait(struct mp_state *state, const char *const *seeds, size_t count, st
 		state->seed_count = mp_min_size(count, MP_STATE_SEEDS_MAX);
 	for (size_t i = 0; i < mp_min_size(count, MP_STATE_SEEDS_MAX); i++)
 		memcpy(state->seeds[i], seeds[i], strlen(seeds[i]) + 1);
-	return waiting_write(state, err);
+	return 0;
+}
+
+int
+mp_state_wait(struct mp_state *state, const char *const *seeds, size_t count, struct mp_error *err)
+{
+	int rc = mp_state_hint(state, seeds, count, err);
+
+	return rc == 0 ? waiting_write(state, err) : rc;
 }
 
 int
