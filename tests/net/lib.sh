@@ -6,6 +6,7 @@
 #   net_cut FROM TO           what one sends to the other gets lost, not what comes back
 #   net_mend FROM TO
 #   deaf NODE, mute NODE      it hears none of $net_nodes; it is heard by none. heal NODE
+#   net_far MS PERCENT        from now on what anybody sends takes so long, and so much gets lost
 #   net_no_udp NODE           UDP neither leaves it nor gets in; net_udp NODE
 #   net_behind NODE           moves it behind a router that translates addresses: the router has
 #                             its address then, and the node is $net_inside
@@ -100,6 +101,22 @@ net_cut()
 net_mend()
 {
 	ip -n "$(net_ns "$1")" neigh del "$(node_host "$2")" dev eth0 2>/dev/null
+}
+
+# Instead of the bridge, a program has the ends of all.
+net_far()
+{
+	for net_n in $net_nodes; do
+		ip -n "$net_hub" link set "to$net_n" nomaster
+		echo "to$net_n"
+	done >"$tap_tmp/wire.ports"
+	# shellcheck disable=SC2046
+	: >"$tap_tmp/wire.out"
+	ip netns exec "$net_hub" "$top_builddir/tests/net/wire" "$1" "$2" 1 \
+		$(cat "$tap_tmp/wire.ports") >"$tap_tmp/wire.out" 2>"$tap_tmp/wire.log" &
+	net_wire=$!
+	cli_pids="$cli_pids $net_wire"
+	until_true 10 grep -q ready "$tap_tmp/wire.out" && kill -0 "$net_wire"
 }
 
 net_others()
