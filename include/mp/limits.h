@@ -150,6 +150,8 @@
 
 /* Rows that wait for control.db, in bytes. More: refused, and the node stops. */
 #define MP_CONTROL_QUEUE_MAX (256u * 1024 * 1024)
+/* So long rows that nobody waits for may wait for others, to be written with them. */
+#define MP_CONTROL_PATIENCE_MS 50u
 
 /* What a module may leave in $MP_OUTPUT. More: the module fails. */
 #define MP_VALUE_MAX (1024u * 1024)

@@ -46,6 +46,7 @@ struct mp_control {
 	uv_cond_t wake;
 	struct control_batch *head, **tail;
 	size_t queued;
+	bool hurry;           /* somebody waits for a row that is queued */
 	uint64_t queued_seq;  /* of the last one taken in */
 	uint64_t durable_seq; /* 0: none yet */
 	struct mp_error trouble;
@@ -265,6 +266,16 @@ control_write_until_done(struct mp_control *c, const struct control_batch *list)
 	}
 }
 
+/* Under the lock, released while waiting: what nobody waits for goes with what comes next. */
+static void
+control_gather(struct mp_control *c)
+{
+	while (!c->hurry && !c->stopping &&
+		uv_cond_timedwait(&c->wake, &c->lock, c->config.patience_ms * 1000000u) == 0)
+		;
+	c->hurry = false;
+}
+
 /* Under the lock, released while waiting. */
 static void
 control_wait(struct mp_control *c)
@@ -292,6 +303,7 @@ control_thread(void *arg)
 			control_wait(c);
 		if (c->head == NULL)
 			break;
+		control_gather(c);
 		list = c->head;
 		c->head = NULL;
 		c->tail = &c->head;
@@ -357,9 +369,20 @@ control_copy(uint64_t seq, const struct mp_row *rows, size_t count)
 	return b;
 }
 
+/* A result that is settled is forgotten; if that is forgotten, it is settled once more. */
+static bool
+control_hurries(const struct mp_row *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].table != MP_TABLE_HELD || rows[i].op == MP_ROW_PUT)
+			return true;
+	return false;
+}
+
 int
 mp_control_write(struct mp_control *c, uint64_t seq, const struct mp_row *rows, size_t count)
 {
+	bool hurry = control_hurries(rows, count);
 	struct control_batch *b;
 	int rc = 0;
 
@@ -373,9 +396,11 @@ mp_control_write(struct mp_control *c, uint64_t seq, const struct mp_row *rows, 
 	} else {
 		c->queued += b->size;
 		c->queued_seq = seq;
+		c->hurry = c->hurry || hurry;
+		if (hurry || c->head == NULL)
+			uv_cond_signal(&c->wake);
 		*c->tail = b;
 		c->tail = &b->next;
-		uv_cond_signal(&c->wake);
 	}
 	uv_mutex_unlock(&c->lock);
 	if (rc != 0)

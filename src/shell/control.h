@@ -4,8 +4,9 @@
  * (DESIGN 8; tables in mp/store.h). SQLite in WAL mode, synchronous=FULL.
  *
  * One thread writes. It takes whatever is queued, commits it in one transaction (group commit),
- * and the loop thread hears of the highest sequence number that is durable. While the disk is
- * full or fails nothing is reported; the same rows are tried again until they are written.
+ * and the loop thread hears of the highest sequence number that is durable. What nobody waits for
+ * (that a result need not be held any more) goes with what is written next. While the disk is full
+ * or fails nothing is reported; the same rows are tried again until they are written.
  *
  * Every row carries a checksum, so a damaged file gives an error and never a wrong row.
  */
@@ -24,8 +25,9 @@
 struct mp_control;
 
 struct mp_control_config {
-	const char *path; /* copied */
-	uv_loop_t *loop;  /* borrowed until closed */
+	const char *path;     /* copied */
+	uv_loop_t *loop;      /* borrowed until closed */
+	uint64_t patience_ms; /* how long rows that nobody waits for may wait for others */
 	/* Both run on the loop's thread, never from inside a call of this module. */
 	void (*durable)(void *ctx, uint64_t seq); /* all rows up to seq are on disk */
 	/* Writing failed (once per trouble, not per retry), or works again (err->code is 0).

@@ -134,6 +134,7 @@ open_databases(struct mp_daemon *d, struct mp_error *err)
 	char path[MP_PATH_MAX + 1];
 	struct mp_control_config control = {.path = path,
 		.loop = &d->loop,
+		.patience_ms = MP_CONTROL_PATIENCE_MS,
 		.durable = mp_daemon_on_durable,
 		.health = mp_daemon_on_disk,
 		.ctx = d};

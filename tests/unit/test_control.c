@@ -16,6 +16,7 @@ struct fixture {
 	struct mp_control *control;
 	uint64_t durable;
 	unsigned durable_calls;
+	uint64_t patience_ms;
 	int health; /* code of the last report */
 	unsigned health_calls;
 	bool closed;
@@ -76,6 +77,7 @@ open_control(struct fixture *f, struct mp_error *err)
 {
 	const struct mp_control_config config = {.path = scratch_path(&f->scratch, "control.db"),
 		.loop = &f->loop,
+		.patience_ms = f->patience_ms,
 		.durable = on_durable,
 		.health = on_health,
 		.ctx = f};
@@ -254,6 +256,43 @@ test_many_writes_share_commits(void **state)
 	assert_int_equal(queued, 0);
 	assert_int_equal(load_all(f, &d, NULL), 0);
 	assert_int_equal(d.rows, 2000);
+	assert_int_equal(close_control(f), 0);
+}
+
+static void
+forget(struct fixture *f, uint64_t seq, const char *key)
+{
+	const struct mp_row row = {MP_ROW_DELETE, MP_TABLE_HELD, mp_span_str(key), {NULL, 0}};
+
+	assert_int_equal(mp_control_write(f->control, seq, &row, 1), 0);
+}
+
+static void
+test_what_nobody_waits_for_goes_with_the_next(void **state)
+{
+	struct fixture *f = *state;
+	struct dump d = {0};
+	uint64_t seq = 0;
+
+	f->patience_ms = 3600 * 1000;
+	must_open(f);
+	put(f, ++seq, MP_TABLE_HELD, "a", "1");
+	wait_durable(f, seq);
+	f->durable_calls = 0;
+	for (unsigned i = 1; i <= 50; i++) {
+		forget(f, ++seq, "a");
+		put(f, ++seq, MP_TABLE_HELD, "a", "2");
+		wait_durable(f, seq);
+		assert_int_equal(f->durable_calls, i);
+	}
+	forget(f, ++seq, "a");
+	assert_int_equal(close_control(f), 0);
+	f->patience_ms = 1;
+	must_open(f);
+	assert_int_equal(load_all(f, &d, NULL), 0);
+	assert_int_equal(d.rows, 0);
+	forget(f, 1, "b");
+	wait_durable(f, 1);
 	assert_int_equal(close_control(f), 0);
 }
 
@@ -738,6 +777,7 @@ main(void)
 		T(test_delete_and_range),
 		T(test_read_a_range),
 		T(test_many_writes_share_commits),
+		T(test_what_nobody_waits_for_goes_with_the_next),
 		T(test_close_flushes),
 		T(test_load_stops_when_told),
 		T(test_queue_is_bounded),
