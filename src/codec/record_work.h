@@ -123,8 +123,8 @@ int mp_signed_result_encode(
 	struct mp_buf *buf, struct mp_span record, const struct mp_result_sig *sig);
 int mp_signed_result_decode(
 	struct mp_span bytes, struct mp_span *record, struct mp_result_sig *sig);
-/* Decodes all of it and checks that result->node signed it. Also MP_ESIG. Whether that node is a
- * member and was asked is the caller's to check. record may be NULL. */
+/* Decodes all of it and checks that result->node signed it, unless crypto is NULL. Also MP_ESIG.
+ * Whether that node is a member and was asked is the caller's to check. record may be NULL. */
 int mp_signed_result_open(const struct mp_crypto *crypto, struct mp_span bytes,
 	struct mp_result *out, struct mp_span *record);
 

@@ -19,10 +19,13 @@ struct lead_attempt {
 	mp_time since_ms; /* of our clock */
 	uint64_t asked;   /* answers to later requests than this one must name it */
 	uint64_t boot;    /* of its worker when it was handed out; 0: not known */
-	uint8_t misses;   /* answers in a row that did not name it */
-	bool seen;        /* named by the answer that is being read */
-	bool done;        /* its result came, FINISHED is on its way through the log */
-	bool given_up;    /* LOST is on its way, or ONCE_END */
+	/* What this leader signed: it need not verify that. Zero: another did. */
+	struct mp_hash offer;
+	struct mp_sig offer_sig;
+	uint8_t misses; /* answers in a row that did not name it */
+	bool seen;      /* named by the answer that is being read */
+	bool done;      /* its result came, FINISHED is on its way through the log */
+	bool given_up;  /* LOST is on its way, or ONCE_END */
 	/* Of a `once` module: its worker has not heard of it before ONCE_BEGIN is committed. */
 	bool begins;   /* that entry is on its way */
 	bool due;      /* it is to be handed out now */
@@ -188,6 +191,10 @@ int lead_hashes(struct mp_lead *lead, struct mp_env *env, uint32_t module, struc
 int lead_offer_hash(struct mp_lead *lead, struct mp_env *env, const struct mp_attempt_id *id,
 	const struct mp_node_id *worker, const struct mp_hash *spec, const struct mp_hash *inputs,
 	struct mp_hash *out);
+/* Did the leader that the result names sign its offer? 0 or MP_ESIG. What this one signed for an
+ * attempt that it waits for it knows. */
+int lead_offer_check(
+	const struct mp_lead *lead, const struct mp_env *env, const struct mp_result *result);
 /* Places what can be placed and hands it out; it is logged with the next entry, or soon. */
 void lead_place(struct mp_lead *lead, struct mp_env *env);
 /* Logs what was handed out. 0, or the raft's error: nothing else is to be logged before it. */

@@ -82,6 +82,20 @@ lead_offer_hash(struct mp_lead *lead, struct mp_env *env, const struct mp_attemp
 	return mp_offer_hash(env->crypto, lead->alloc, &offer, out);
 }
 
+int
+lead_offer_check(
+	const struct mp_lead *lead, const struct mp_env *env, const struct mp_result *result)
+{
+	const struct lead_attempt *a = lead->current[result->attempt.module];
+
+	if (a != NULL && mp_node_id_eq(&result->leader, &env->self) &&
+		mp_hash_eq(&result->offer, &a->offer) &&
+		memcmp(result->offer_sig.b, a->offer_sig.b, sizeof(a->offer_sig.b)) == 0)
+		return 0;
+	return env->crypto->verify(result->leader.b, &result->offer_sig,
+		mp_span(result->offer.b, sizeof(result->offer.b)));
+}
+
 /* ---- items ---- */
 
 /* The results of all dependencies go with the item, so a worker needs nobody else to know what it
@@ -107,6 +121,7 @@ item_deps(struct mp_lead *lead, struct mp_cbor_w *w, const struct mp_graph_modul
 	return w->rc;
 }
 
+/* The attempt is tracked. */
 static int
 item_encode(struct mp_lead *lead, struct mp_env *env, struct mp_buf *buf,
 	const struct mp_assigned *assigned)
@@ -114,6 +129,7 @@ item_encode(struct mp_lead *lead, struct mp_env *env, struct mp_buf *buf,
 	const struct mp_attempt_id *id = &assigned->attempt;
 	const struct mp_run_module *m = &lead->c.run->modules[id->module];
 	const struct mp_graph_module *g = &lead->c.graph->modules[id->module];
+	struct lead_attempt *a = lead->current[id->module];
 	struct mp_work_item item = {
 		.module = id->module,
 		.counter = id->counter,
@@ -121,16 +137,18 @@ item_encode(struct mp_lead *lead, struct mp_env *env, struct mp_buf *buf,
 		.name = mp_span_str(g->name),
 		.spec = g->spec,
 	};
-	struct mp_hash spec, inputs, offer;
+	struct mp_hash spec, inputs;
 	struct mp_cbor_w w;
 	size_t deps = 0;
 	int rc = lead_hashes(lead, env, id->module, &spec, &inputs);
 
+	mp_assert(a != NULL && mp_attempt_eq(&a->id, id));
 	if (rc == 0)
-		rc = lead_offer_hash(lead, env, id, &assigned->worker, &spec, &inputs, &offer);
+		rc = lead_offer_hash(lead, env, id, &assigned->worker, &spec, &inputs, &a->offer);
 	if (rc != 0)
 		return rc;
-	env->crypto->sign(env->secret, &item.offer_sig, mp_span(offer.b, sizeof(offer.b)));
+	env->crypto->sign(env->secret, &a->offer_sig, mp_span(a->offer.b, sizeof(a->offer.b)));
+	item.offer_sig = a->offer_sig;
 	mp_cbor_w_init(&w, buf);
 	for (uint32_t i = 0; i < g->need_count; i++)
 		deps += !dep_is_bare(lead, g->needs[i]);

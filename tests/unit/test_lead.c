@@ -591,6 +591,41 @@ test_cancel_at_the_end(void **state)
 	world_fini(&w);
 }
 
+static unsigned verified;
+
+static int
+counting_verify(const uint8_t pub[32], const struct mp_sig *sig, struct mp_span msg)
+{
+	verified++;
+	return fake_verify(pub, sig, msg);
+}
+
+/* What a leader signed itself it does not verify: of its own attempts only the worker's word. */
+static void
+test_own_offers_are_known(void **state)
+{
+	struct mp_crypto counting = fake_crypto;
+	struct world w;
+
+	(void)state;
+	counting.verify = counting_verify;
+	unit_graph_init(&w.graph, 2);
+	world_init(&w, 1);
+	world_settle(&w);
+	w.env.crypto = &counting;
+	verified = 0;
+	assert_int_equal(world_ok(&w, 0), 0);
+	assert_int_equal(verified, 1);
+	assert_int_equal(world_result(&w, &w.items[1], MP_STATUS_OK, SPOIL_OFFER_SIG), MP_ESIG);
+	assert_int_equal(verified, 3);
+	w.env.crypto = &fake_crypto;
+	world_settle(&w);
+	assert_int_equal(world_ok(&w, 1), 0);
+	world_settle(&w);
+	assert_int_equal(mp_run_state(&w.run), MP_RUN_SUCCEEDED);
+	world_fini(&w);
+}
+
 static void
 test_forged_results(void **state)
 {
@@ -693,6 +728,7 @@ main(void)
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_cancel_at_the_end),
 		cmocka_unit_test(test_forged_results),
+		cmocka_unit_test(test_own_offers_are_known),
 		cmocka_unit_test(test_unplaceable),
 		cmocka_unit_test(test_results_before_status),
 	};
