@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/charter.h"
 
+#include "core/mutant.h"
+
 #define META_AUTHORITY "authority"
 
 struct branch {
@@ -401,7 +403,8 @@ mp_charter_revoke(struct mp_charter *charter, struct mp_env *env, struct mp_span
 	rc = revoked_take(charter, e);
 	if (rc != 0)
 		return rc;
-	mp_out_put(env->out, MP_TABLE_REVOKED, mp_span(id.b, sizeof(id.b)), record);
+	if (!MP_MUTANT(SHUT_FORGOTTEN))
+		mp_out_put(env->out, MP_TABLE_REVOKED, mp_span(id.b, sizeof(id.b)), record);
 	if (subject != NULL)
 		*subject = id;
 	return 0;

@@ -18,6 +18,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_msg_work \
 	tests/fuzz/fuzz_noise \
 	tests/fuzz/fuzz_pipeline \
+	tests/fuzz/fuzz_proof \
 	tests/fuzz/fuzz_record_run \
 	tests/fuzz/fuzz_record_secret \
 	tests/fuzz/fuzz_record_work \
@@ -38,6 +39,7 @@ tests_fuzz_fuzz_msg_raft_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_msg_work_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_noise_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_pipeline_LDADD = $(FUZZ_LIBS)
+tests_fuzz_fuzz_proof_LDADD = libmp-ctl.a $(FUZZ_LIBS)
 tests_fuzz_fuzz_record_run_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_record_secret_LDADD = $(FUZZ_LIBS)
 tests_fuzz_fuzz_record_work_LDADD = $(FUZZ_LIBS)

@@ -261,6 +261,18 @@ sim_disk_persist(struct sim_host *host, const struct mp_effect *fx)
 	sim_at(sim, disk->busy_until, disk_done, host->index | (uint64_t)host->life << 8);
 }
 
+bool
+sim_disk_close(struct sim_host *host)
+{
+	struct sim_disk *disk = host->disk;
+
+	if (disk->first != NULL && host->full_until > host->sim->now)
+		return false;
+	while (disk->first != NULL)
+		batch_free(disk_pop(disk));
+	return true;
+}
+
 /* Of what was not reported durable, the oldest part may have reached the platter all the same. */
 void
 sim_disk_crash(struct sim_host *host)

@@ -126,7 +126,7 @@ sim_host_start(struct sim_host *host)
 	struct mp_buf caps;
 
 	mp_assert(host->node == NULL);
-	if (host->gone)
+	if (host->gone && !sim_shut_tries(host))
 		return;
 	if (host->index == 0)
 		config.gossip_key = mp_span(gossip_key, sizeof(gossip_key));
@@ -192,8 +192,12 @@ host_stopped(struct sim *sim, uint64_t arg)
 	if (host->node == NULL || host->life != (uint32_t)(arg >> 8))
 		return;
 	sim->sometimes[SIM_STOPPED]++;
+	if (!sim_disk_close(host))
+		host->shut_told = false; /* it may not know it any more */
+	else if (host->shut_told)
+		sim_check_secrets_left(host);
 	sim_host_crash(host, false);
-	if (sim->healed && !host->left)
+	if ((sim->healed || host->shut_told) && !host->left)
 		sim_host_start(host);
 }
 

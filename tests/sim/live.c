@@ -52,11 +52,14 @@ sim_check_runs_ended(struct sim *sim, char *why, size_t size)
 			if (host->node == NULL ||
 				(end_is_known(host, run) && check_secrets_gone(host, run)))
 				continue;
-			if (why != NULL)
+			if (why != NULL && end_is_known(host, run))
 				(void)snprintf(why, size,
-					"host %" PRIu32 " does not know how run %s has ended, or "
-					"keeps its secrets",
-					h, check_run_text(id));
+					"I14: host %" PRIu32 " keeps the secrets of run %s", h,
+					check_run_text(id));
+			else if (why != NULL)
+				(void)snprintf(why, size,
+					"host %" PRIu32 " does not know how run %s has ended", h,
+					check_run_text(id));
 			return false;
 		}
 	}

@@ -71,9 +71,19 @@ sim_shut_stopped(struct sim_host *host, const char *why)
 	if (!host->shut || strstr(why, "revoked") == NULL)
 		return false;
 	sim_trace(host->sim, host, "is shut out, and knows");
-	host->sim->sometimes[SIM_SHUT]++;
+	host->sim->sometimes[SIM_SHUT] += !host->shut_told;
+	host->shut_told = true;
 	host->gone = true;
 	return true;
+}
+
+bool
+sim_shut_tries(struct sim_host *host)
+{
+	bool tries = host->shut_told && !host->shut_tried;
+
+	host->shut_tried = host->shut_tried || tries;
+	return tries;
 }
 
 void

@@ -196,6 +196,8 @@ struct sim_host {
 	bool gone;     /* lost for good */
 	bool shut;     /* an authority has shut it out, */
 	sim_time shut_at;
+	bool shut_told;       /* and it has stopped for that, */
+	bool shut_tried;      /* and was started once more */
 	bool drain_asked;     /* somebody wants it out of work, */
 	bool drains;          /* and it has said that it is */
 	bool drain_over;      /* it has said that it is not, since all is healed */
@@ -295,6 +297,8 @@ bool sim_shut_revoke(struct sim_host *at, struct sim_host *of);
 bool sim_shut_stopped(struct sim_host *host, const char *why);
 void check_shut_serves(struct sim_host *host);
 void sim_shut_one(struct sim *sim, uint64_t index);
+/* True once: one that has stopped for it is started again, all the same. */
+bool sim_shut_tries(struct sim_host *host);
 
 void sim_takeover_lose(struct sim *sim);
 void sim_takeover_look(struct sim *sim, uint64_t arg);
@@ -346,6 +350,8 @@ struct sim_disk *sim_disk_new(struct sim_host *host);
 void sim_disk_free(struct sim_disk *disk);
 void sim_disk_persist(struct sim_host *host, const struct mp_effect *fx);
 void sim_disk_crash(struct sim_host *host);
+/* It exits by itself: what it has put is written. False: the disk is full. */
+bool sim_disk_close(struct sim_host *host);
 /* All rows are lost, and the blobs are not. */
 void sim_disk_wipe(struct sim_host *host);
 void sim_disk_restore(struct sim_host *host);
