@@ -40,6 +40,7 @@ struct exec_attempt {
 	struct exec_keeper *keeper;
 	bool killed;  /* mp_exec_kill() came */
 	bool spawned; /* `end` counts */
+	bool stale;   /* the store has not whole what the command reads */
 	bool orphan;  /* exec was closed: nobody is told */
 
 	struct mp_arena arena; /* of the request and what is made of it */

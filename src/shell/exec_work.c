@@ -278,6 +278,7 @@ exec_lay(struct exec_attempt *a)
 		a->exec->root, a->exec->config.cache, &a->req, &a->ws, &a->report.status, &a->err);
 	if (rc != 0) {
 		a->err.code = rc;
+		a->stale = rc == MP_ECORRUPT || rc == MP_ENOENT;
 		return;
 	}
 	a->err.code = 0;
@@ -414,14 +415,11 @@ static bool
 exec_trouble(const struct exec_attempt *a)
 {
 	enum mp_status status = a->report.status;
-	int rc = a->err.code;
 
-	/* What it reads was here, and is damaged or gone now: it is fetched anew next time. */
-	if (status == MP_STATUS_NOT_STARTED && !a->spawned &&
-		(rc == MP_ECORRUPT || rc == MP_ENOENT))
-		return true;
-	return (status == MP_STATUS_NOT_STARTED || status == MP_STATUS_NO_OUTPUT) &&
-	       (rc == MP_EFULL || rc == MP_ENOMEM);
+	/* What it reads is fetched anew next time. */
+	return (status == MP_STATUS_NOT_STARTED && a->stale) ||
+	       ((status == MP_STATUS_NOT_STARTED || status == MP_STATUS_NO_OUTPUT) &&
+		       (a->err.code == MP_EFULL || a->err.code == MP_ENOMEM));
 }
 
 static bool

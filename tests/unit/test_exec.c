@@ -369,6 +369,7 @@ test_failures(void **state)
 	r = run(f, &none);
 	expect_status(f, r, MP_STATUS_NOT_STARTED, "no-such-tool: command not found");
 	assert_false(f->started[r - f->done]);
+	assert_false(r->trouble); /* it is not there the next time either */
 	expect_status(f, run(f, &missing), MP_STATUS_NO_OUTPUT, "declared output bin/* is missing");
 	expect_status(f, run(f, &slow), MP_STATUS_TIMED_OUT, "timed out after 50 ms");
 }
