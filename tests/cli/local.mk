@@ -15,6 +15,7 @@ cli_tests = \
 	%D%/cluster_ends.sh \
 	%D%/cluster_health.sh \
 	%D%/cluster_hello.sh \
+	%D%/cluster_ill.sh \
 	%D%/cluster_join.sh \
 	%D%/cluster_junk.sh \
 	%D%/cluster_kill_leader.sh \
@@ -58,6 +59,11 @@ tests_cli_falsify_LDADD = libmp-shell.a libmp-crypto.a libmp-codec.a libmp-util.
 	$(SQLITE_LIBS) $(SODIUM_LIBS) $(CBOR_LIBS)
 
 # What a test preloads.
+check_PROGRAMS += tests/cli/illness.so
+tests_cli_illness_so_SOURCES = %D%/illness.c
+tests_cli_illness_so_CFLAGS = -fPIC $(AM_CFLAGS)
+tests_cli_illness_so_LDFLAGS = -shared
+tests_cli_illness_so_LDADD = -ldl
 check_PROGRAMS += tests/cli/loopdisk.so
 tests_cli_loopdisk_so_SOURCES = %D%/loopdisk.c
 tests_cli_loopdisk_so_CFLAGS = -fPIC $(AM_CFLAGS)
@@ -68,7 +74,8 @@ EXTRA_DIST += %D%/lib.sh
 dist_check_SCRIPTS += $(cli_tests)
 TESTS += $(cli_tests)
 
-check-cli: $(bin_PROGRAMS) tests/cli/poke tests/cli/falsify tests/cli/loopdisk.so
+check-cli: $(bin_PROGRAMS) tests/cli/poke tests/cli/falsify tests/cli/illness.so \
+	tests/cli/loopdisk.so
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(cli_tests)'
 .PHONY: check-cli
 

@@ -28,6 +28,11 @@ for eye in n1 n2 n4 n5; do
 done
 tap_check 'it sees the same of others' until_true 60 path_is n3 n1 tcp
 tap_check 'the others are as before' path_is n1 n2 udp
+ctl n1 health >"$tap_tmp/health"
+tap_same 'that is not healthy' 1 $?
+tap_check 'and said in words' grep -q '^problem  datagrams between this node and n3 get lost' \
+	"$tap_tmp/health"
+tap_check 'with what to do' grep -q 'let UDP through' "$tap_tmp/health"
 
 cat >"$tap_tmp/p.yaml" <<'END'
 meshpipe: 1
