@@ -421,13 +421,16 @@ mp_worker_tick(struct mp_worker *worker, struct mp_env *env)
 		while ((n = mp_map_walk(&worker->attempts, &bucket, n)) != NULL)
 			(void)attempt_return(mp_container_of(n, struct attempt, node), env, true);
 	}
+	worker->given_up |= worker->killed && env->now_ms >= worker->stop_ms + MP_WORKER_LAST_MS;
 }
 
 mp_time
 mp_worker_deadline(const struct mp_worker *worker)
 {
-	mp_time at = worker->stopping && !worker->killed ? worker->stop_ms : MP_TIME_NEVER;
+	mp_time at = MP_TIME_NEVER;
 
+	if (worker->stopping && !worker->given_up)
+		at = worker->stop_ms + (worker->killed ? MP_WORKER_LAST_MS : 0);
 	for (const struct mp_dlist *l = worker->holding.next; l != &worker->holding; l = l->next) {
 		const struct wrun *run = mp_container_of(l, const struct wrun, holding);
 
@@ -500,8 +503,10 @@ mp_worker_set_slots(struct mp_worker *worker, struct mp_env *env, uint32_t slots
 bool
 mp_worker_stopped(const struct mp_worker *worker, const struct mp_env *env)
 {
-	return worker->stopping && worker->attempts.count == worker->held &&
-	       mp_dlist_empty(&worker->dirty) && mp_out_seq(env->out) <= mp_out_durable(env->out);
+	return worker->stopping &&
+	       (worker->given_up ||
+		       (worker->attempts.count == worker->held && mp_dlist_empty(&worker->dirty) &&
+			       mp_out_seq(env->out) <= mp_out_durable(env->out)));
 }
 
 uint32_t

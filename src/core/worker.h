@@ -31,6 +31,8 @@ struct mp_worker;
 
 /* After mp_worker_stop() running attempts have so long. */
 #define MP_WORKER_STOP_MS 60000
+/* For what was killed then to end, and for a disk that takes nothing. */
+#define MP_WORKER_LAST_MS 10000
 
 /* slots 0 refuses all work. Borrows roster, fetch and hold for its life. 0 or MP_ENOMEM. */
 int mp_worker_new(struct mp_env *env, const struct mp_roster *roster, struct mp_fetch *fetch,
@@ -68,7 +70,8 @@ mp_time mp_worker_deadline(const struct mp_worker *worker);
 /*
  * Graceful stop: takes nothing more, gives back what has not started, lets the rest run
  * MP_WORKER_STOP_MS and then kills it, as lost and not as failed. mp_worker_stopped() holds once
- * nothing runs and every result is durable here.
+ * nothing runs and every result is durable here, and MP_WORKER_LAST_MS after that in any case:
+ * nothing was said yet that depends on what is not.
  */
 void mp_worker_stop(struct mp_worker *worker, struct mp_env *env);
 bool mp_worker_stopped(const struct mp_worker *worker, const struct mp_env *env);

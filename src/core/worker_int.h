@@ -169,7 +169,8 @@ struct mp_worker {
 	size_t asked_next;
 	bool stopping;
 	bool draining;
-	bool killed; /* the time of a graceful stop is over */
+	bool killed;   /* the time of a graceful stop is over, */
+	bool given_up; /* and so is that for the disk */
 	mp_time stop_ms;
 };
 

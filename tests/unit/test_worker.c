@@ -522,6 +522,26 @@ test_stop(void **state)
 	assert_true(mp_worker_stopped(T.worker, &W.nodes[0].env));
 }
 
+/* Rows that no disk takes do not keep it from stopping. */
+static void
+test_stop_full(void **state)
+{
+	(void)state;
+	assert_int_equal(lead(1, 1), 0);
+	assert_int_equal(assign(1, 1, 0, NULL), 0);
+	T.hold_disk = true;
+	exec_done(1, 0, MP_STATUS_OK);
+	world_begin(0);
+	mp_worker_stop(T.worker, &W.nodes[0].env);
+	world_end(0);
+	world_settle();
+	world_pass(MP_WORKER_STOP_MS + MP_WORKER_LAST_MS - 1000);
+	assert_false(mp_worker_stopped(T.worker, &W.nodes[0].env));
+	world_pass(1000);
+	assert_true(mp_worker_stopped(T.worker, &W.nodes[0].env));
+	T.hold_disk = false;
+}
+
 /* What waits goes back as if there were no slot, what runs goes on, and in the end there is room.
  */
 static void
@@ -710,6 +730,7 @@ main(void)
 		CASE(test_restore_refuses),
 		CASE(test_says_again),
 		CASE(test_stop),
+		CASE(test_stop_full),
 		CASE(test_drain),
 		CASE(test_slots_change),
 		CASE(test_stop_after_settled),
