@@ -275,12 +275,15 @@ static int
 check_database(const struct mp_state *state, struct mp_error *err)
 {
 	char path[MP_PATH_MAX + 32];
+	struct stat st;
 
 	(void)snprintf(path, sizeof(path), "%s/control.db", state->dir);
-	if (!state->has_credential || state->joining || state->port == 0 || access(path, F_OK) == 0)
+	if (!state->has_credential || state->joining || state->port == 0 ||
+		(lstat(path, &st) == 0 && st.st_size > 0))
 		return 0;
 	return mp_fail(err, MP_ECORRUPT,
-		"%s: is gone; mpnode join --again HOST:PORT, with the address of another member, "
+		"%s: is gone, or empty; mpnode join --again HOST:PORT, with the address of another "
+		"member, "
 		"comes back as the same node",
 		path);
 }

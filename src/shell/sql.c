@@ -223,6 +223,8 @@ sql_touch(const char *path, struct mp_error *err)
 	int fd, rc;
 
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 && (errno == EISDIR || errno == ELOOP))
+		return mp_fail(err, MP_ECORRUPT, "it is no file");
 	if (fd < 0)
 		return mp_fail(err, mp_sys_error(errno), "%s", strerror(errno));
 	(void)close(fd);

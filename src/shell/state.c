@@ -394,6 +394,12 @@ load_credential(struct mp_state *state, struct mp_error *err)
 	int rc = mp_state_read(
 		state, "credential", state->credential, sizeof(state->credential), &n, err);
 
+	/* It comes before all that a node does. */
+	if (rc == MP_ENOENT && faccessat(state->dir_fd, "control.db", F_OK, 0) == 0)
+		return mp_fail(err, MP_ECORRUPT,
+			"%s/credential: is missing; put it back, or join with a new state "
+			"directory",
+			state->dir);
 	if (rc == MP_ENOENT)
 		return 0;
 	state->credential_size = n;

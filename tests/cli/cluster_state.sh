@@ -124,6 +124,43 @@ chmod 0644 "$tap_tmp/alpha/node.key"
 refused 'a key that others can read' 'node\.key' \
 	start --state "$tap_tmp/alpha" --listen 127.0.0.1:0
 chmod 0600 "$tap_tmp/alpha/node.key"
+# broken WHAT PATTERN FILE COMMAND ARG...: with FILE of it changed so; it is put back
+broken()
+{
+	what=$1
+	pattern=$2
+	file=$tap_tmp/alpha/$3
+	shift 3
+	mv "$file" "$tap_tmp/kept"
+	cp "$tap_tmp/kept" "$file"
+	"$@" "$file"
+	refused "$what" "$pattern" start --state "$tap_tmp/alpha" --listen 127.0.0.1:0
+	rm -rf "$file"
+	mv "$tap_tmp/kept" "$file"
+}
+
+# Something else in the place of a file.
+folder()
+{
+	rm "$1" && mkdir "$1"
+}
+
+link_to()
+{
+	ln -sf "$1" "$2"
+}
+
+again='control\.db.*join --again'
+broken 'control.db is gone' "$again" control.db rm
+broken 'control.db is empty' "$again" control.db truncate -s 0
+broken 'control.db is cut' "$again" control.db truncate -s 5000
+broken 'control.db is a folder' "$again" control.db folder
+broken 'control.db is elsewhere' "$again" control.db link_to /etc/passwd
+broken 'cache.db is cut' 'cache\.db.*move it away' cache.db truncate -s 5000
+broken 'cache.db is a folder' 'cache\.db.*move it away' cache.db folder
+broken 'the credential is missing' 'credential: is missing; put it back' credential rm
+broken 'the credential is empty' 'credential: is damaged' credential truncate -s 0
+broken 'the key is missing' 'node\.key: is missing; put it back' node.key rm
 if command -v sqlite3 >/dev/null; then
 	for db in control cache; do
 		version=$(sqlite3 "$tap_tmp/alpha/$db.db" 'PRAGMA user_version')

@@ -42,9 +42,9 @@ on_guest(void *ctx, const struct mp_peers_guest *guest, struct mp_span bytes)
 	heard.spoke++;
 	heard.guest = *guest;
 	memset(heard.text, 0, sizeof(heard.text));
-	if (guest->credential.n < sizeof(heard.proof))
+	if (guest->credential.n > 0 && guest->credential.n < sizeof(heard.proof))
 		memcpy(heard.proof, guest->credential.p, guest->credential.n);
-	if (bytes.n < sizeof(heard.text))
+	if (bytes.n > 0 && bytes.n < sizeof(heard.text))
 		memcpy(heard.text, bytes.p, bytes.n);
 	if (!heard.mute)
 		mp_peers_answer(s->peers, guest->number, mp_span("answer", 6));
