@@ -9,8 +9,6 @@
 #include "util/clock.h"
 #include "util/hex.h"
 
-#define SOON_MS 500 /* passes between signing and telling */
-
 static int
 write_token(struct mp_cmd_ctx *ctx, struct mp_span token)
 {
@@ -25,7 +23,7 @@ write_token(struct mp_cmd_ctx *ctx, struct mp_span token)
 		return rc;
 	mp_hex(key, facts.key.b, sizeof(facts.key.b));
 	mp_roles_format(roles, facts.roles);
-	mp_w_duration(left, facts.expires_ms - mp_clock_wall_ms() + SOON_MS);
+	mp_w_duration(left, (facts.expires_ms - mp_clock_wall_ms() + 500) / 1000 * 1000);
 	mp_w_object(ctx->writer, NULL, NULL, 0);
 	mp_w_span(ctx->writer, "token", token);
 	mp_w_text(ctx->writer, "fingerprint", key);

@@ -135,6 +135,14 @@ cp "$tap_tmp/out" "$tap_tmp/token4"
 ends 0 beta authority remove-key "$(printf '%.12s' "$first")"
 tap_check 'alpha learns that' until_true 10 keys_at alpha removed 2
 tap_check 'so does gamma' until_true 10 keys_at gamma removed 2
+# Where it is still kept, nothing is made that nobody would believe.
+cp "$tap_tmp/first" "$tap_tmp/alpha/authority.key"
+ends 5 alpha invite
+tap_check 'a removed key invites nobody' grep -q 'no authority of this cluster' "$tap_tmp/said"
+tap_same 'and prints no token' 0 "$(wc -c <"$tap_tmp/out")"
+ends 5 alpha admit --request "$tap_tmp/ada.request" --role observe
+tap_check 'nor admits it anybody' grep -q 'no authority of this cluster' "$tap_tmp/said"
+rm "$tap_tmp/alpha/authority.key"
 timeout 30 "$mpnode" join --state "$tap_tmp/iota" --name iota --listen 127.0.0.1:0 \
 	--token-file "$tap_tmp/token4" >/dev/null 2>"$tap_tmp/said"
 tap_same 'an invite of it is good for nobody any more' 3 $?

@@ -118,6 +118,10 @@ refused()
 mkdir "$tap_tmp/tokens"
 head -c 100 "$tap_tmp/token" >"$tap_tmp/tokens/short"
 refused 'was it copied whole' --token-file "$tap_tmp/tokens/short"
+sed 's/./&\
+/g' "$tap_tmp/token" | awk 'NR == 200 { $0 = $0 == "A" ? "B" : "A" } { printf "%s", $0 }' \
+	>"$tap_tmp/tokens/flipped"
+refused 'was it copied whole' --token-file "$tap_tmp/tokens/flipped"
 printf '\n\n' >"$tap_tmp/tokens/blank"
 refused 'the token is empty' --token-file "$tap_tmp/tokens/blank"
 fold -w 70 "$tap_tmp/token" >"$tap_tmp/tokens/folded"
@@ -142,6 +146,13 @@ begin loose join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/tokens/l
 tap_check 'white space around a token does not matter' until_true 20 is_ready loose
 tap_check 'that others can read it is said' said loose 'others can read it.*chmod 600'
 node_stop loose
+cli_name=piped
+"$mpnode" join "$address" --listen 127.0.0.1:0 --token-file - --state "$tap_tmp/piped" \
+	--name piped <"$tap_tmp/token" >"$tap_tmp/piped.ready" 2>"$tap_tmp/piped.log" &
+printf '%s\n' $! >"$tap_tmp/piped.pid"
+cli_pids="$cli_pids $!"
+tap_check 'a token comes by standard input, too' until_true 20 is_ready piped
+node_stop piped
 begin stray join "$address" --listen 127.0.0.1:0 --token-file "$tap_tmp/foreign" --name stray
 tap_check "a token of another cluster, at our seed: it says so" \
 	until_true 20 said stray 'of another cluster than the invite.*mpctl invite there'

@@ -111,6 +111,50 @@ tap_same 'and invites' 0 $?
 tap_check 'with a token' test -s "$tap_tmp/token2"
 refuses 'but does not submit where nobody does' 5 ada "$address" submit "$pipeline"
 
+# All that can be asked from elsewhere, by each role: 5 where it may not, else what comes of it. Of
+# most that an admin may nothing does here: it names what does not exist, or changes nothing.
+cp "$tap_tmp/alpha/authority.key" "$tap_tmp/beta/authority.key"
+none=$(printf '%032d' 0)
+while read -r least what; do
+	for who in olga:1 sam:2 ada:3; do
+		# shellcheck disable=SC2086
+		far "${who%:*}" "$beta_address" $what >"$tap_tmp/out" 2>"$tap_tmp/err" </dev/null
+		code=$?
+		may=$([ "${who#*:}" -ge "$least" ] && echo yes || echo no)
+		told=$([ $code -ne 5 ] && echo yes || echo no)
+		[ $code -ne 4 ] || told="no answer"
+		tap_same "may ${who%:*}: ${what%% /*}" "$may" "$told"
+		[ "$may" = "$told" ] || tap_diag <"$tap_tmp/err"
+	done
+done <<-EOF
+	1 nodes
+	1 runs
+	1 show $run
+	1 show $run --events
+	1 wait $run
+	1 logs $run
+	1 outputs $run
+	1 verify $run
+	1 pending
+	1 health
+	1 authority show
+	1 cache stat
+	2 submit $pipeline
+	2 cancel $none
+	2 resolve $none a done
+	2 secrets $none
+	3 drain nobody
+	3 undrain nobody
+	3 node set --slots 2
+	3 invite --expires 1s
+	3 admit --request $tap_tmp/sam.request --role submit --expires 1s
+	3 revoke nobody --authority $tap_tmp/alpha/authority.key
+	3 keys rotate
+	3 takeover $none
+	3 cache check
+EOF
+rm "$tap_tmp/beta/authority.key"
+
 # The end of a certificate: nothing new is asked with it, and who is in does not stay.
 printf '%s\n' 'meshpipe: 1' 'modules:' '  a:' '    cache: false' \
 	"    run: while [ ! -e '$tap_tmp/gate' ]; do echo tick; sleep 0.2; done" \

@@ -7,6 +7,7 @@ cli_tests = \
 	%D%/cluster_authority.sh \
 	%D%/cluster_cache.sh \
 	%D%/cluster_caps.sh \
+	%D%/cluster_clock.sh \
 	%D%/cache.sh \
 	%D%/cluster_damage.sh \
 	%D%/cluster_double.sh \
@@ -70,12 +71,19 @@ tests_cli_loopdisk_so_CFLAGS = -fPIC $(AM_CFLAGS)
 tests_cli_loopdisk_so_LDFLAGS = -shared
 tests_cli_loopdisk_so_LDADD = -ldl
 
+check_PROGRAMS += tests/cli/skew.so
+tests_cli_skew_so_SOURCES = %D%/skew.c
+tests_cli_skew_so_CFLAGS = -fPIC $(AM_CFLAGS)
+tests_cli_skew_so_LDFLAGS = -shared
+
 EXTRA_DIST += %D%/lib.sh
 dist_check_SCRIPTS += $(cli_tests)
 TESTS += $(cli_tests)
 
 check-cli: $(bin_PROGRAMS) tests/cli/poke tests/cli/falsify tests/cli/illness.so \
 	tests/cli/loopdisk.so
+check-cli: $(bin_PROGRAMS) tests/cli/poke tests/cli/falsify tests/cli/loopdisk.so \
+		tests/cli/skew.so
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(cli_tests)'
 .PHONY: check-cli
 
