@@ -5,6 +5,7 @@ net_tests = \
 	%D%/apart.sh \
 	%D%/oneway.sh \
 	%D%/outgoing.sh \
+	%D%/readme.sh \
 	%D%/resolver.sh \
 	%D%/udp.sh \
 	%D%/wan.sh
