@@ -170,9 +170,35 @@ check_base(struct mp_proof *p, const struct mp_electorate *who, const struct mp_
 {
 	if (who == NULL || who->generation == 1 || mp_term_generation(p->term) == who->generation)
 		return;
-	if (entry->index != who->base_index + 1 || !mp_hash_eq(&entry->prev, &who->base_hash))
+	if (entry->index != who->base_index + 1)
 		mp_proof_differ(p, "takeover", who->base_hash.b, entry->prev.b,
+			"this generation does not begin where its takeover says");
+}
+
+/* The last entry that was taken over: whoever signed that stands for all before it. */
+static void
+check_taken(struct mp_proof *p)
+{
+	const struct mp_electorate *who = &p->rec.now;
+
+	if (who->generation > 1 && p->last == who->base_index &&
+		!mp_hash_eq(&p->tip, &who->base_hash))
+		mp_proof_differ(p, "takeover", who->base_hash.b, p->tip.b,
 			"the log before this generation is not the one that was taken over");
+}
+
+/* Votes for its leader cannot be judged: nobody keeps who the electors were. */
+static void
+tell_between(struct mp_proof *p, const struct mp_entry *entry)
+{
+	bool taken = !mp_run_survived(&p->rec) && entry->index <= p->rec.now.base_index;
+
+	mp_proof_say(p, taken ? MP_PROOF_NOTE : MP_PROOF_OPEN, "term",
+		"it is of generation %" PRIu64 ", between two takeovers, whose electors are not on "
+		"record; %s",
+		mp_term_generation(entry->term),
+		taken ? "the authority that signed the later one stands for the log up to there"
+		      : "no authority signed the later one");
 }
 
 static int
@@ -197,10 +223,7 @@ check_term(struct mp_proof *p, const struct mp_entry *entry)
 			"no majority of signed votes for the leader of term %" PRIu64 ": %s",
 			entry->term, mp_strerror(rc));
 	else if (who == NULL)
-		mp_proof_say(p, MP_PROOF_OPEN, "term",
-			"term %" PRIu64 " is of a generation between two takeovers, whose electors "
-			"are not on record",
-			entry->term);
+		tell_between(p, entry);
 	else if (cert.term != entry->term || !mp_node_id_eq(&cert.leader, &leader))
 		mp_proof_differ(p, "term", cert.leader.b, leader.b,
 			"the votes are for another leader, or another term");
@@ -331,6 +354,7 @@ mp_proof_entry(struct mp_proof *p, struct mp_span bytes)
 	p->tip = mp_record_hash(p->crypto, bytes);
 	p->last = entry.index;
 	p->last_ms = entry.wall_ms;
+	check_taken(p);
 	rc = entry_apply(p, &entry);
 	p->term = entry.term;
 	if (p->run.end_index == entry.index)

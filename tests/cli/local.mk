@@ -44,6 +44,7 @@ cli_tests = \
 	%D%/cluster_takeover.sh \
 	%D%/cluster_tour.sh \
 	%D%/cluster_verify.sh \
+	%D%/cluster_verify_taken.sh \
 	%D%/cluster_waits.sh \
 	%D%/cluster_wan.sh \
 	%D%/cluster_zones.sh \
