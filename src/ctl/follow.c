@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ctl/follow.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -413,6 +414,32 @@ follow_loop(struct follow *f, struct mp_error *err)
 	}
 }
 
+/* ---- who is interrupted learns what becomes of the run ---- */
+
+static char goes_on[256];
+
+static void
+on_interrupt(int sig)
+{
+	if (write(STDERR_FILENO, goes_on, strlen(goes_on)) < 0)
+		_exit(128 + sig);
+	(void)raise(sig); /* when this returns: SA_RESETHAND */
+}
+
+static void
+catch_interrupt(const struct follow *f)
+{
+	struct sigaction sa = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND}, old;
+
+	if (f->ctx->quiet || f->config->ours || sigaction(SIGINT, NULL, &old) != 0 ||
+		old.sa_handler != SIG_DFL)
+		return;
+	(void)snprintf(goes_on, sizeof(goes_on),
+		"%smpctl: %s: the run goes on; mpctl wait %s waits for it, mpctl cancel stops it\n",
+		f->can_draw ? "\n" : "", f->ctx->cmd->name, f->config->run);
+	(void)sigaction(SIGINT, &sa, NULL);
+}
+
 int
 mp_follow(struct mp_cmd_ctx *ctx, const struct mp_follow_config *config)
 {
@@ -429,6 +456,7 @@ mp_follow(struct mp_cmd_ctx *ctx, const struct mp_follow_config *config)
 	int rc = 0, code;
 
 	f.can_draw = !ctx->quiet && mp_follow_terminal();
+	catch_interrupt(&f);
 	if (config->timeout_ms > 0)
 		ctx->deadline_ms = f.began_ms + config->timeout_ms;
 	if (config->logs != NULL)

@@ -199,6 +199,18 @@ fi
 exits 2 'an identity that is no file' "$mpctl" identity show --identity /dev/null
 holds 'not a regular file' err 'is said'
 
+env --default-signal=INT "$mpctl" submit long.yaml --wait >submitted 2>err &
+pid=$!
+catches_int()
+{
+	grep -q '^SigCgt:.*[2367abef]$' "/proc/$pid/status"
+}
+until_true 30 catches_int
+kill -INT "$pid"
+wait "$pid"
+tap_same 'submit --wait ends when it is interrupted' 130 $?
+holds "goes on; mpctl wait $(cat submitted)" err 'and says that the run goes on'
+exits 0 'as it does' "$mpctl" cancel "$(cat submitted)"
 exits 7 'submit --wait --timeout' "$mpctl" submit long.yaml --wait --timeout 1
 exits 2 'submit --timeout alone' "$mpctl" submit long.yaml --timeout 1
 "$mpctl" logs last --follow >live 2>live.err &
