@@ -34,7 +34,7 @@ says()
 
 env LD_PRELOAD="$ill" "$mpnode" --version >"$tap_tmp/version" 2>"$tap_tmp/preload" &&
 	[ ! -s "$tap_tmp/preload" ] ||
-	tap_skip_all "NOTHING CAN BE PRELOADED HERE ($(tail -n 1 "$tap_tmp/preload")): ILL MACHINES \
+	tap_skip_all "NOTHING CAN BE PRELOADED ($(tail -n 1 "$tap_tmp/preload")): ILL MACHINES \
 WERE NOT TESTED"
 cluster alpha beta
 ill_join ahead MP_ILL_CLOCK_S=90
