@@ -4,7 +4,7 @@
 # is told whose clock it is and what to do, and nobody tries for ever.
 . "${top_srcdir:=.}/tests/cli/lib.sh"
 cli_needs jq
-skew=$top_builddir/tests/cli/skew.so
+skew=$top_builddir/tests/cli/illness.so
 [ -z "${MP_UNDER-}" ] || tap_skip_all 'nothing is preloaded into what runs under something else'
 LD_PRELOAD=$skew "$mpnode" --version >/dev/null 2>&1 ||
 	tap_skip_all 'nothing can be preloaded into this build'
@@ -14,7 +14,7 @@ at()
 {
 	at_skew=$1
 	shift
-	LD_PRELOAD=$skew MP_SKEW=$at_skew "$@"
+	LD_PRELOAD=$skew MP_ILL_CLOCK_S=$at_skew "$@"
 }
 
 # joins NAME SECONDS TOKEN: its exit status; what it says in $tap_tmp/said
@@ -42,10 +42,10 @@ tap_check 'it says whose clock is wrong, by how much, and what to do' \
 # Invites are judged by who lets in: an hour ahead it finds that one expired, and says who it is.
 node_stop alpha
 LD_PRELOAD=$skew
-MP_SKEW=3600
-export LD_PRELOAD MP_SKEW
+MP_ILL_CLOCK_S=3600
+export LD_PRELOAD MP_ILL_CLOCK_S
 node_start alpha
-unset LD_PRELOAD MP_SKEW
+unset LD_PRELOAD MP_ILL_CLOCK_S
 joins by-alpha 0 "$tap_tmp/short"
 tap_same 'a member an hour ahead refuses it, for good' 3 $?
 tap_check 'it says which member that was' grep -q 'at alpha: the invite expired' "$tap_tmp/said"

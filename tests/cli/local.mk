@@ -72,19 +72,12 @@ tests_cli_loopdisk_so_CFLAGS = -fPIC $(AM_CFLAGS)
 tests_cli_loopdisk_so_LDFLAGS = -shared
 tests_cli_loopdisk_so_LDADD = -ldl
 
-check_PROGRAMS += tests/cli/skew.so
-tests_cli_skew_so_SOURCES = %D%/skew.c
-tests_cli_skew_so_CFLAGS = -fPIC $(AM_CFLAGS)
-tests_cli_skew_so_LDFLAGS = -shared
-
 EXTRA_DIST += %D%/lib.sh
 dist_check_SCRIPTS += $(cli_tests)
 TESTS += $(cli_tests)
 
 check-cli: $(bin_PROGRAMS) tests/cli/poke tests/cli/falsify tests/cli/illness.so \
 	tests/cli/loopdisk.so
-check-cli: $(bin_PROGRAMS) tests/cli/poke tests/cli/falsify tests/cli/loopdisk.so \
-		tests/cli/skew.so
 	$(MAKE) $(AM_MAKEFLAGS) check-TESTS TESTS='$(cli_tests)'
 .PHONY: check-cli
 
