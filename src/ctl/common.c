@@ -153,6 +153,7 @@ mp_cmd_call(struct mp_cmd_ctx *ctx, int rc, struct mp_buf *buf, struct mp_span *
 	ctx->client.deadline_ms = ctx->deadline_ms != 0 ? ctx->deadline_ms : MP_TIME_NEVER;
 	if (rc == 0)
 		rc = mp_client_call(&ctx->client, mp_buf_span(buf), payload, err);
+	mp_buf_wipe(buf); /* secrets may be among it */
 	mp_buf_fini(buf);
 	return rc;
 }

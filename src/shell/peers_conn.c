@@ -149,13 +149,20 @@ mp_conn_new(struct mp_peers *peers, bool opener)
 }
 
 static void
+pending_free(struct mp_conn_pending *p)
+{
+	explicit_bzero(p->bytes, p->size); /* secrets may be among it */
+	free(p);
+}
+
+static void
 conn_forget_pending(struct mp_conn *c)
 {
 	while (c->first != NULL) {
 		struct mp_conn_pending *p = c->first;
 
 		c->first = p->next;
-		free(p);
+		pending_free(p);
 	}
 	c->last = &c->first;
 	c->pending_bytes = 0;
@@ -319,7 +326,7 @@ conn_send_pending(struct mp_conn *c)
 
 		mp_conn_send(c, mp_span(p->bytes, p->size));
 		c->first = p->next;
-		free(p);
+		pending_free(p);
 	}
 	conn_forget_pending(c);
 }

@@ -122,6 +122,20 @@ tap_check 'it has the form of in-toto and SLSA' jq -e '
 		and (.metadata.startedOn | test("^20..-..-..T..:..:..Z$"))
 		and (.metadata.finishedOn | test("^20..-..-..T..:..:..Z$"))
 		and any(.byproducts[]; .name == "logs/a/stdout"))' "$tap_tmp/slsa"
+tap_check 'whatever it names has only fields that the specification knows' jq -e '
+	def resource: (keys - ["uri", "digest", "name", "downloadLocation", "mediaType", "content",
+		"annotations"] == []) and (.digest | length > 0 and all(.[]; type == "string"));
+	keys == ["_type", "predicate", "predicateType", "subject"]
+	and (.predicate | keys == ["buildDefinition", "runDetails"])
+	and (.predicate.buildDefinition | keys == ["buildType", "externalParameters",
+		"internalParameters", "resolvedDependencies"])
+	and (.predicate.runDetails | keys == ["builder", "byproducts", "metadata"])
+	and (.predicate.runDetails.metadata | keys == ["finishedOn", "invocationId", "startedOn"])
+	and ([.predicate.buildDefinition.buildType, .predicate.runDetails.builder.id]
+		| all(test("^[a-z]+:[^ ]+$")))
+	and all(.subject[], .predicate.buildDefinition.resolvedDependencies[],
+		.predicate.runDetails.byproducts[]; resource)
+	and ([.subject[].name] | length == (unique | length))' "$tap_tmp/slsa"
 tap_same 'and names the run' "$run" \
 	"$(jq -r .predicate.runDetails.metadata.invocationId "$tap_tmp/slsa")"
 tap_same 'the file that was read by the run has its digest' \
