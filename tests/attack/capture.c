@@ -53,6 +53,7 @@ main(int argc, char **argv)
 
 	if (argc != 2 || (out = fopen(argv[1], "wb")) == NULL)
 		return 1;
+	(void)setvbuf(out, NULL, _IONBF, 0); /* what was seen is looked at while this goes on */
 	(void)signal(SIGTERM, on_signal);
 	wait = (struct pollfd){.fd = capture_open(), .events = POLLIN};
 	if (wait.fd < 0) {
