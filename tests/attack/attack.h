@@ -12,7 +12,9 @@
 /* Where it goes, and what the peer has: a token, or the state directory of a node. */
 struct aim {
 	uint16_t port;
-	const char *victim; /* state directory of the node there, to ask what it has counted */
+	/* Its state directory, to ask what it has counted; or some, with commas: of all nodes that
+	 * may. */
+	const char *victim;
 	struct token token;
 	struct keys self;
 	struct bytes credential; /* of self */
@@ -92,8 +94,9 @@ bool message_await(struct stream *s, uint64_t kind, struct bytes *message);
 /* A request of a client, as well made as its number needs. */
 void request_of_client_put(struct bytes *ask, unsigned number);
 
-/* The sum of these counters (NULL ends them) of the node with this state directory. */
-uint64_t counted(const char *state, const char *const *names);
+/* The sum of these counters (NULL ends them) of the node with this state directory, or of some with
+ * commas between. */
+uint64_t counted(const char *states, const char *const *names);
 
 void attack_bytes(struct aim *a);
 void attack_order(struct aim *a);
@@ -113,6 +116,8 @@ void attack_junk(struct aim *a);
 void attack_hint(struct aim *a);
 void attack_datagrams(struct aim *a);
 void attack_blobs(struct aim *a);
+void attack_dialled(struct aim *a);
+void attack_listen(struct aim *a);
 void attack_revoked(struct aim *a);
 
 #endif

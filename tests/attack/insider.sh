@@ -8,6 +8,9 @@ attack_steal delta
 attacked alpha lies "$tap_tmp/delta"
 attacked alpha datagrams "$tap_tmp/delta"
 attacked alpha blobs "$tap_tmp/delta"
+attack_victims=$tap_tmp/alpha,$tap_tmp/beta,$tap_tmp/gamma
+attacked alpha dialled "$tap_tmp/delta"
+attack_victims=
 
 # Its key is shut out while it is in.
 attack_begun alpha revoked "$tap_tmp/delta"

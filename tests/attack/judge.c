@@ -62,8 +62,8 @@ counters_sum(const struct bytes *answer, const char *const *names)
 	return sum;
 }
 
-uint64_t
-counted(const char *state, const char *const *names)
+static uint64_t
+counted_by(const char *state, const char *const *names)
 {
 	static const uint8_t ask[] = {0, 0, 0, 3, 0x81, 0x18, 154};
 	struct bytes answer = {0};
@@ -81,6 +81,23 @@ counted(const char *state, const char *const *names)
 	sum = counters_sum(&answer, names);
 	bytes_free(&answer);
 	return sum;
+}
+
+uint64_t
+counted(const char *states, const char *const *names)
+{
+	uint64_t sum = 0;
+
+	for (;;) {
+		size_t n = strcspn(states, ",");
+		char state[4096];
+
+		(void)snprintf(state, sizeof(state), "%.*s", (int)n, states);
+		sum += counted_by(state, names);
+		if (states[n] == '\0')
+			return sum;
+		states += n + 1;
+	}
 }
 
 /* ---- kinds of attempts ---- */

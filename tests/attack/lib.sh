@@ -5,7 +5,8 @@
 #   attack_steal NODE         one more member, which then ends: its state directory is the enemy's
 #   attacked NODE WHAT [ARG...]
 #                             attack(1) with WHAT against NODE: each attempt is refused and counted
-#                             by its reason, and all nodes are what they were
+#                             by its reason, and all nodes are what they were; $attack_victims:
+#                             state directories, with commas, of those who count, if not only NODE
 #   attack_begun NODE WHAT [ARG...], attack_over WHAT
 #                             the same in the background, as $attack_pid
 #   attack_end                the run succeeds, nothing of it ran twice; how many attempts there
@@ -55,8 +56,8 @@ attack_begun()
 	attack_what=$2
 	shift 2
 	attack_port=$(node_address "$attack_node")
-	timeout 120 "$attack" "$attack_what" "${attack_port##*:}" "$tap_tmp/$attack_node" \
-		"$tap_tmp/enemy" "$@" >"$tap_tmp/attacked" 2>"$tap_tmp/attacked.err" &
+	timeout 120 "$attack" "$attack_what" "${attack_port##*:}" \
+		"${attack_victims:-$tap_tmp/$attack_node}" "$tap_tmp/enemy" "$@" >"$tap_tmp/attacked" 2>"$tap_tmp/attacked.err" &
 	attack_pid=$!
 	cli_pids="$cli_pids $attack_pid"
 }

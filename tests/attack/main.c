@@ -37,6 +37,8 @@ static const struct {
 	{"datagrams", attack_datagrams},
 	{"blobs", attack_blobs},
 	{"revoked", attack_revoked},
+	{"dialled", attack_dialled},
+	{"listen", attack_listen},
 };
 
 void

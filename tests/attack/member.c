@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "attack.h"
 
-/* Above every boot of the node whose key this is. */
-#define BOOT 100000u
+/* Above every boot of the node whose key this is, and of this program before. */
+#define BOOT ((uint32_t)((wall_ms() - 1577836800000u) / 128))
 
 /* Whose certificate is it? */
 static void
@@ -92,18 +93,19 @@ message_await(struct stream *s, uint64_t kind, struct bytes *message)
 	return true;
 }
 
+/* A port for datagrams that is free for streams, too: dial.c listens there. */
 static void
 member_udp(struct member *m)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET};
-	socklen_t n = sizeof(in);
+	int tcp = listen_at(&m->udp_port);
 
 	m->udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (m->udp < 0 || bind(m->udp, (const struct sockaddr *)&in, sizeof(in)) != 0 ||
-		getsockname(m->udp, (struct sockaddr *)&in, &n) != 0)
+	in.sin_port = htons(m->udp_port);
+	if (m->udp < 0 || bind(m->udp, (const struct sockaddr *)&in, sizeof(in)) != 0)
 		die("no UDP port");
-	m->udp_port = ntohs(in.sin_port);
+	(void)close(tcp);
 }
 
 void

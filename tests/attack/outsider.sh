@@ -13,6 +13,36 @@ attacked beta knocks
 attacked gamma strangers
 attacked gamma people "$tap_tmp/alpha"
 
+# Somebody else listens where a person and a newcomer were told that a node is.
+ctl alpha identity new --out "$tap_tmp/person" 2>/dev/null &&
+	ctl alpha admit --request "$tap_tmp/person.request" --role observe >"$tap_tmp/given" 2>/dev/null &&
+	ctl alpha identity accept "$tap_tmp/given" --identity "$tap_tmp/person" 2>/dev/null ||
+	cli_die 'an identity'
+person()
+{
+	timeout 20 "$mpctl" --node "$1" --identity "$tap_tmp/person" nodes --json
+}
+attack_begun alpha listen
+until_true 10 grep -q '^port' "$tap_tmp/attacked" || cli_die 'the enemy listens'
+trap_port=$(awk '$1 == "port" { print $2 }' "$tap_tmp/attacked")
+misled=
+for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+	person "127.0.0.1:$trap_port" >/dev/null 2>"$tap_tmp/said"
+	misled="$misled $?"
+done
+tap_same 'mpctl: each answer is refused' ' 4 4 4 4 4 4 4 4 4 4 4 4' "$misled"
+tap_diag <"$tap_tmp/said"
+MP_TOKEN=$(cat "$tap_tmp/token") "$mpnode" join "127.0.0.1:$trap_port" --state "$tap_tmp/newcomer" \
+	--name newcomer --listen 127.0.0.1:0 >"$tap_tmp/newcomer.ready" 2>"$tap_tmp/newcomer.log" &
+newcomer=$!
+cli_pids="$cli_pids $newcomer"
+attack_over listen
+tap_check 'mpnode join: it is not misled' not grep -q ^ready "$tap_tmp/newcomer.ready"
+tap_check 'mpnode join: it lives' kill -0 "$newcomer"
+kill -9 "$newcomer"
+cli_forget "$newcomer"
+tap_check 'the person is let in where a node listens' person "$(node_address alpha)" >/dev/null
+
 # One more authority, by which a token is made, and then no more.
 ctl alpha authority new --to "$tap_tmp/second" >"$tap_tmp/second.pub" || cli_die 'authority new'
 ctl alpha authority add-key "$tap_tmp/second.pub" 2>/dev/null || cli_die 'authority add-key'

@@ -127,27 +127,28 @@ put_u16(struct bytes *out, size_t v)
 }
 
 static void
-stream_noise(struct stream *s, const struct keys *self, uint64_t seed)
+stream_noise(struct stream *s, bool initiator, const struct keys *self, uint64_t seed)
 {
 	uint8_t prologue[16 + 32 + 2 * PREFACE_SIZE] = "meshpipe-stream";
 
 	memcpy(prologue + 16, s->cluster, sizeof(s->cluster));
 	memcpy(prologue + 48, s->preface, sizeof(s->preface));
-	noise_start(&s->noise, true, self, seed, prologue, sizeof(prologue));
+	noise_start(&s->noise, initiator, self, seed, prologue, sizeof(prologue));
 }
+
+static const uint8_t usual[PREFACE_SIZE] = {0x8d, 'M', 'P', 'S', 0, 1, 0, 1};
 
 void
 stream_begin(struct stream *s, const struct keys *self, const uint8_t cluster[32], uint64_t seed,
 	const uint8_t *preface, struct bytes *out)
 {
-	static const uint8_t usual[PREFACE_SIZE] = {0x8d, 'M', 'P', 'S', 0, 1, 0, 1};
 	struct bytes nothing = {0}, message = {0};
 
 	*s = (struct stream){.fd = -1};
 	memcpy(s->cluster, cluster, sizeof(s->cluster));
 	memcpy(s->preface[0], preface != NULL ? preface : usual, PREFACE_SIZE);
 	memcpy(s->preface[1], usual, PREFACE_SIZE);
-	stream_noise(s, self, seed);
+	stream_noise(s, true, self, seed);
 	noise_write(&s->noise, 1, &nothing, &message);
 	bytes_put(out, s->preface[0], PREFACE_SIZE);
 	put_u16(out, message.n);
@@ -186,9 +187,76 @@ stream_opened(struct stream *s)
 	uint8_t keys[2][32];
 
 	noise_split(&s->noise, keys);
-	memcpy(s->send_key, keys[0], sizeof(s->send_key));
-	memcpy(s->receive_key, keys[1], sizeof(s->receive_key));
+	memcpy(s->send_key, keys[s->noise.initiator ? 0 : 1], sizeof(s->send_key));
+	memcpy(s->receive_key, keys[s->noise.initiator ? 1 : 0], sizeof(s->receive_key));
 	s->open = true;
+}
+
+int
+listen_at(uint16_t *port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(*port)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t n = sizeof(in);
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&in, sizeof(in)) != 0 ||
+		listen(fd, 16) != 0 || getsockname(fd, (struct sockaddr *)&in, &n) != 0)
+		die("no TCP port");
+	*port = ntohs(in.sin_port);
+	return fd;
+}
+
+bool
+answer_hear(struct stream *s, int listener, const uint8_t cluster[32], struct bytes *heard, int ms)
+{
+	struct pollfd wait = {.fd = listener, .events = POLLIN};
+	uint8_t said[PREFACE_SIZE + 2 + 32];
+
+	*s = (struct stream){.fd = -1};
+	if (poll(&wait, 1, ms) != 1)
+		return false;
+	s->fd = accept(listener, NULL, NULL);
+	if (s->fd < 0 || !receive_all(s->fd, said, sizeof(said), PATIENCE_MS))
+		die("who opens a stream does not greet");
+	memcpy(s->cluster, cluster, sizeof(s->cluster));
+	memcpy(s->preface[0], said, PREFACE_SIZE);
+	heard->n = 0;
+	bytes_put(heard, said, sizeof(said));
+	return true;
+}
+
+void
+answer_make(struct stream *s, const struct keys *self, uint64_t seed, const uint8_t *preface,
+	const struct bytes *heard, const struct bytes *payload, struct bytes *out)
+{
+	struct bytes message = {0};
+
+	memcpy(s->preface[1], preface != NULL ? preface : usual, PREFACE_SIZE);
+	stream_noise(s, false, self, seed);
+	(void)noise_read(&s->noise, 1, heard->p + PREFACE_SIZE + 2, 32, &message);
+	message.n = 0;
+	noise_write(&s->noise, 2, payload, &message);
+	bytes_put(out, s->preface[1], PREFACE_SIZE);
+	put_u16(out, message.n);
+	bytes_put(out, message.p, message.n);
+	bytes_free(&message);
+}
+
+bool
+answer_end(struct stream *s)
+{
+	uint8_t head[2], message[65535];
+	size_t n;
+
+	if (!receive_all(s->fd, head, sizeof(head), PATIENCE_MS))
+		return false;
+	n = (size_t)(head[0] << 8 | head[1]);
+	if (!receive_all(s->fd, message, n, PATIENCE_MS) ||
+		!noise_read(&s->noise, 3, message, n, &s->hello))
+		return false;
+	stream_opened(s);
+	return true;
 }
 
 void

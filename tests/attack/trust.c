@@ -14,7 +14,10 @@
 uint64_t
 wall_ms(void)
 {
-	return (uint64_t)time(NULL) * 1000;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 /* Hash of the tag, its NUL, and the body. */

@@ -138,6 +138,19 @@ struct bytes greeting(unsigned klass, const struct bytes *credential);
 bool stream_open(struct stream *s, uint16_t port, const struct keys *self,
 	const uint8_t cluster[32], const struct bytes *payload);
 
+/*
+ * The other side of it. listen_at() takes that port of 127.0.0.1, 0 any; answer_hear() accepts who
+ * comes within `ms` and keeps its preface and message 1 (false: nobody came); answer_make() makes
+ * a preface (NULL: the right one) and message 2 with its length; answer_end() reads message 3
+ * (false: closed) and makes the keys.
+ */
+int listen_at(uint16_t *port);
+bool answer_hear(
+	struct stream *s, int listener, const uint8_t cluster[32], struct bytes *heard, int ms);
+void answer_make(struct stream *s, const struct keys *self, uint64_t seed, const uint8_t *preface,
+	const struct bytes *heard, const struct bytes *payload, struct bytes *out);
+bool answer_end(struct stream *s);
+
 /* One sealed frame: type (0 more, 1 end, 2 new key) and data. */
 void frame_put(struct stream *s, unsigned type, const void *data, size_t n, struct bytes *out);
 /* One message, in frames. False: closed. */
