@@ -142,7 +142,7 @@ void mp_peers_accept(struct mp_peers *peers);
 /* An address that cannot be reached is followed by the next one of the effect. One without any has
  * to have opened a stream itself: LINK_FAILED when it has not. */
 void mp_peers_send(struct mp_peers *peers, const struct mp_effect *send);
-/* LINK_UP with who it is, or REFUSED or FAILED with that address and a zero id. */
+/* LINK_UP with who it is, a member; or REFUSED or FAILED with that address and a zero id. */
 void mp_peers_connect(struct mp_peers *peers, const struct mp_addr *addr);
 void mp_peers_drop(struct mp_peers *peers, const struct mp_node_id *id);
 /* A message to a guest; nothing when it has gone. */

@@ -489,6 +489,8 @@ conn_check(struct mp_conn *c, const struct mp_session_event *ev, struct mp_span 
 		return rc;
 	if (mp_node_id_eq(&id, &peers->config.self))
 		return mp_fail(err, MP_EEXIST, "that is this node itself, or a copy of its key");
+	if (c->opener && !c->id_known && joiner)
+		return mp_fail(err, MP_EAUTH, "what answers there is no member itself");
 	if (c->id_known && !mp_node_id_eq(&id, &c->id))
 		return mp_fail(err, MP_EAUTH, "another node answers at this address");
 	if (!c->opener)

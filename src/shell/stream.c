@@ -155,9 +155,12 @@ stream_greet(struct mp_stream *s, const struct mp_stream_config *config, struct 
 		rc = stream_next(s, &ev, err);
 	if (rc == MP_ECLOSED)
 		return mp_fail(err, MP_EAUTH, "the node does not take this connection");
-	if (rc != 0)
-		return rc;
-	rc = config->check(config->ctx, ev.data, &ev.peer, err);
+	if (rc == 0)
+		rc = config->check(config->ctx, ev.data, &ev.peer, err);
+	if (rc == MP_EFORMAT || rc == MP_ETRUNC || rc == MP_ELIMIT) {
+		err->code = rc = MP_EAUTH;
+		(void)mp_wrap(err, "what answers there is no node");
+	}
 	if (rc != 0)
 		return rc;
 	rc = mp_session_reply(&s->session, config->proof, mp_stream_now_ms());

@@ -47,7 +47,7 @@ static void
 trapped(struct trap *t, struct stream *s, struct bytes *heard)
 {
 	if (t->m == NULL) {
-		if (!answer_hear(s, t->listener, t->a->token.cluster, heard, 60000))
+		if (!answer_hear(s, t->listener, t->a->token.cluster, heard, 30000))
 			die("nobody dials");
 		return;
 	}

@@ -27,16 +27,18 @@ until_true 10 grep -q '^port' "$tap_tmp/attacked" || cli_die 'the enemy listens'
 trap_port=$(awk '$1 == "port" { print $2 }' "$tap_tmp/attacked")
 misled=
 for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
-	person "127.0.0.1:$trap_port" >/dev/null 2>"$tap_tmp/said"
+	person "127.0.0.1:$trap_port" >/dev/null 2>>"$tap_tmp/said"
 	misled="$misled $?"
 done
-tap_same 'mpctl: each answer is refused' ' 4 4 4 4 4 4 4 4 4 4 4 4' "$misled"
-tap_diag <"$tap_tmp/said"
-MP_TOKEN=$(cat "$tap_tmp/token") "$mpnode" join "127.0.0.1:$trap_port" --state "$tap_tmp/newcomer" \
+tap_same 'mpctl: each answer is refused' ' 5 5 5 5 5 5 5 5 5 5 5 5' "$misled"
+sort "$tap_tmp/said" | uniq -c | tap_diag
+trap=127.0.0.1:$trap_port
+MP_TOKEN=$(cat "$tap_tmp/token") "$mpnode" join "$trap" --state "$tap_tmp/newcomer" \
 	--name newcomer --listen 127.0.0.1:0 >"$tap_tmp/newcomer.ready" 2>"$tap_tmp/newcomer.log" &
 newcomer=$!
 cli_pids="$cli_pids $newcomer"
 attack_over listen
+tap_diag <"$tap_tmp/newcomer.log"
 tap_check 'mpnode join: it is not misled' not grep -q ^ready "$tap_tmp/newcomer.ready"
 tap_check 'mpnode join: it lives' kill -0 "$newcomer"
 kill -9 "$newcomer"

@@ -281,44 +281,49 @@ attack_fingerprint(struct aim *a)
 	(void)printf("fingerprint %s\n", sodium_bin2hex(hex, sizeof(hex), a->token.inviter.id, 32));
 }
 
-static void
-show_all(struct aim *a, const char *what)
+static struct bytes
+credential_now(const struct aim *a, uint64_t roles)
 {
-	static const uint64_t roles[] = {NODE, NODE, OBSERVE};
+	struct cert c = cert_of(&a->token, &a->self, "mallory");
 
-	a->self = keys_make(9);
-	for (unsigned i = 0; i < 30; i++) {
-		struct cert c = cert_of(&a->token, &a->self, "mallory");
+	c.roles = roles;
+	return credential_of(&a->token, &c);
+}
 
-		c.roles = roles[i % 3];
-		show(a, i % 3, credential_of(&a->token, &c), what);
-	}
+static void
+show_clients(struct aim *a, const char *what)
+{
+	for (unsigned i = 0; i < 10; i++)
+		show(a, CLIENT, credential_now(a, OBSERVE), what);
+}
+
+/* Such a one may open a stream, to be told. */
+static void
+ask_in_vain(struct aim *a, const char *what)
+{
+	for (unsigned i = 0; i < 10; i++)
+		ask_to_join(a, credential_now(a, NODE), what);
 }
 
 void
 attack_invite_revoked(struct aim *a)
 {
-	KIND(a, "certificates by an invite that was revoked", "certificates_revoked");
-	show_all(a, "by an invite that was revoked");
+	a->self = keys_make(9);
+	KIND(a, "people by an invite that was revoked", "certificates_revoked");
+	show_clients(a, "by an invite that was revoked");
+	KIND(a, "nodes by an invite that was revoked", "joins_refused");
+	ask_in_vain(a, "joins by an invite that was revoked");
 }
 
-/* The token is by an authority that was removed; its key is in the hands of the enemy, who goes on
- * with the log as it was before. */
-void
-attack_authority_removed(struct aim *a)
+/* The enemy has a token of a removed authority, and its key, and goes on with the log as it was. */
+static void
+log_continue(struct aim *a, const struct keys *removed, const struct keys *own)
 {
-	struct terms terms = now_for(NODE | OBSERVE);
-	struct keys removed, own = keys_make(92), inviter = keys_make(93);
-	struct bytes log = {0}, one, last = {0};
 	struct reader r = reader_of(&a->token.log);
+	struct bytes log = {0}, one, last = {0};
 	uint8_t previous[32];
 	size_t n = read_array(&r);
 
-	KIND(a, "certificates by an authority that was removed", "certificates_unproved");
-	show_all(a, "by an authority that was removed");
-	if (a->argc != 1)
-		die("usage: attack authority-removed PORT STATE TOKEN-FILE KEY-FILE");
-	removed = keys_load_signing(a->argv[0]);
 	put_array(&log, n + 1);
 	for (size_t i = 0; i < n; i++) {
 		one = read_item(&r);
@@ -326,15 +331,41 @@ attack_authority_removed(struct aim *a)
 		last = one;
 	}
 	record_name(previous, "mp-authority", &last);
-	authority_put(&log, &own, previous, removed.id, &removed, n, NULL);
+	authority_put(&log, own, previous, removed->id, removed, n, NULL);
 	a->token.log = log;
-	a->token.inviter = inviter;
+}
+
+static void
+invite_by(struct aim *a, const struct keys *by)
+{
+	struct terms terms = now_for(NODE | OBSERVE);
+
 	a->token.invite = (struct bytes){0};
-	invite_terms_put(&a->token.invite, a->token.cluster, &inviter, &terms, own.id, &own,
+	invite_terms_put(&a->token.invite, a->token.cluster, &a->token.inviter, &terms, by->id, by,
 		a->token.invite_hash);
-	show_all(a, "by an authority that one who was removed has added");
-	a->token.invite = (struct bytes){0};
-	invite_terms_put(&a->token.invite, a->token.cluster, &inviter, &terms, removed.id, &removed,
-		a->token.invite_hash);
-	show_all(a, "by an authority that was removed, with a log that goes on");
+}
+
+void
+attack_authority_removed(struct aim *a)
+{
+	struct keys removed, own = keys_make(92);
+
+	if (a->argc != 1)
+		die("usage: attack authority-removed PORT STATE TOKEN-FILE KEY-FILE");
+	removed = keys_load_signing(a->argv[0]);
+	a->self = keys_make(9);
+	KIND(a, "nodes by an authority that was removed", "joins_refused");
+	ask_in_vain(a, "joins by an authority that was removed");
+	KIND(a, "people by an authority that was removed", "certificates_unproved");
+	show_clients(a, "by an authority that was removed");
+	log_continue(a, &removed, &own);
+	a->token.inviter = keys_make(93);
+	invite_by(a, &removed);
+	show_clients(a, "by an authority that was removed, with a log that goes on");
+	invite_by(a, &own);
+	show_clients(a, "by an authority that one who was removed has added");
+	KIND(a, "nodes by an authority that one who was removed has added",
+		"certificates_unproved");
+	for (unsigned i = 0; i < 10; i++)
+		show(a, i % 2, credential_now(a, NODE), "by such an authority");
 }

@@ -589,6 +589,11 @@ joiners(void **state)
 {
 	(void)state;
 	side[B].credential[0] = 'j';
+	mp_peers_connect(side[A].peers, &side[B].addr); /* no help to one that joins */
+	spin(side[A].failed == 1);
+	assert_int_equal(stats(A).refused[MP_REFUSED_CERT_UNPROVED], 1);
+	side[A].troubles = side[A].failed = 0;
+	side[A].count = 0;
 	mp_peers_connect(side[B].peers, &side[A].addr);
 	spin(side[A].ups == 1);
 	assert_true(side[A].news[0].joiner);
