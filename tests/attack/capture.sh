@@ -112,5 +112,6 @@ wait "$capture"
 tap_same 'the capture ends well' 0 $?
 cli_forget "$capture"
 tap_diag <"$tap_tmp/captured"
-tap_check 'and has lost nothing' not grep -q '[1-9][0-9]* packets\{0,1\} dropped' "$tap_tmp/captured"
+tap_check 'and has lost nothing' \
+	not grep -q '[1-9][0-9]* packets\{0,1\} dropped' "$tap_tmp/captured"
 tap_end

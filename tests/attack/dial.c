@@ -11,7 +11,7 @@
 
 #define DIALLED_MS 4
 #define TRIES      2000 /* until somebody dials */
-#define SOME       40   /* answers to people */
+#define SOME       16   /* answers to people, and to one that joins */
 
 struct trap {
 	struct aim *a;

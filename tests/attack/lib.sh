@@ -57,7 +57,8 @@ attack_begun()
 	shift 2
 	attack_port=$(node_address "$attack_node")
 	timeout 120 "$attack" "$attack_what" "${attack_port##*:}" \
-		"${attack_victims:-$tap_tmp/$attack_node}" "$tap_tmp/enemy" "$@" >"$tap_tmp/attacked" 2>"$tap_tmp/attacked.err" &
+		"${attack_victims:-$tap_tmp/$attack_node}" "$tap_tmp/enemy" "$@" \
+		>"$tap_tmp/attacked" 2>"$tap_tmp/attacked.err" &
 	attack_pid=$!
 	cli_pids="$cli_pids $attack_pid"
 }

@@ -14,9 +14,10 @@ attacked gamma strangers
 attacked gamma people "$tap_tmp/alpha"
 
 # Somebody else listens where a person and a newcomer were told that a node is.
-ctl alpha identity new --out "$tap_tmp/person" 2>/dev/null &&
-	ctl alpha admit --request "$tap_tmp/person.request" --role observe >"$tap_tmp/given" 2>/dev/null &&
-	ctl alpha identity accept "$tap_tmp/given" --identity "$tap_tmp/person" 2>/dev/null ||
+ctl alpha identity new --out "$tap_tmp/person" >/dev/null 2>&1 &&
+	ctl alpha admit --request "$tap_tmp/person.request" --role observe \
+		>"$tap_tmp/given" 2>/dev/null &&
+	ctl alpha identity accept "$tap_tmp/given" --identity "$tap_tmp/person" >/dev/null 2>&1 ||
 	cli_die 'an identity'
 person()
 {
