@@ -15,6 +15,7 @@ drain_ask(struct sim_host *host, bool on)
 	if (!sim_client_drain(host, on))
 		return;
 	host->drain_asked = on;
+	host->drain_open = true;
 	host->drains = false; /* until it says so */
 }
 
@@ -37,6 +38,7 @@ sim_drain_said(struct sim_host *host, bool on)
 {
 	if (host->drain_asked != on) /* another word is under way */
 		return;
+	host->drain_open = on;
 	host->drains = on;
 	host->drains_at = host->sim->now;
 	host->sim->sometimes[SIM_DRAINED] += on;
@@ -78,12 +80,12 @@ sim_drain_heal(struct sim *sim)
 		uint32_t work = 0;
 
 		host->leads_since = sim->now;
-		if (!host->drain_asked)
+		if (!host->drain_open)
 			continue;
 		for (uint32_t k = 0; k < sim->plan.hosts; k++)
 			work += k != i && !sim->hosts[k].gone && !sim->hosts[k].left &&
 				sim->hosts[k].slots > 0;
-		if (!one && work > 1 && sim_chance(sim, 500)) {
+		if (host->drain_asked && !one && work > 1 && sim_chance(sim, 500)) {
 			one = true;
 			continue;
 		}

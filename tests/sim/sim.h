@@ -200,6 +200,7 @@ struct sim_host {
 	bool shut_tried;      /* and was started once more */
 	bool drain_asked;     /* somebody wants it out of work, */
 	bool drains;          /* and it has said that it is */
+	bool drain_open;      /* it was asked something, and has not said that it does not drain */
 	bool drain_over;      /* it has said that it is not, since all is healed */
 	sim_time drains_at;   /* since then */
 	sim_time leads_since; /* though it drains */
