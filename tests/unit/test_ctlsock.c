@@ -41,6 +41,8 @@ struct server {
 	int answers; /* to guests, the last one to `answered` */
 	uint64_t answered;
 	size_t big; /* RUNS is answered with so many bytes */
+	bool flood; /* WAIT is, by pieces of so many, until it has gone; */
+	int pieces; /* so many it took */
 };
 
 /* The client's side, in a thread: 0 or the line that failed. */
@@ -57,6 +59,19 @@ struct script {
 	} while (0)
 
 static void
+flood(struct server *s, uint64_t request)
+{
+	uint8_t *zeros = calloc(1, s->big);
+	int gone = s->gone;
+
+	for (s->pieces = 0; s->gone == gone; s->pieces++) {
+		assert_true((size_t)s->pieces * s->big <= MP_CTLSOCK_QUEUE_MAX);
+		mp_ctlsock_reply(s->sock, request, mp_span(zeros, s->big), false);
+	}
+	free(zeros);
+}
+
+static void
 on_request(void *ctx, uint64_t request, struct mp_span bytes)
 {
 	struct server *s = ctx;
@@ -67,6 +82,8 @@ on_request(void *ctx, uint64_t request, struct mp_span bytes)
 	s->requests++;
 	if (mp_ctl_request_decode(bytes, &r) == 0 && r.number == MP_CTL_WAIT) {
 		s->waiting = request;
+		if (s->flood)
+			flood(s, request);
 		return;
 	}
 	mp_buf_init(&buf, &mp_heap, 2 * MP_MSG_MAX);
@@ -511,6 +528,40 @@ run_crowd(struct server *s)
 	return 0;
 }
 
+/* Asks, and takes nothing of what it is told. */
+static int
+run_deaf(struct server *s)
+{
+	static const uint8_t wait[] = {
+		0, 0, 0, 8, 0x82, 0x18, MP_CTL_WAIT, 0x64, 'a', 'b', 'c', 'd'};
+	uint8_t byte;
+	int fd = raw_connect(s);
+
+	CHECK(fd >= 0 && write(fd, wait, sizeof(wait)) == (ssize_t)sizeof(wait));
+	while (read(fd, &byte, 1) == 1)
+		(void)shutdown(fd, SHUT_WR); /* what was sent before it was cut off */
+	(void)close(fd);
+	return 0;
+}
+
+static void
+test_deaf(void **state)
+{
+	struct server s;
+
+	(void)state;
+	server_start(&s);
+	s.big = MP_MSG_MAX / 4;
+	s.flood = true;
+	play(&s, run_deaf);
+	assert_int_equal(s.gone, 1);
+	assert_int_equal(s.pieces, MP_CTLSOCK_QUEUE_MAX / (MP_MSG_MAX / 4));
+	s.flood = false;
+	s.big = 10;
+	play(&s, run_rude);
+	server_stop(&s);
+}
+
 static void
 test_rude(void **state)
 {
@@ -727,6 +778,7 @@ main(void)
 		cmocka_unit_test(test_core),
 		cmocka_unit_test(test_local),
 		cmocka_unit_test(test_rude),
+		cmocka_unit_test(test_deaf),
 		cmocka_unit_test(test_unaccepted),
 		cmocka_unit_test(test_strangers),
 		cmocka_unit_test(test_guests),
