@@ -2,30 +2,9 @@
 /* Requests about trust. What an authority signs is signed by whoever asks (ctl/authority.h): no
  * node needs the key. */
 #include "core/ctl_int.h"
+#include "util/hex.h"
 
 /* ---- revoke: what is to be signed ---- */
-
-/* 64 hex digits are a key, of a member or not. */
-static bool
-id_of(struct mp_span hex, struct mp_node_id *id)
-{
-	*id = (struct mp_node_id){{0}};
-	if (hex.n != 2 * sizeof(id->b))
-		return false;
-	for (size_t i = 0; i < hex.n; i++) {
-		uint8_t c = hex.p[i];
-		unsigned digit;
-
-		if (c >= '0' && c <= '9')
-			digit = c - (unsigned)'0';
-		else if (c >= 'a' && c <= 'f')
-			digit = c - (unsigned)'a' + 10;
-		else
-			return false;
-		id->b[i / 2] = (uint8_t)((unsigned)id->b[i / 2] << 4 | digit);
-	}
-	return true;
-}
 
 static int
 revoke_check(const struct open *o, const struct mp_env *env, const struct mp_revocation *r,
@@ -50,7 +29,8 @@ open_revoke(struct open *o, struct mp_env *env)
 	struct mp_cbor_w w;
 	int rc;
 
-	if (!id_of(o->r.name, &r.subject)) {
+	/* 64 hex digits are a key, of a member or not. */
+	if (!mp_unhex(r.subject.b, sizeof(r.subject.b), o->r.name)) {
 		const struct mp_member *m = node_find(o->ctl->parts.roster, o->r.name, &err);
 
 		if (m == NULL) {

@@ -2,6 +2,7 @@
 #include "core/runs_int.h"
 
 #include "mp/limits.h"
+#include "util/hex.h"
 
 static uint64_t
 id_hash(const struct mp_run_id *id)
@@ -527,19 +528,13 @@ known_restore(struct mp_runs *runs, struct mp_env *env, const struct mp_row *row
 
 /* ---- asking ---- */
 
-static int
-hex_digit(uint8_t c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool
 id_begins(const struct mp_run_id *id, struct mp_span text)
 {
 	for (size_t i = 0; i < text.n; i++) {
 		int nibble = i % 2 == 0 ? id->b[i / 2] >> 4 : id->b[i / 2] & 15;
 
-		if (hex_digit(text.p[i]) != nibble)
+		if (mp_unhex_digit(text.p[i]) != nibble)
 			return false;
 	}
 	return true;
@@ -553,7 +548,7 @@ mp_runs_find(const struct mp_runs *runs, struct mp_span text, struct mp_run_id *
 	if (text.n < 4 || text.n > 2 * sizeof(out->b))
 		return MP_EINVAL;
 	for (size_t i = 0; i < text.n; i++) {
-		if (hex_digit(text.p[i]) < 0)
+		if (mp_unhex_digit(text.p[i]) < 0)
 			return MP_EINVAL;
 	}
 	for (const struct known *k = runs->known; k != NULL; k = k->next) {

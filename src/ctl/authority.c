@@ -9,6 +9,7 @@
 #include "crypto/key.h"
 #include "ctl/commands.h"
 #include "util/clock.h"
+#include "util/hex.h"
 
 /* Digits that a key is named by at least. */
 #define KEY_DIGITS_MIN 8
@@ -93,19 +94,6 @@ hex_digit(char c, uint8_t *v)
 	return true;
 }
 
-bool
-mp_cmd_hex_key(const char *text, uint8_t key[32])
-{
-	for (size_t i = 0; i < 32; i++) {
-		uint8_t high, low;
-
-		if (!hex_digit(text[2 * i], &high) || !hex_digit(text[2 * i + 1], &low))
-			return false;
-		key[i] = (uint8_t)(high << 4 | low);
-	}
-	return true;
-}
-
 /* A public key, alone in its file, or the public half of a key file. */
 static int
 file_key(struct mp_cmd_ctx *ctx, const char *path, uint8_t key[32])
@@ -122,7 +110,7 @@ file_key(struct mp_cmd_ctx *ctx, const char *path, uint8_t key[32])
 	}
 	if (n == KEY_HEX + 1 && text[KEY_HEX] == '\n')
 		n--;
-	if (n == KEY_HEX && mp_cmd_hex_key(text, key))
+	if (mp_unhex(key, 32, mp_span(text, n)))
 		return 0;
 	rc = key_load(ctx, path, &secret);
 	if (rc == 0)

@@ -36,7 +36,4 @@ void mp_cmd_signing_close(struct mp_cmd_signing *s);
 int mp_cmd_authority_take(
 	struct mp_cmd_ctx *ctx, enum mp_ctl_trust what, struct mp_span record, bool rotate);
 
-/* 32 bytes of 64 lower-case digits, which are there. False: others are among them. */
-bool mp_cmd_hex_key(const char *text, uint8_t key[32]);
-
 #endif

@@ -13,6 +13,7 @@
 #include "ctl/pages.h"
 #include "ctl/provenance.h"
 #include "ctl/verify_blobs.h"
+#include "util/hex.h"
 
 struct found {
 	struct mp_finding *items;
@@ -43,7 +44,7 @@ cluster_parse(struct verify *v, const char *text)
 {
 	size_t digits = 2 * sizeof(v->cluster.b);
 
-	if (strlen(text) == digits && mp_cmd_hex_key(text, v->cluster.b))
+	if (mp_unhex(v->cluster.b, sizeof(v->cluster.b), mp_span_str(text)))
 		return 0;
 	return mp_fail(&v->ctx->err, MP_EUSAGE,
 		"--cluster: the id of a cluster has %zu digits, as mpctl authority show prints it",

@@ -5,26 +5,6 @@
 #include "shell/state_int.h"
 #include "util/hex.h"
 
-static int
-hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool
-read_cluster(const char *hex, struct mp_cluster_id *out)
-{
-	for (size_t i = 0; i < sizeof(out->b); i++) {
-		int high = hex_digit(hex[2 * i]);
-		int low = high >= 0 ? hex_digit(hex[2 * i + 1]) : -1;
-
-		if (low < 0)
-			return false;
-		out->b[i] = (uint8_t)(high << 4 | low);
-	}
-	return hex[2 * sizeof(out->b)] == '\0';
-}
-
 int
 mp_state_load_waiting(struct mp_state *state, struct mp_error *err)
 {
@@ -42,7 +22,8 @@ mp_state_load_waiting(struct mp_state *state, struct mp_error *err)
 		if (value == NULL || strlen(++value) >= MP_STATE_SEED_SIZE)
 			continue;
 		if (strncmp(line, "cluster ", 8) == 0)
-			state->pinned = read_cluster(value, &state->pin);
+			state->pinned =
+				mp_unhex(state->pin.b, sizeof(state->pin.b), mp_span_str(value));
 		else if (strncmp(line, "name ", 5) == 0 && strlen(value) <= MP_NAME_MAX &&
 			 !state->has_credential)
 			memcpy(state->name.s, value, strlen(value) + 1);
