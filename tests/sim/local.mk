@@ -47,7 +47,8 @@ tests_sim_mpsim_SOURCES = \
 	%D%/world.c
 tests_sim_mpsim_LDADD = libmp-core.a libmp-codec.a libmp-util.a $(CBOR_LIBS) $(FYAML_LIBS)
 
-sim_scripts = %D%/members.sh %D%/regress.sh %D%/scenarios.sh %D%/seeds.sh
+sim_scripts = %D%/members.sh %D%/regress.sh %D%/scenarios.sh %D%/seeds.sh \
+	%D%/table.sh
 dist_check_SCRIPTS += $(sim_scripts)
 TESTS += $(sim_scripts)
 EXTRA_DIST += %D%/mutants %D%/mutants.sh %D%/seeds $(sim_scenarios) $(member_scenarios)

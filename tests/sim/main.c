@@ -13,7 +13,8 @@
  *   mpsim --members N [--from M]      N seeds of membership alone
  *         [--trace] [--until M6]
  *   mpsim --table membership          the figures of docs/membership.md; or a part of them:
- *                                     updates, crashes, deaths, traffic, revocations
+ *                                     updates, crashes, deaths, traffic, revocations;
+ *                                     heads is what stands above each
  */
 #include "mesh.h"
 
@@ -42,7 +43,8 @@ usage(void)
 		"       mpsim --list FILE\n"
 		"       mpsim SCENARIO... [--trace] [--each N [--from M]]\n"
 		"       mpsim --members N [--from M] [--trace] [--until M6]\n"
-		"       mpsim --table membership|updates|crashes|deaths|traffic|revocations\n");
+		"       mpsim --table "
+		"membership|updates|crashes|deaths|traffic|revocations|heads\n");
 	return 2;
 }
 
