@@ -176,7 +176,7 @@ test_hostile(void **state)
 	mp_w_object(s.w, NULL, head, mp_countof(head));
 	mp_w_span(s.w, "name", mp_span(bad, sizeof(bad)));
 	mp_w_end(s.w);
-	sink_is(&s, "name  \"\\?????[31m???????\n");
+	sink_is(&s, "name  \"\\? ???[31m???????\n");
 }
 
 static void
