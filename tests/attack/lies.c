@@ -300,6 +300,80 @@ lie_of_work(struct liar *l, uint64_t term)
 	lie(l, "lends a lease, and does not lead");
 }
 
+/* A result of an attempt by `node`, made of what nobody has offered. */
+static void
+result_put(struct liar *l, struct bytes *out, const uint64_t attempt[3], const uint8_t node[32],
+	const uint8_t leader[32], uint64_t status)
+{
+	static const uint8_t hash[32] = {7};
+	struct bytes record = {0};
+	uint8_t sig[64];
+
+	put_array(&record, 36);
+	put_text(&record, "mp-result");
+	put_uint(&record, 1);
+	put_blob(&record, l->a->token.cluster, 32);
+	put_blob(&record, l->m.run, 16);
+	put_uint(&record, (attempt[1] >> 32) + 1);
+	for (int i = 0; i < 3; i++)
+		put_uint(&record, attempt[i]);
+	put_blob(&record, node, 32);
+	put_blob(&record, hash, 32);
+	put_blob(&record, leader, 32);
+	sign_record(sig, &l->a->self, &record);
+	put_blob(&record, sig, sizeof(sig));
+	put_blob(&record, hash, 32);
+	put_blob(&record, hash, 32);
+	put_uint(&record, status);
+	put_uint(&record, status == 0 ? 0 : 1);
+	for (int i = 0; i < 7; i++) /* signal, times, memory */
+		put_uint(&record, 0);
+	put_null(&record);
+	put_uint(&record, 0);
+	put_uint(&record, 0);
+	for (int i = 0; i < 2; i++) { /* logs */
+		put_null(&record);
+		put_uint(&record, 0);
+		put_bool(&record, false);
+	}
+	for (int i = 0; i < 3; i++)
+		put_null(&record);
+	put_text(&record, "");
+	sign_record(sig, &l->a->self, &record);
+	put_array(out, 2);
+	put_bytes(out, &record);
+	put_array(out, 3);
+	put_blob(out, sig, sizeof(sig));
+	put_uint(out, 0);
+	put_array(out, 0);
+	bytes_free(&record);
+}
+
+static void
+lie_of_results(struct liar *l, uint64_t term)
+{
+	const uint8_t *nodes[] = {l->a->self.id, member_id(&l->m, "beta")};
+
+	for (uint64_t i = 0; i < 24; i++) {
+		const uint64_t attempt[3] = {i % 6 * 2, term, 1 + i / 6};
+		struct bytes result = {0};
+
+		result_put(l, &result, attempt, nodes[i % 2], l->m.electors[i % l->m.elector_count],
+			i % 3 == 0 ? 1 : 0);
+		say(l, 72, 4);
+		put_run(l, 1, term);
+		put_array(&l->word, 1);
+		put_array(&l->word, 5);
+		for (int k = 0; k < 3; k++)
+			put_uint(&l->word, attempt[k]);
+		put_bytes(&l->word, &result);
+		put_array(&l->word, 0);
+		lie(l, "has a result of what it was never given");
+		lie(l, "has it again");
+		bytes_free(&result);
+	}
+}
+
 /* Is introduced as a leader by votes that nobody cast. */
 static void
 lie_of_lead(struct liar *l, uint64_t term)
@@ -626,6 +700,9 @@ attack_lies(struct aim *a)
 	kind(a, "work from one who does not lead", NULL);
 	for (size_t i = 0; i < TERMS; i++)
 		lie_of_work(&l, terms[i]);
+	kind(a, "results by who was not assigned, or forged", NULL);
+	for (size_t i = 0; i < TERMS; i++)
+		lie_of_results(&l, terms[i]);
 	kind(a, "leaders by forged votes", NULL);
 	for (size_t i = 0; i < TERMS; i++)
 		lie_of_lead(&l, terms[i]);
