@@ -32,8 +32,8 @@ int mp_client_open(struct mp_client *c, const struct mp_alloc *alloc, const char
 	struct mp_error *err);
 /*
  * Connects to a node elsewhere as that identity (ctl/identity.h), which is admitted by it if it may
- * be. MP_EAUTH: it is not, and what is to be done; MP_EREFUSED, MP_ETIMEOUT: nobody is reached;
- * MP_ECLUSTER, or the errors of mp_identity_open().
+ * be. MP_EAUTH: it is not, and what is to be done; MP_EREFUSED: nobody is reached, or nobody who
+ * answers in time; MP_ECLUSTER, or the errors of mp_identity_open().
  */
 int mp_client_open_remote(struct mp_client *c, const struct mp_alloc *alloc, const char *node,
 	const char *identity, struct mp_error *err);

@@ -147,6 +147,15 @@ connect_as(struct remote *r, struct mp_error *err)
 	return rc;
 }
 
+/* The deadlines so far are ours: no --timeout has passed. */
+static int
+not_reached(const char *node, struct mp_error *err)
+{
+	if (strncmp(err->text, node, strlen(node)) != 0)
+		(void)mp_wrap(err, "%.200s", node);
+	return err->code = MP_EREFUSED;
+}
+
 int
 mp_client_open_remote(struct mp_client *c, const struct mp_alloc *alloc, const char *node,
 	const char *identity, struct mp_error *err)
@@ -167,7 +176,7 @@ mp_client_open_remote(struct mp_client *c, const struct mp_alloc *alloc, const c
 	if (rc == 0)
 		rc = connect_as(&r, err);
 	if (rc == MP_EREFUSED || rc == MP_ETIMEOUT)
-		(void)mp_wrap(err, "%.200s", node);
+		rc = not_reached(node, err);
 	/* The session borrows the secret. */
 	c->secret = r.identity.secret;
 	r.identity.secret = NULL;

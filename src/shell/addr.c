@@ -221,7 +221,7 @@ mp_addr_resolve(const char *text, enum mp_addr_use use, struct mp_addr *addrs, s
 		hints.ai_flags |= AI_PASSIVE;
 	rc = getaddrinfo(host[0] != '\0' ? host : NULL, port, &hints, &list);
 	if (rc != 0)
-		return mp_fail(err, rc == EAI_AGAIN ? MP_ETIMEOUT : MP_EINVAL, "%s: %s", text,
+		return mp_fail(err, rc == EAI_AGAIN ? MP_ETIMEOUT : MP_EREFUSED, "%s: %s", text,
 			gai_strerror(rc));
 	*count = 0;
 	for (struct addrinfo *a = list; a != NULL && *count < max; a = a->ai_next) {
@@ -229,7 +229,7 @@ mp_addr_resolve(const char *text, enum mp_addr_use use, struct mp_addr *addrs, s
 			mp_addr_from_sockaddr(&addrs[(*count)++], a->ai_addr);
 	}
 	freeaddrinfo(list);
-	return *count > 0 ? 0 : mp_fail(err, MP_EINVAL, "%s: has no address", text);
+	return *count > 0 ? 0 : mp_fail(err, MP_EREFUSED, "%s: has no address", text);
 }
 
 int

@@ -39,8 +39,8 @@ enum mp_addr_use {
 /*
  * HOST:PORT, [IPv6]:PORT, IPv6 or HOST, a name or a number; without a port it is 7117 (OWN: 0).
  * Asks the resolver, and so may block. *addrs gets up to max of the addresses; *count is above 0.
- * MP_EINVAL with a text: it is not written like that, or there is no such name; MP_ETIMEOUT: the
- * resolver does not answer now.
+ * MP_EINVAL with a text: it is not written like that; MP_EREFUSED: there is no such name;
+ * MP_ETIMEOUT: the resolver does not answer now.
  */
 int mp_addr_resolve(const char *text, enum mp_addr_use use, struct mp_addr *addrs, size_t max,
 	size_t *count, struct mp_error *err);

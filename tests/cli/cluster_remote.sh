@@ -224,6 +224,14 @@ refuses "somebody else's certificate is refused" 5 sam "$address" nodes
 tap_same 'without an identity nothing is asked' 2 $?
 refuses 'an identity that is not there' 2 nobody "$address" nodes
 refuses 'nobody at that address' 4 olga 127.0.0.1:1 nodes
+refuses 'an address that is none' 2 olga 127.0.0.1:none nodes
+refuses 'a name that nobody has' 4 olga no..body nodes
+
+# One that takes connections, and says nothing.
+"$top_builddir/tests/cli/poke" hold tcp >"$tap_tmp/silent" &
+cli_pids="$cli_pids $!"
+until_true 10 test -s "$tap_tmp/silent" || cli_die 'somebody listens'
+refuses 'nobody who answers' 4 olga "127.0.0.1:$(cat "$tap_tmp/silent")" wait 1234 --timeout 1h
 
 # The control socket.
 if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null && getent group nogroup >/dev/null; then
