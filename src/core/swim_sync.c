@@ -554,8 +554,10 @@ caps_in(struct mp_swim *swim, struct mp_env *env, struct mp_span bytes)
 
 		env->crypto->hash(&digest, &caps, 1);
 		rc = mp_roster_caps(swim->roster, &digest, caps);
-		if (rc == MP_ENOENT)
+		if (rc == MP_ENOENT) { /* nobody has announced them */
+			(void)mp_swim_item(swim, MP_EAUTH);
 			rc = 0;
+		}
 	}
 	return rc;
 }

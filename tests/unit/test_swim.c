@@ -560,6 +560,43 @@ test_own_word(void **state)
 	net_free(net);
 }
 
+/* Nobody's statement names them: counted, and all that was known stays. */
+static void
+test_caps_of_nobody(void **state)
+{
+	struct net *net = net_cluster(46, 3);
+	struct net_node *n = &net->nodes[0];
+	struct mp_caps caps = {.slots = 98, .os = "linux", .arch = "riscv64"};
+	struct mp_node_id id = net_id(net, 2);
+	struct mp_buf buf, message;
+	struct mp_cbor_w w;
+
+	(void)state;
+	net_until(
+		net, 3000, net_view(net, 0, 1)->caps != NULL && net_view(net, 0, 2)->caps != NULL);
+	mp_buf_init(&buf, &net->alloc, MP_CAPS_BYTES_MAX);
+	mp_buf_init(&message, &net->alloc, 3 * MP_CAPS_BYTES_MAX);
+	assert_int_equal(mp_caps_encode(&caps, &buf), 0);
+	mp_cbor_w_init(&w, &message);
+	mp_cbor_w_array(&w, 2);
+	mp_cbor_w_uint(&w, MP_MSG_CAPS);
+	mp_cbor_w_array(&w, 3);
+	mp_cbor_w_span(&w, mp_buf_span(&buf));
+	mp_cbor_w_span(&w, mp_buf_span(&net->nodes[1].caps)); /* known: harmless */
+	mp_cbor_w_span(&w, mp_span_str("junk"));
+	assert_int_equal(w.rc, 0);
+	assert_int_equal(net_stat(net, 0, MP_SWIM_STAT_ITEMS_REFUSED), 0);
+	net_begin(net, n);
+	assert_int_equal(mp_swim_message(n->swim, &n->env, &id, mp_buf_span(&message)), 0);
+	net_end(net, n);
+	assert_int_equal(net_stat(net, 0, MP_SWIM_STAT_ITEMS_REFUSED), 2);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(net_view(net, 0, i)->caps->slots, i + 1);
+	mp_buf_fini(&message);
+	mp_buf_fini(&buf);
+	net_free(net);
+}
+
 static void
 test_links(void **state)
 {
@@ -723,6 +760,7 @@ main(void)
 		cmocka_unit_test(test_loss_without_streams),
 		cmocka_unit_test(test_pause),
 		cmocka_unit_test(test_own_word),
+		cmocka_unit_test(test_caps_of_nobody),
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_junk),
 		cmocka_unit_test(test_no_memory),
