@@ -87,6 +87,9 @@ const uint8_t *member_id(const struct member *m, const char *name);
 /* All that was said on its stream has been looked at. */
 void member_settle(struct member *m);
 void member_learn_run(struct member *m);
+/* Its next datagram, a good one, to that member; and sends one to a port. */
+struct dgram member_dgram(struct member *m, const struct aim *a, const char *to);
+void member_shoot(const struct member *m, uint16_t port, const struct bytes *b);
 /* Number of a message; the next one of that number. */
 uint64_t message_kind(const struct bytes *message);
 bool message_await(struct stream *s, uint64_t kind, struct bytes *message);
@@ -115,6 +118,8 @@ void attack_frames(struct aim *a);
 void attack_junk(struct aim *a);
 void attack_hint(struct aim *a);
 void attack_datagrams(struct aim *a);
+void attack_replay(struct aim *a);
+void attack_caps(struct aim *a);
 void attack_blobs(struct aim *a);
 void attack_dialled(struct aim *a);
 void attack_listen(struct aim *a);

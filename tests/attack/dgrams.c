@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Datagrams, by one who has the gossip key, and by one who has seen some. */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "attack.h"
 
@@ -17,22 +16,13 @@
 struct sniper {
 	struct aim *a;
 	struct member m;
+	const char *at;        /* whom it attacks */
 	uint64_t before, sent; /* in this batch */
 };
 
 static const char *const drops[] = {"datagrams_junk", "datagrams_stranger", "datagrams_forged",
 	"datagrams_replayed", "datagrams_malformed", "datagrams_revoked", "datagrams_astray",
 	"messages_refused", NULL};
-
-static void
-shoot(struct sniper *s, const void *p, size_t n)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(s->a->port)};
-
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (sendto(s->m.udp, p, n, 0, (const struct sockaddr *)&in, sizeof(in)) < 0)
-		die("sendto");
-}
 
 /* All that was shot so far was dropped: more would be lost in the kernel. */
 static void
@@ -54,7 +44,7 @@ shot(struct sniper *s, const struct bytes *b, const char *what)
 		settle(s);
 	if (s->sent++ == 0)
 		s->before = counted(s->a->victim, drops);
-	shoot(s, b->p, b->n);
+	member_shoot(&s->m, s->a->port, b);
 	tried(true, "%s", what);
 }
 
@@ -70,13 +60,7 @@ aim_kind(struct sniper *s, const char *what, const char *const *counters)
 static struct dgram
 good_dgram(struct sniper *s)
 {
-	struct dgram d = {.boot = s->m.boot, .seq = ++s->m.seq, .by = &s->a->self};
-
-	memcpy(d.key, s->m.key, sizeof(d.key));
-	memcpy(d.cluster, s->a->token.cluster, sizeof(d.cluster));
-	memcpy(d.sender, s->a->self.id, sizeof(d.sender));
-	memcpy(d.receiver, member_id(&s->m, "alpha"), sizeof(d.receiver));
-	return d;
+	return member_dgram(&s->m, s->a, s->at);
 }
 
 /* [[1, seq, view8, used, wall]] */
@@ -112,7 +96,7 @@ hear(struct sniper *s, struct dgram *d, struct bytes *inner)
 			break;
 		inner->n = 0;
 		if (!dgram_open(s->m.key, piece, (size_t)n, d, inner) ||
-			memcmp(d->sender, member_id(&s->m, "alpha"), 8) != 0)
+			memcmp(d->sender, member_id(&s->m, s->at), 8) != 0)
 			continue;
 		bytes_put(&b, piece, (size_t)n);
 		return b;
@@ -128,7 +112,7 @@ replayed(struct sniper *s)
 	struct bytes records = ping(s), b = {0}, inner = {0}, heard;
 
 	dgram_put(&b, &d, &records);
-	shoot(s, b.p, b.n);
+	member_shoot(&s->m, s->a->port, &b);
 	heard = hear(s, &answer, &inner);
 	SHOTS(s, "datagrams replayed", "datagrams_replayed");
 	for (int i = 0; i < 200; i++)
@@ -141,7 +125,7 @@ replayed(struct sniper *s)
 	d.seq += 5000;
 	b.n = 0;
 	dgram_put(&b, &d, &records);
-	shoot(s, b.p, b.n);
+	member_shoot(&s->m, s->a->port, &b);
 	s->m.seq = d.seq;
 	for (uint64_t back = 512; back < 5000; back += 500) {
 		d.seq = s->m.seq - back;
@@ -212,7 +196,7 @@ forged(struct sniper *s)
 	b.n = 0;
 	dgram_put(&b, &d, &records);
 	shot(s, &b, "a datagram in another's name");
-	memcpy(d.sender, member_id(&s->m, "alpha"), 32);
+	memcpy(d.sender, member_id(&s->m, s->at), 32);
 	b.n = 0;
 	dgram_put(&b, &d, &records);
 	shot(s, &b, "a datagram in the receiver's own name");
@@ -252,7 +236,7 @@ redirected(struct sniper *s)
 	}
 	heard = hear(s, &d, &inner);
 	shot(s, &heard, "its own datagram back to it");
-	memcpy(d.receiver, member_id(&s->m, "alpha"), 32);
+	memcpy(d.receiver, member_id(&s->m, s->at), 32);
 	b.n = 0;
 	dgram_seal(&b, &d, &inner);
 	shot(s, &b, "its own datagram back to it, with its address on it");
@@ -297,11 +281,11 @@ nonsense(struct sniper *s)
 }
 
 static void
-sniper_enter(struct sniper *s, struct aim *a)
+sniper_enter(struct sniper *s, struct aim *a, const char *at)
 {
-	if (a->argc != 1)
+	if (a->argc < 1)
 		die("usage: attack WHAT PORT STATE TOKEN-FILE ENEMYS-STATE");
-	*s = (struct sniper){.a = a};
+	*s = (struct sniper){.a = a, .at = at};
 	member_enter(&s->m, a, a->argv[0]);
 }
 
@@ -313,7 +297,7 @@ attack_revoked(struct aim *a)
 	struct bytes hello, records, b = {0};
 	struct sniper s;
 
-	sniper_enter(&s, a);
+	sniper_enter(&s, a, "alpha");
 	(void)puts("in");
 	(void)fflush(stdout);
 	kind(a, "streams open when their key is shut out", NULL);
@@ -343,12 +327,89 @@ attack_revoked(struct aim *a)
 	bytes_free(&b);
 }
 
+/* Of this life, good ones, each taken once; kept as they went over the wire. */
+#define RECORDED 200
+
+static void
+record(struct sniper *s, uint32_t boot, struct bytes kept[RECORDED])
+{
+	for (int i = 0; i < RECORDED; i++) {
+		struct dgram d = good_dgram(s);
+		struct bytes records = ping(s);
+
+		d.boot = boot;
+		kept[i] = (struct bytes){0};
+		dgram_put(&kept[i], &d, &records);
+		member_shoot(&s->m, s->a->port, &kept[i]);
+		bytes_free(&records);
+	}
+}
+
+/* Datagrams are not lost here, nor does one overtake another: what was shot before is taken when
+ * the node is heard in a life later than `boot`. */
+static uint64_t
+hear_later(struct sniper *s, uint64_t boot)
+{
+	struct bytes inner = {0}, heard;
+	struct dgram d;
+
+	do {
+		heard = hear(s, &d, &inner);
+		bytes_free(&heard);
+	} while (d.boot <= boot);
+	bytes_free(&inner);
+	return d.boot;
+}
+
+/*
+ * ENEMYS-STATE NAME FILE: what the node with that name has taken is said to it again when it has
+ * ended and begun anew, which FILE tells by being there. It has only kept in which life of its peer
+ * that was: the first that it hears may be the last that it was told, and nothing before that one.
+ */
+void
+attack_replay(struct aim *a)
+{
+	static struct bytes before[RECORDED], now[RECORDED];
+	struct bytes records, b = {0};
+	struct sniper s;
+	struct dgram d;
+	uint64_t boot;
+
+	if (a->argc != 3)
+		die("usage: attack replay PORT STATE TOKEN-FILE ENEMYS-STATE NAME FILE");
+	sniper_enter(&s, a, a->argv[1]);
+	boot = hear_later(&s, 0);
+	record(&s, s.m.boot - 1, before);
+	record(&s, s.m.boot, now);
+	(void)puts("in");
+	(void)fflush(stdout);
+	while (access(a->argv[2], F_OK) != 0)
+		(void)poll(NULL, 0, 10);
+	d = good_dgram(&s);
+	records = ping(&s);
+	dgram_put(&b, &d, &records);
+	member_shoot(&s.m, a->port, &b);
+	(void)hear_later(&s, boot);
+	SHOTS(&s, "datagrams replayed after a restart", "datagrams_replayed");
+	shot(&s, &b, "the datagram that was heard first");
+	for (int i = RECORDED - 1; i >= 0; i--) {
+		shot(&s, &now[i], "a datagram from before the restart");
+		shot(&s, &before[i], "a datagram of an earlier life, from before the restart");
+		bytes_free(&now[i]);
+		bytes_free(&before[i]);
+	}
+	settle(&s);
+	bytes_free(&b);
+	bytes_free(&records);
+	stream_close(&s.m.control);
+}
+
 void
 attack_datagrams(struct aim *a)
 {
 	struct sniper s;
 
-	sniper_enter(&s, a);
+	sniper_enter(&s, a, "alpha");
 	replayed(&s);
 	bent(&s);
 	forged(&s);

@@ -7,10 +7,38 @@ attack_steal delta
 
 attacked alpha lies "$tap_tmp/delta"
 attacked alpha datagrams "$tap_tmp/delta"
+
+# What the others can do, where they are and how busy: a line for each, in the eyes of all.
+offered()
+{
+	for attack_node in alpha beta gamma; do
+		ctl "$attack_node" nodes --json | jq -Sc '.nodes[] | select(.name != "delta") |
+			[.id, .name, .status, .drained, .address, .slots, .used, .attempts, .leads,
+			.capabilities] | del(.[-1].disk_free)'
+	done | sort -u
+}
+
+agreed()
+{
+	offered >"$tap_tmp/offered" && [ "$(wc -l <"$tap_tmp/offered")" -eq 3 ]
+}
+until_true 20 agreed || cli_die 'all nodes agree on what they can do'
+attacked alpha caps "$tap_tmp/delta"
+tap_same 'all nodes know what the others can do' "$(cat "$tap_tmp/offered")" "$(offered)"
+
 attacked alpha blobs "$tap_tmp/delta"
 attack_victims=$tap_tmp/alpha,$tap_tmp/beta,$tap_tmp/gamma
 attacked alpha dialled "$tap_tmp/delta"
 attack_victims=
+
+# One that has begun anew since it was told.
+node_join epsilon "$tap_tmp/enemy" --slots 0
+attack_begun epsilon replay "$tap_tmp/delta" epsilon "$tap_tmp/anew"
+until_true 20 grep -q '^in' "$tap_tmp/attacked" || cli_die 'delta is in'
+node_kill epsilon
+node_start epsilon --slots 0
+: >"$tap_tmp/anew"
+attack_over replay
 
 # Its key is shut out while it is in.
 attack_begun alpha revoked "$tap_tmp/delta"

@@ -35,6 +35,8 @@ static const struct {
 	{"junk", attack_junk},
 	{"hint", attack_hint},
 	{"datagrams", attack_datagrams},
+	{"replay", attack_replay},
+	{"caps", attack_caps},
 	{"blobs", attack_blobs},
 	{"revoked", attack_revoked},
 	{"dialled", attack_dialled},

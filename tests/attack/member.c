@@ -201,3 +201,25 @@ member_learn_run(struct member *m)
 	bytes_free(&ask);
 	bytes_free(&message);
 }
+
+struct dgram
+member_dgram(struct member *m, const struct aim *a, const char *to)
+{
+	struct dgram d = {.boot = m->boot, .seq = ++m->seq, .by = &a->self};
+
+	memcpy(d.key, m->key, sizeof(d.key));
+	memcpy(d.cluster, a->token.cluster, sizeof(d.cluster));
+	memcpy(d.sender, a->self.id, sizeof(d.sender));
+	memcpy(d.receiver, member_id(m, to), sizeof(d.receiver));
+	return d;
+}
+
+void
+member_shoot(const struct member *m, uint16_t port, const struct bytes *b)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (sendto(m->udp, b->p, b->n, 0, (const struct sockaddr *)&in, sizeof(in)) < 0)
+		die("sendto");
+}
