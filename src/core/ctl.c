@@ -356,6 +356,10 @@ open_fetch(struct open *o, struct mp_env *env)
 	struct mp_cbor_r r;
 	int rc = MP_ENOMEM;
 
+	if (o->remote) {
+		open_fail(o, env, MP_EAUTH, "a node brings bytes for clients of its own");
+		return;
+	}
 	left = mp_ctl_list_begin(&r, o->r.blobs);
 	refs = mp_out_mem(env->out, (left + 1) * sizeof(*refs));
 	while (refs != NULL && mp_ctl_blob_next(&r, &left, &refs[n]))
@@ -540,6 +544,25 @@ open_new(struct mp_ctl *ctl, struct mp_span bytes)
 	return o;
 }
 
+/* For one more of that peer, or of a client. */
+static bool
+ctl_has_room(const struct mp_ctl *ctl, const struct mp_node_id *peer,
+	const struct mp_ctl_request *r, size_t size)
+{
+	size_t of_peer = 0, of_peers = 0, fetching = 0;
+
+	for (const struct open *o = ctl->first; o != NULL; o = o->next) {
+		of_peers += o->remote;
+		of_peer += o->remote && peer != NULL && mp_node_id_eq(&o->peer, peer);
+		fetching += o->state == OPEN_FETCHING ? o->size : 0;
+	}
+	if (peer != NULL && (of_peer >= MP_CTL_OPEN_PEER_MAX || of_peers >= MP_CTL_OPEN_PEERS_MAX))
+		return false;
+	if (r->number == MP_CTL_FETCH && fetching > 0 && fetching + size > MP_CTL_FETCHING_MAX)
+		return false;
+	return ctl->count < MP_CTL_OPEN_MAX;
+}
+
 static int
 ctl_open(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer, uint64_t request,
 	uint64_t hops, struct mp_span bytes)
@@ -554,7 +577,7 @@ ctl_open(struct mp_ctl *ctl, struct mp_env *env, const struct mp_node_id *peer, 
 			"version?");
 		return rc;
 	}
-	if (ctl->count >= MP_CTL_OPEN_MAX || (o = open_new(ctl, bytes)) == NULL) {
+	if (!ctl_has_room(ctl, peer, &r, bytes.n) || (o = open_new(ctl, bytes)) == NULL) {
 		answer_error(env, peer, request, MP_EBUSY, "too many requests are open; try again");
 		return MP_EBUSY;
 	}

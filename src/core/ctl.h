@@ -25,8 +25,15 @@
 
 struct mp_ctl;
 
-/* Requests that are open at a time; more are answered with MP_EBUSY. */
-#define MP_CTL_OPEN_MAX 1024
+/* Requests that are open at a time; more are answered with MP_EBUSY. Of these one peer may have
+ * some, and all of them not what is for clients of this node: who asks for much keeps nobody from
+ * it. */
+#define MP_CTL_OPEN_MAX       1024
+#define MP_CTL_OPEN_PEER_MAX  256
+#define MP_CTL_OPEN_PEERS_MAX (MP_CTL_OPEN_MAX - 256)
+/* Bytes of open FETCHes together, unless there is only one; more, the same. A blob that is wanted
+ * takes some ten times as much as naming it. */
+#define MP_CTL_FETCHING_MAX (16u * 1024 * 1024)
 
 struct mp_ctl_parts {
 	const struct mp_roster *roster; /* all borrowed */

@@ -43,6 +43,12 @@ on_writer_closed(uv_handle_t *handle)
 }
 
 static void
+on_turner_closed(uv_handle_t *handle)
+{
+	mp_peers_handle_closed(mp_container_of(handle, struct mp_peers, turner));
+}
+
+static void
 on_listener_closed(uv_handle_t *handle)
 {
 	mp_peers_handle_closed(mp_container_of(handle, struct mp_peers, listener));
@@ -260,10 +266,12 @@ mp_peers_new(const struct mp_peers_config *config, struct mp_peers **out)
 	peers->gate.ctx = config->ctx;
 	mp_dlist_init(&peers->conns);
 	mp_dlist_init(&peers->dirty);
-	(void)uv_timer_init(config->loop, &peers->sweep); /* these three cannot fail */
+	mp_dlist_init(&peers->turns);
+	(void)uv_timer_init(config->loop, &peers->sweep); /* these four cannot fail */
 	(void)uv_timer_init(config->loop, &peers->idle);
 	(void)uv_prepare_init(config->loop, &peers->writer);
-	peers->handles = 3;
+	(void)uv_idle_init(config->loop, &peers->turner);
+	peers->handles = 4;
 	if (config->close_ms > 0)
 		(void)uv_timer_start(&peers->idle, on_idle, (uint64_t)config->close_ms / 8,
 			(uint64_t)config->close_ms / 8);
@@ -412,5 +420,6 @@ mp_peers_close(struct mp_peers *peers, void (*closed)(void *ctx), void *ctx)
 		uv_close((uv_handle_t *)&peers->listener, on_listener_closed);
 	uv_close((uv_handle_t *)&peers->sweep, on_sweep_closed);
 	uv_close((uv_handle_t *)&peers->idle, on_idle_closed);
+	uv_close((uv_handle_t *)&peers->turner, on_turner_closed);
 	uv_close((uv_handle_t *)&peers->writer, on_writer_closed);
 }

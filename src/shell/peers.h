@@ -96,7 +96,8 @@ struct mp_peers_config {
 #define MP_PEERS_GREETING_MS 5000
 #define MP_PEERS_JOINER_MS   30000
 /* Clients at a time. More: refused. */
-#define MP_PEERS_CLIENTS_MAX 64
+#define MP_PEERS_CLIENTS_MAX        64
+#define MP_PEERS_CLIENTS_OF_ONE_MAX 32 /* by one key: nobody keeps all others out */
 /* A stream is watched for so long after its last message. */
 #define MP_PEERS_WATCH_MS 20000
 

@@ -142,7 +142,9 @@ mp_conn_new(struct mp_peers *peers, bool opener)
 	c->last = &c->first;
 	mp_buf_init(&c->writing, peers->config.alloc, MP_STREAM_QUEUE_MAX);
 	mp_buf_init(&c->credential, peers->config.alloc, MP_CREDENTIAL_MAX);
+	mp_buf_init(&c->ahead, peers->config.alloc, MP_PEERS_READ_SIZE);
 	mp_dlist_init(&c->dirty);
+	mp_dlist_init(&c->turn);
 	mp_dlist_push(&peers->conns, &c->link);
 	conn_set(c, MP_CONN_CONNECTING);
 	return c;
@@ -192,6 +194,7 @@ on_closed(uv_handle_t *handle)
 		mp_session_fini(&c->session);
 	mp_buf_fini(&c->writing);
 	mp_buf_fini(&c->credential);
+	mp_buf_fini(&c->ahead);
 	free(c);
 	mp_peers_handle_closed(peers);
 }
@@ -216,6 +219,7 @@ conn_end(struct mp_conn *c)
 	mp_conn_proved(c); /* or not: it is not to prove anything any more */
 	mp_dlist_remove(&c->link);
 	mp_dlist_remove(&c->dirty);
+	mp_dlist_remove(&c->turn);
 	uv_close((uv_handle_t *)&c->tcp, on_closed);
 }
 
@@ -344,6 +348,7 @@ on_write(uv_write_t *req, int status)
 		mp_conn_close(c, MP_LINK_DOWN, NULL);
 	else
 		mp_conn_flush(c);
+	mp_guest_written(c);
 }
 
 void
@@ -550,26 +555,29 @@ conn_message(struct mp_conn *c, struct mp_span bytes)
 	c->peers->config.event(c->peers->config.ctx, &ev);
 }
 
-static void
-conn_input(struct mp_conn *c, struct mp_span input)
+bool
+mp_conn_input(struct mp_conn *c, struct mp_span *input)
 {
 	struct mp_session_event ev;
+	bool spoke = false;
 	int rc = 0;
 
-	while (rc == 0 && c->state != MP_CONN_CLOSING) {
-		rc = mp_session_next(&c->session, &input, &ev);
+	do {
+		rc = mp_session_next(&c->session, input, &ev);
 		if (rc != 0 || ev.type == MP_SESSION_NONE)
 			break;
-		if (ev.type == MP_SESSION_HANDSHAKE)
-			rc = conn_handshake(c, &ev);
-		else
+		spoke = ev.type != MP_SESSION_HANDSHAKE;
+		if (spoke)
 			conn_message(c, ev.data);
-	}
+		else
+			rc = conn_handshake(c, &ev);
+	} while (rc == 0 && c->state != MP_CONN_CLOSING && !mp_guest_is_client(c));
 	if (c->state == MP_CONN_CLOSING)
-		return;
+		return spoke;
 	mp_conn_flush(c); /* even a session that died may have a preface to show */
 	if (rc != 0)
 		mp_conn_close(c, MP_LINK_FAILED, mp_session_error(&c->session));
+	return spoke;
 }
 
 static void
@@ -585,12 +593,24 @@ static void
 on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct mp_conn *c = mp_container_of(stream, struct mp_conn, tcp);
+	struct mp_span input = mp_span(buf->base, n > 0 ? (size_t)n : 0);
 
-	if (n > 0)
-		conn_input(c, mp_span(buf->base, (size_t)n));
+	if (n > 0 && !mp_guest_is_client(c))
+		(void)mp_conn_input(c, &input);
+	if (n > 0 && mp_guest_is_client(c) && input.n > 0)
+		mp_guest_input(c, input);
 	else if (n < 0 && c->state == MP_CONN_GREETING)
 		mp_conn_fail(c, MP_ECLOSED, "the other side closed during the greeting");
 	else if (n < 0)
+		mp_conn_close(c, MP_LINK_DOWN, NULL);
+}
+
+void
+mp_conn_read(struct mp_conn *c, bool on)
+{
+	if (!on)
+		(void)uv_read_stop((uv_stream_t *)&c->tcp);
+	else if (uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_read) != 0)
 		mp_conn_close(c, MP_LINK_DOWN, NULL);
 }
 

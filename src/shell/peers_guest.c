@@ -16,6 +16,20 @@ guest_find(const struct mp_peers *peers, uint64_t number)
 	return NULL;
 }
 
+/* Clients of that identity. */
+static size_t
+guest_clients(const struct mp_peers *peers, const struct mp_node_id *id)
+{
+	size_t n = 0;
+
+	for (struct mp_dlist *l = peers->conns.next; l != &peers->conns; l = l->next) {
+		const struct mp_conn *c = mp_container_of(l, struct mp_conn, link);
+
+		n += c->is_guest && !c->guest.knocks && mp_node_id_eq(&c->guest.id, id);
+	}
+	return n;
+}
+
 void
 mp_peers_answer(struct mp_peers *peers, uint64_t number, struct mp_span bytes)
 {
@@ -69,6 +83,8 @@ mp_guest_client(struct mp_conn *c, const struct mp_session_event *ev, struct mp_
 		return mp_fail(err, MP_EBUSY, "too many clients");
 	if (peers->config.client != NULL)
 		rc = peers->config.client(peers->config.ctx, credential, &ev->peer, &guest, err);
+	if (rc == 0 && guest_clients(peers, &guest.id) >= MP_PEERS_CLIENTS_OF_ONE_MAX)
+		rc = mp_fail(err, MP_EBUSY, "too many clients of one identity");
 	if (rc == 0 && mp_buf_append(&c->credential, credential.p, credential.n) != 0)
 		rc = mp_fail(err, MP_ENOMEM, "out of memory");
 	if (rc != 0)
@@ -102,4 +118,76 @@ mp_guest_message(struct mp_conn *c, struct mp_span bytes)
 		mp_conn_fail(c, MP_EFORMAT, "knocks, and may say nothing else");
 	else
 		peers->config.guest(peers->config.ctx, &c->guest, bytes);
+}
+
+/* ---- turns ---- */
+
+bool
+mp_guest_is_client(const struct mp_conn *c)
+{
+	return c->is_guest && !c->guest.knocks && c->state == MP_CONN_OPEN;
+}
+
+static void
+guest_queue(struct mp_conn *c)
+{
+	if (mp_dlist_linked(&c->turn))
+		return;
+	mp_dlist_push(&c->peers->turns, &c->turn);
+	(void)uv_idle_start(&c->peers->turner, mp_guest_on_turn);
+}
+
+void
+mp_guest_input(struct mp_conn *c, struct mp_span bytes)
+{
+	mp_conn_read(c, false);
+	if (mp_buf_append(&c->ahead, bytes.p, bytes.n) != 0)
+		mp_conn_fail(c, MP_ENOMEM, "out of memory");
+	else
+		guest_queue(c);
+}
+
+void
+mp_guest_written(struct mp_conn *c)
+{
+	if (mp_guest_is_client(c) && c->ahead.n > 0)
+		guest_queue(c);
+}
+
+/* True: it was heard. */
+static bool
+guest_turn(struct mp_conn *c)
+{
+	struct mp_span input = mp_span(c->ahead.p + c->ahead_at, c->ahead.n - c->ahead_at);
+	bool spoke = mp_conn_input(c, &input);
+
+	if (c->state == MP_CONN_CLOSING)
+		return true;
+	c->ahead_at = c->ahead.n - input.n;
+	if (input.n > 0) {
+		guest_queue(c);
+		return spoke;
+	}
+	mp_buf_fini(&c->ahead);
+	c->ahead_at = 0;
+	mp_conn_read(c, true);
+	return spoke;
+}
+
+void
+mp_guest_on_turn(uv_idle_t *turner)
+{
+	struct mp_peers *peers = mp_container_of(turner, struct mp_peers, turner);
+	struct mp_dlist *l;
+	bool heard = false;
+
+	while (!heard && (l = mp_dlist_first(&peers->turns)) != NULL) {
+		struct mp_conn *c = mp_container_of(l, struct mp_conn, turn);
+
+		mp_dlist_remove(l);
+		/* mp_guest_written() comes back to one that has answers to take. */
+		heard = !c->write_busy && guest_turn(c);
+	}
+	if (mp_dlist_first(&peers->turns) == NULL)
+		(void)uv_idle_stop(turner);
 }

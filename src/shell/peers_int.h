@@ -50,7 +50,10 @@ struct mp_conn {
 	bool is_guest;  /* no node: never used for peers */
 	struct mp_peers_guest guest;
 	struct mp_buf credential; /* of guest */
-	bool id_known;            /* who we want, or who it turned out to be */
+	struct mp_dlist turn;     /* in peers->turns: a client that has said more than was heard */
+	struct mp_buf ahead;      /* that; what is before ahead_at was heard */
+	size_t ahead_at;
+	bool id_known; /* who we want, or who it turned out to be */
 	struct mp_node_id id;
 	enum mp_class klass;
 	struct mp_addr addr;
@@ -74,6 +77,9 @@ struct mp_peers {
 	uv_prepare_t writer;   /* runs while something is dirty */
 	struct mp_dlist conns; /* newest last */
 	struct mp_dlist dirty;
+	uv_idle_t turner; /* runs while there are turns: one request of a client in each of the
+			     loop's */
+	struct mp_dlist turns;
 	size_t unproved;
 	struct mp_gate gate;
 	uint64_t guests; /* numbers of streams so far */
@@ -93,6 +99,10 @@ struct mp_conn *mp_conn_new(struct mp_peers *peers, bool opener);
 void mp_conn_connect(struct mp_conn *c);
 /* TCP is there: greets. May close it. */
 void mp_conn_greet(struct mp_conn *c);
+/* Stops, and begins, to take what comes. May close it. */
+void mp_conn_read(struct mp_conn *c, bool on);
+/* What came: all of it, or of a client the first message. True: it was a message. May close it. */
+bool mp_conn_input(struct mp_conn *c, struct mp_span *input);
 /* A message, now or when it is open. */
 void mp_conn_send(struct mp_conn *c, struct mp_span bytes);
 /* Writes what the socket takes, and leaves the rest to the loop. May close it. */
@@ -122,6 +132,13 @@ int mp_guest_client(struct mp_conn *c, const struct mp_session_event *ev, struct
 /* Its stream is OPEN. Either may close it. */
 void mp_guest_up(struct mp_conn *c, struct mp_span request);
 void mp_guest_message(struct mp_conn *c, struct mp_span bytes);
+/* An open stream of a client, which is heard when it is its turn: one of them in each turn of the
+ * loop, and none that does not take its answers, so that they leave time for all else. */
+bool mp_guest_is_client(const struct mp_conn *c);
+void mp_guest_input(struct mp_conn *c, struct mp_span bytes);
+/* It has taken its answers. */
+void mp_guest_written(struct mp_conn *c);
+void mp_guest_on_turn(uv_idle_t *turner);
 
 /* ---- all of them (peers.c) ---- */
 

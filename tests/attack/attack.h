@@ -124,5 +124,9 @@ void attack_blobs(struct aim *a);
 void attack_dialled(struct aim *a);
 void attack_listen(struct aim *a);
 void attack_revoked(struct aim *a);
+void attack_waits(struct aim *a);
+void attack_fetches(struct aim *a);
+void attack_places(struct aim *a);
+void attack_talkers(struct aim *a);
 
 #endif

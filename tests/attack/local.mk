@@ -3,6 +3,7 @@
 attack_tests = \
 	%D%/capture.sh \
 	%D%/flood.sh \
+	%D%/hoard.sh \
 	%D%/insider.sh \
 	%D%/outsider.sh
 
@@ -10,7 +11,7 @@ check_PROGRAMS += tests/attack/attack
 tests_attack_attack_SOURCES = %D%/attack.h %D%/wire.h %D%/bytes.c %D%/noise.c %D%/stream.c \
 	%D%/trust.c %D%/main.c %D%/judge.c %D%/member.c %D%/shake.c \
 	%D%/cert.c %D%/people.c %D%/lies.c %D%/dgrams.c %D%/flood.c \
-	%D%/blobs.c %D%/dial.c %D%/caps.c
+	%D%/blobs.c %D%/dial.c %D%/caps.c %D%/hoard.c
 tests_attack_attack_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
 tests_attack_attack_LDADD = $(SODIUM_LIBS)
 

@@ -41,6 +41,10 @@ static const struct {
 	{"revoked", attack_revoked},
 	{"dialled", attack_dialled},
 	{"listen", attack_listen},
+	{"waits", attack_waits},
+	{"fetches", attack_fetches},
+	{"places", attack_places},
+	{"talkers", attack_talkers},
 };
 
 void

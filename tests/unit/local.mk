@@ -314,6 +314,11 @@ unit_tests += tests/unit/test_drain
 tests_unit_test_drain_SOURCES = %D%/test_drain.c
 tests_unit_test_drain_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_drain_LDADD = $(UNIT_LIBS)
+
+unit_tests += tests/unit/test_ctl
+tests_unit_test_ctl_SOURCES = %D%/test_ctl.c
+tests_unit_test_ctl_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_ctl_LDADD = $(UNIT_LIBS)
 unit_tests += tests/unit/test_using
 tests_unit_test_using_SOURCES = %D%/test_using.c %D%/worker_world.h %D%/blob_world.h \
 	%D%/fake_crypto.h

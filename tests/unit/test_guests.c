@@ -17,6 +17,7 @@ static struct {
 	struct mp_peers_guest guest;
 	char text[64], proof[8];
 	bool refuse, mute;
+	int first_ones; /* that are another one's than those after them */
 } heard;
 
 static int
@@ -29,7 +30,7 @@ on_client(void *ctx, struct mp_span credential, const struct mp_xkey *xkey,
 	if (heard.refuse)
 		return mp_fail(err, MP_EAUTH, "not this one");
 	assert_int_equal(credential.n, 4);
-	memset(out->id.b, 9, sizeof(out->id.b));
+	memset(out->id.b, heard.asked <= heard.first_ones ? 8 : 9, sizeof(out->id.b));
 	out->roles = 5;
 	return 0;
 }
@@ -66,6 +67,7 @@ struct caller {
 	struct mp_secret *secret;
 	struct mp_buf proof;
 	int messages; /* that it says, and for which it wants an answer */
+	bool at_once; /* says them all before it wants any */
 	bool hold;    /* says nothing, and waits for the end */
 	int rc;       /* how it ended */
 	int answers;
@@ -97,8 +99,11 @@ call(void *arg)
 
 	(void)snprintf(where, sizeof(where), "127.0.0.1:%u", side[A].addr.port);
 	c->rc = mp_stream_open(&s, &c->config, where, NULL);
-	for (int i = 0; c->rc == 0 && i < c->messages; i++) {
+	for (int i = 0; c->at_once && c->rc == 0 && i < c->messages; i++)
 		c->rc = mp_stream_send(&s, mp_span("ask", 3), NULL);
+	for (int i = 0; c->rc == 0 && i < c->messages; i++) {
+		if (!c->at_once)
+			c->rc = mp_stream_send(&s, mp_span("ask", 3), NULL);
 		if (c->rc == 0)
 			c->rc = mp_stream_receive(&s, &answer, NULL);
 		c->answers += c->rc == 0;
@@ -335,30 +340,94 @@ test_bad_clients(void **state)
 	assert_int_equal(heard.asked, 1);
 }
 
+/* So many clients, each of which waits for its answer. */
 static void
-test_too_many_clients(void **state)
+clients_wait(struct caller *c, int count)
 {
-	static struct caller c[MP_PEERS_CLIENTS_MAX], last;
-
-	(void)state;
 	heard.mute = true;
-	for (int i = 0; i < MP_PEERS_CLIENTS_MAX; i++) {
+	for (int i = 0; i < count; i++) {
 		caller_init(&c[i], false);
 		caller_class(&c[i], MP_STREAM_CLASS_CLIENT);
 		c[i].messages = 1;
 		caller_start(&c[i]);
 		spin(heard.spoke == i + 1);
 	}
-	caller_init(&last, false);
-	caller_class(&last, MP_STREAM_CLASS_CLIENT);
-	last.messages = 1;
-	caller_run(&last);
-	assert_int_equal(last.rc, MP_ECLOSED);
+}
+
+/* One more: how did it end? */
+static int
+client_more(void)
+{
+	static struct caller c;
+
+	caller_init(&c, false);
+	caller_class(&c, MP_STREAM_CLASS_CLIENT);
+	c.messages = 1;
+	caller_run(&c);
+	return c.rc;
+}
+
+static void
+test_too_many_clients(void **state)
+{
+	static struct caller c[MP_PEERS_CLIENTS_MAX];
+
+	(void)state;
+	heard.first_ones = MP_PEERS_CLIENTS_MAX / 2;
+	clients_wait(c, MP_PEERS_CLIENTS_MAX);
+	assert_int_equal(client_more(), MP_ECLOSED);
 	/* They go by their id, as when it is shut out. */
+	mp_peers_drop(side[A].peers, &heard.guest.id);
+	spin(heard.gone == MP_PEERS_CLIENTS_MAX / 2);
+	memset(heard.guest.id.b, 8, sizeof(heard.guest.id.b));
 	mp_peers_drop(side[A].peers, &heard.guest.id);
 	spin(heard.gone == MP_PEERS_CLIENTS_MAX);
 	for (int i = 0; i < MP_PEERS_CLIENTS_MAX; i++)
 		caller_end(&c[i]);
+}
+
+/* One identity has its share, and leaves the rest to others. */
+static void
+test_clients_of_one(void **state)
+{
+	static struct caller c[MP_PEERS_CLIENTS_OF_ONE_MAX];
+
+	(void)state;
+	heard.first_ones = MP_PEERS_CLIENTS_OF_ONE_MAX + 1;
+	clients_wait(c, MP_PEERS_CLIENTS_OF_ONE_MAX);
+	assert_int_equal(client_more(), MP_ECLOSED);
+	heard.mute = false;
+	assert_int_equal(client_more(), 0);
+	memset(heard.guest.id.b, 8, sizeof(heard.guest.id.b));
+	mp_peers_drop(side[A].peers, &heard.guest.id);
+	for (int i = 0; i < MP_PEERS_CLIENTS_OF_ONE_MAX; i++)
+		caller_end(&c[i]);
+}
+
+/* Who says a thousand things at once is heard one by one: there is time for all else between. */
+static void
+test_turns(void **state)
+{
+	static struct caller c;
+	int before;
+
+	(void)state;
+	caller_init(&c, false);
+	caller_class(&c, MP_STREAM_CLASS_CLIENT);
+	c.messages = 1000;
+	c.at_once = true;
+	caller_start(&c);
+	spin_begin();
+	do {
+		before = heard.spoke;
+		if (!spin_round())
+			fail_msg("%d were heard", heard.spoke);
+		assert_true(heard.spoke <= before + 1);
+	} while (heard.spoke < 1000);
+	caller_end(&c);
+	assert_int_equal(c.rc, 0);
+	assert_int_equal(c.answers, 1000);
+	assert_int_equal(heard.spoke, 1000);
 }
 
 int
@@ -372,6 +441,8 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_bad_clients, guests_setup, world_teardown),
 		cmocka_unit_test_setup_teardown(
 			test_too_many_clients, guests_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_clients_of_one, guests_setup, world_teardown),
+		cmocka_unit_test_setup_teardown(test_turns, guests_setup, world_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
