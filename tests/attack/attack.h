@@ -120,6 +120,7 @@ void attack_hint(struct aim *a);
 void attack_datagrams(struct aim *a);
 void attack_replay(struct aim *a);
 void attack_caps(struct aim *a);
+void attack_worker(struct aim *a);
 void attack_blobs(struct aim *a);
 void attack_dialled(struct aim *a);
 void attack_listen(struct aim *a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a node can do and how busy it is, told by another: altered, and in its name. */
+/* What a node can do and how busy it is, told by another, altered and in its name; and what one that
+ * is believed makes of the work that it is given. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -384,6 +385,137 @@ forge_load(struct forger *f)
 		bytes_free(&inner);
 		bytes_free(&b);
 	}
+}
+
+/* ---- one that is given work ---- */
+
+/* Lives on its stream, as it has no address, until it is told a message of that number. */
+static bool
+live_until(struct forger *f, uint64_t number, struct bytes *message)
+{
+	for (;;) {
+		struct reader r;
+		struct bytes view;
+		uint64_t seq;
+
+		message->n = 0;
+		if (!message_receive(&f->m.control, message, CLOSES_MS))
+			return false;
+		if (message_kind(message) == number)
+			return true;
+		if (message_kind(message) != 1)
+			continue;
+		r = reader_of(message);
+		(void)read_array(&r);
+		(void)read_uint(&r);
+		seq = read_uint(&r);
+		view = read_blob(&r);
+		say(f, 2, 4);
+		put_uint(&f->word, seq);
+		put_bytes(&f->word, &view);
+		put_uint(&f->word, 0);
+		put_uint(&f->word, wall_ms());
+		speak(f);
+	}
+}
+
+struct work {
+	struct bytes run;
+	uint64_t generation, term, module, counter;
+};
+
+/* The first item of [61, run, generation, term, [[module, counter, ...]...], ...]. */
+static struct work
+work_read(const struct bytes *assign)
+{
+	struct reader r = reader_of(assign);
+	struct work work;
+
+	(void)read_array(&r);
+	(void)read_uint(&r);
+	work.run = read_blob(&r);
+	work.generation = read_uint(&r);
+	work.term = read_uint(&r);
+	(void)read_array(&r);
+	(void)read_array(&r);
+	work.module = read_uint(&r);
+	work.counter = read_uint(&r);
+	return work;
+}
+
+/* A result of it, signed; changed then, or by another, or of another. */
+static void
+result_put(struct forger *f, const struct work *work, unsigned how)
+{
+	const struct keys nobody = keys_make(75);
+	const struct outcome outcome = {.cluster = f->a->token.cluster,
+		.run = work->run.p,
+		.node = how == 2 ? member_id(&f->m, "beta") : f->a->self.id,
+		.leader = member_id(&f->m, "alpha"),
+		.generation = work->generation,
+		.module = work->module,
+		.term = work->term,
+		.counter = work->counter + (how == 3)};
+	struct bytes record = {0}, result = {0};
+	uint8_t sig[64];
+
+	outcome_put(&record, &outcome);
+	sign_record(sig, how == 1 ? &nobody : &f->a->self, &record);
+	if (how == 0)
+		record.p[record.n - 5] = 0xf5; /* what it has written was cut, it says now */
+	outcome_signed_put(&result, &record, sig);
+
+	say(f, 72, 4);
+	put_bytes(&f->word, &work->run);
+	put_uint(&f->word, work->generation);
+	put_uint(&f->word, work->term);
+	put_array(&f->word, 1);
+	put_array(&f->word, 5);
+	put_uint(&f->word, work->module);
+	put_uint(&f->word, work->term);
+	put_uint(&f->word, work->counter);
+	put_bytes(&f->word, &result);
+	put_array(&f->word, 0);
+	bytes_free(&record);
+	bytes_free(&result);
+}
+
+/* Is believed to be able to do what another can, and says "in"; given work, it tells of results
+ * that are none, each twice. */
+void
+attack_worker(struct aim *a)
+{
+	struct forger f = {.a = a};
+	struct bytes hello, assign = {0};
+	struct stream bulk;
+	struct work work;
+
+	if (a->argc != 1)
+		die("usage: attack worker PORT STATE TOKEN-FILE ENEMYS-STATE");
+	member_enter(&f.m, a, a->argv[0]);
+	hello = greeting(1, &f.m.credential);
+	if (!stream_open(&bulk, a->port, &a->self, a->token.cluster, &hello))
+		die("the node takes no stream for blobs");
+	learn_statement(&f, member_id(&f.m, "beta"));
+	announce(&f, ((uint64_t)f.m.boot << 32) + (1u << 20), f.digest);
+	(void)puts("in");
+	(void)fflush(stdout);
+	if (!live_until(&f, 61, &assign))
+		die("the node gives no work to one that can do it");
+	work = work_read(&assign);
+	KIND(a, "forged results of work that it was given", "messages_refused");
+	for (unsigned how = 0; how < 8; how++) {
+		result_put(&f, &work, how / 2);
+		speak(&f);
+		tried(true, "a forged result of work that it was given");
+	}
+	member_settle(&f.m);
+	announce(&f, ((uint64_t)f.m.boot << 32) + (1u << 20) + 1, NULL);
+	bytes_free(&hello);
+	bytes_free(&assign);
+	bytes_free(&f.word);
+	stream_close(&bulk);
+	stream_close(&f.m.control);
 }
 
 void

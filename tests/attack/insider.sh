@@ -26,6 +26,20 @@ until_true 20 agreed || cli_die 'all nodes agree on what they can do'
 attacked alpha caps "$tap_tmp/delta"
 tap_same 'all nodes know what the others can do' "$(cat "$tap_tmp/offered")" "$(offered)"
 
+# It is given work, of a run that has more of it at once than the others have room for.
+printf 'meshpipe: 1\nname: wide\ndefaults: { cache: false }\nmodules:\n' >"$tap_tmp/wide.yaml"
+for i in 1 2 3 4 5 6 7 8 9; do
+	printf '  w%d: { run: "sleep 1; echo %d >w.txt", outputs: [w.txt] }\n' $i $i
+done >>"$tap_tmp/wide.yaml"
+attack_begun alpha worker "$tap_tmp/delta"
+until_true 20 grep -q '^in' "$tap_tmp/attacked" || cli_die 'delta is in'
+wide=$(ctl alpha submit "$tap_tmp/wide.yaml") || cli_die 'mpctl submit'
+attack_over worker
+ctl alpha wait "$wide" 2>&1 | tap_diag
+tap_same 'what it has forged is run elsewhere' succeeded "$(run_field beta "$wide" .state)"
+tap_same 'none of the run is its work' 0 "$(run_field beta "$wide" \
+	'[.modules[] | select(.node == "delta" or .state != "succeeded")] | length')"
+
 attacked alpha blobs "$tap_tmp/delta"
 attack_victims=$tap_tmp/alpha,$tap_tmp/beta,$tap_tmp/gamma
 attacked alpha dialled "$tap_tmp/delta"

@@ -305,47 +305,21 @@ static void
 result_put(struct liar *l, struct bytes *out, const uint64_t attempt[3], const uint8_t node[32],
 	const uint8_t leader[32], uint64_t status)
 {
-	static const uint8_t hash[32] = {7};
+	const struct outcome outcome = {.cluster = l->a->token.cluster,
+		.run = l->m.run,
+		.node = node,
+		.leader = leader,
+		.generation = (attempt[1] >> 32) + 1,
+		.module = attempt[0],
+		.term = attempt[1],
+		.counter = attempt[2],
+		.status = status};
 	struct bytes record = {0};
 	uint8_t sig[64];
 
-	put_array(&record, 36);
-	put_text(&record, "mp-result");
-	put_uint(&record, 1);
-	put_blob(&record, l->a->token.cluster, 32);
-	put_blob(&record, l->m.run, 16);
-	put_uint(&record, (attempt[1] >> 32) + 1);
-	for (int i = 0; i < 3; i++)
-		put_uint(&record, attempt[i]);
-	put_blob(&record, node, 32);
-	put_blob(&record, hash, 32);
-	put_blob(&record, leader, 32);
+	outcome_put(&record, &outcome);
 	sign_record(sig, &l->a->self, &record);
-	put_blob(&record, sig, sizeof(sig));
-	put_blob(&record, hash, 32);
-	put_blob(&record, hash, 32);
-	put_uint(&record, status);
-	put_uint(&record, status == 0 ? 0 : 1);
-	for (int i = 0; i < 7; i++) /* signal, times, memory */
-		put_uint(&record, 0);
-	put_null(&record);
-	put_uint(&record, 0);
-	put_uint(&record, 0);
-	for (int i = 0; i < 2; i++) { /* logs */
-		put_null(&record);
-		put_uint(&record, 0);
-		put_bool(&record, false);
-	}
-	for (int i = 0; i < 3; i++)
-		put_null(&record);
-	put_text(&record, "");
-	sign_record(sig, &l->a->self, &record);
-	put_array(out, 2);
-	put_bytes(out, &record);
-	put_array(out, 3);
-	put_blob(out, sig, sizeof(sig));
-	put_uint(out, 0);
-	put_array(out, 0);
+	outcome_signed_put(out, &record, sig);
 	bytes_free(&record);
 }
 

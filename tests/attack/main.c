@@ -37,6 +37,7 @@ static const struct {
 	{"datagrams", attack_datagrams},
 	{"replay", attack_replay},
 	{"caps", attack_caps},
+	{"worker", attack_worker},
 	{"blobs", attack_blobs},
 	{"revoked", attack_revoked},
 	{"dialled", attack_dialled},

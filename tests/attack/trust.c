@@ -287,6 +287,56 @@ statement_left_put(struct bytes *out, const uint8_t cluster[32], const uint8_t i
 	bytes_free(&record);
 }
 
+/* ---- results ---- */
+
+void
+outcome_put(struct bytes *record, const struct outcome *o)
+{
+	static const uint8_t hash[64] = {7};
+
+	put_array(record, 36);
+	put_text(record, "mp-result");
+	put_uint(record, 1);
+	put_blob(record, o->cluster, 32);
+	put_blob(record, o->run, 16);
+	put_uint(record, o->generation);
+	put_uint(record, o->module);
+	put_uint(record, o->term);
+	put_uint(record, o->counter);
+	put_blob(record, o->node, 32);
+	put_blob(record, hash, 32);
+	put_blob(record, o->leader, 32);
+	put_blob(record, hash, 64);
+	put_blob(record, hash, 32);
+	put_blob(record, hash, 32);
+	put_uint(record, o->status);
+	put_uint(record, o->status == 0 ? 0 : 1);
+	for (int i = 0; i < 7; i++) /* signal, times, memory */
+		put_uint(record, 0);
+	put_null(record);
+	put_uint(record, 0);
+	put_uint(record, 0);
+	for (int i = 0; i < 2; i++) { /* logs */
+		put_null(record);
+		put_uint(record, 0);
+		put_bool(record, false);
+	}
+	for (int i = 0; i < 3; i++)
+		put_null(record);
+	put_text(record, "");
+}
+
+void
+outcome_signed_put(struct bytes *out, const struct bytes *record, const uint8_t sig[64])
+{
+	put_array(out, 2);
+	put_bytes(out, record);
+	put_array(out, 3);
+	put_blob(out, sig, 64);
+	put_uint(out, 0);
+	put_array(out, 0);
+}
+
 /* ---- datagrams ---- */
 
 void

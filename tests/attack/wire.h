@@ -221,6 +221,18 @@ void statement_put(struct bytes *out, const uint8_t cluster[32], const uint8_t i
 void statement_left_put(struct bytes *out, const uint8_t cluster[32], const uint8_t id[32],
 	const struct keys *by, uint64_t incarnation);
 
+/* ---- results (codec/record_work.h) ---- */
+
+/* Of an attempt, in the name of `node`, of an offer that nobody has made. */
+struct outcome {
+	const uint8_t *cluster, *run, *node, *leader;
+	uint64_t generation, module, term, counter, status;
+};
+
+void outcome_put(struct bytes *record, const struct outcome *o);
+/* As it travels, signed alone. */
+void outcome_signed_put(struct bytes *out, const struct bytes *record, const uint8_t sig[64]);
+
 /* ---- datagrams (core/dgram.h) ---- */
 
 struct dgram {
