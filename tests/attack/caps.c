@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a node can do and how busy it is, told by another, altered and in its name; and what one that
- * is believed makes of the work that it is given. */
+/* What a node can do and how busy it is, told by another, altered and in its name; and what one
+ * that is believed makes of the work that it is given. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
