@@ -15,7 +15,8 @@ fuzz_item(struct mp_span in)
 
 	mp_cbor_r_init(&r, in);
 	mp_cbor_r_skip(&r);
-	mp_assert(mp_cbor_r_end(&r) == 0);
+	/* What a newer node adds may be as deep as an item can be, and is inside of this one. */
+	mp_assert(mp_cbor_r_end(&r) == 0 || r.rc == MP_ELIMIT);
 }
 
 /* Encoded again, with rc, it is what it was. Empties the buffer. */
