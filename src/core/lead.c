@@ -603,7 +603,7 @@ result_counts(const struct mp_lead *lead, const struct mp_result *result)
 	if (lead->current[module] != NULL)
 		return false;
 	if (lead_is_once(lead, module))
-		return state == MP_MODULE_MAYBE_RAN && result->status != MP_STATUS_CANCELLED &&
+		return state == MP_MODULE_MAYBE_RAN &&
 		       mp_attempt_eq(&lead->c.run->modules[module].attempt, &result->attempt);
 	return state == MP_MODULE_READY;
 }

@@ -350,6 +350,9 @@ apply_failure(struct mp_run *run, const struct mp_raft_entry *entry, const struc
 	struct mp_run_module *m = &run->modules[module];
 
 	m->entry = entry->index;
+	/* How it ended is known now; how much it had done is not. */
+	if (result->status == MP_STATUS_CANCELLED && m->state == MP_MODULE_MAYBE_RAN)
+		return 0;
 	/* Killed: for the run, or for want of a lease. */
 	if (result->status == MP_STATUS_CANCELLED) {
 		if (run->cancelled)
@@ -434,7 +437,7 @@ failure_counts(const struct mp_run *run, const struct mp_result *result)
 	bool current = mp_attempt_eq(&m->attempt, &result->attempt);
 
 	if (m->state == MP_MODULE_MAYBE_RAN)
-		return current && result->status != MP_STATUS_CANCELLED;
+		return current;
 	return (m->state == MP_MODULE_RUNNING && current) ||
 	       (m->state == MP_MODULE_READY && !run->graph->modules[result->attempt.module].once);
 }

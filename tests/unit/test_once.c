@@ -284,6 +284,40 @@ test_broken_stream(void **state)
 	world_fini(&w);
 }
 
+/* Its leader was lost, and it was killed for want of a lease: its worker, asked by the next leader,
+ * has nothing but the result, which tells how it ended, and does not decide. */
+static void
+test_killed(void **state)
+{
+	struct mp_attempt_id first;
+	struct world w;
+
+	(void)state;
+	once_init(&w);
+	world_settle(&w);
+	first = w.items[0].id;
+	w.roster.members[1].refused = true;
+	world_sleep(&w, 2000);
+	world_settle(&w);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_MAYBE_RAN);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(
+			world_result(&w, &w.items[0], MP_STATUS_CANCELLED, SPOIL_NOTHING), 0);
+		world_settle(&w);
+		assert_true(world_named(&w, 1, MP_MSG_WORK_SETTLED, &first));
+		assert_int_equal(world_state(&w, 0), MP_MODULE_MAYBE_RAN);
+		assert_int_equal(w.run.modules[0].lost, 1);
+		assert_true(world_entries(&w, MP_ENTRY_FINISHED) > 0);
+	}
+	w.roster.members[1].refused = false;
+	assert_int_equal(resolve(&w, MP_ONCE_DONE), 0);
+	world_settle(&w);
+	assert_int_equal(world_result(&w, &w.items[0], MP_STATUS_CANCELLED, SPOIL_NOTHING), 0);
+	world_settle(&w);
+	assert_int_equal(world_state(&w, 0), MP_MODULE_SUCCEEDED);
+	world_fini(&w);
+}
+
 /* A word that it is to run again counts only when what was given up cannot be alive. */
 static void
 test_rerun_early(void **state)
@@ -346,6 +380,7 @@ main(void)
 		cmocka_unit_test(test_lease),
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_broken_stream),
+		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_rerun_early),
 		cmocka_unit_test(test_takeover),
 	};
