@@ -88,7 +88,8 @@ sealed_nowhere()
 # Never as base64 either: with what stands before it as in the module, so far as it alone decides.
 clean()
 {
-	for text in "$value" xyzzy-7391 long-4410 p%40ss 'ss \"w' 5501 5502 5503 78797a7a79 \
+	for text in "$value" xyzzy-7391 long-4410 p%40ss 'ss \"w' 78797a7a79 \
+		first-5501 second-5502 last-5503 \
 		'78 79 7a 7a' '78 79 7A 7A' 66697273742d3535 '66 69 72 73' \
 		"$(printf '%s' "$value" | base64 | cut -c1-28)" \
 		"$(printf '%s' "$long" | base64 -w0 | cut -c1-60)"; do
@@ -161,7 +162,7 @@ ctl "$other" logs "$run" >"$tap_tmp/logs" 2>&1
 tap_check 'in JSON, too' grep -q '"t": "\*\*\*"' "$tap_tmp/logs"
 tap_check 'split over writes, too' grep -q 'sees.*value \*\*\*' "$tap_tmp/logs"
 tap_diag <"$tap_tmp/logs"
-told='xyzzy|long-4410|7391|550[123]|eHl6enktNzM5MS|bG9uZy00NDEw|78 ?79 ?7[aA]|66 ?69 ?72'
+told='xyzzy|long-4410|(first|second|last)-550|eHl6enktNzM5MS|bG9uZy00NDEw|78 ?79 ?7[aA]|66 ?69 ?72'
 for what in 'show --json' show logs 'logs --json' events 'events --json' outputs 'verify --json' \
 	'verify --format slsa'; do
 	# shellcheck disable=SC2086
