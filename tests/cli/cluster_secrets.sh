@@ -81,6 +81,11 @@ sealed_on()
 		! grep -raFq mp-sealed "$tap_tmp/$node" || echo "$node"
 	done
 }
+# A majority is enough for a module to begin.
+sealed_on_all()
+{
+	[ "$(sealed_on | xargs)" = 'alpha beta gamma' ]
+}
 sealed_nowhere()
 {
 	[ -z "$(sealed_on)" ]
@@ -128,7 +133,7 @@ printed()
 }
 tap_check 'what it prints is masked while it runs' until_true 20 printed
 tap_check 'the values are on no disk' clean
-tap_same 'sealed they are on all three' 'alpha beta gamma' "$(sealed_on | xargs)"
+tap_check 'sealed they are on all three' until_true 10 sealed_on_all
 first=$(run_leader beta "$run")
 for at in $nodes; do
 	[ "$at" = "$first" ] || break
@@ -188,7 +193,7 @@ begin()
 	rm -f "$gate"
 	run=$(with ctl alpha submit "$tap_tmp/p.yaml") || cli_die 'it is submitted again'
 	until_true 30 running || cli_die 'its first module runs again'
-	[ "$(sealed_on | xargs)" = 'alpha beta gamma' ] || cli_die 'they are sealed again'
+	until_true 10 sealed_on_all || cli_die 'they are sealed again'
 }
 
 begin
